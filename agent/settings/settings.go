@@ -1,0 +1,182 @@
+// Package settings reads agent.ini and forgets the token in it once that is used.
+//
+// Everything an operator may set is in Settings, and every default is written in it once. What the server
+// changes at run time (step, server list) is not here but in package state.
+package settings
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"hostler/agent/ini"
+)
+
+// DefaultPath is where the packages install agent.ini.
+const DefaultPath = "/etc/hostler-agent/agent.ini"
+
+// Bounds of the step, in seconds.
+const (
+	MinStep = 1
+	MaxStep = 86400
+)
+
+// Settings is a checked agent.ini.
+type Settings struct {
+	Path          string // of agent.ini
+	Host          string // the server's DNS name or IP address; its certificate must carry it
+	HandshakePort int
+	SecuredPort   int
+	CAPin         string // lower-case hex SHA-256 of the CA certificate's DER
+	Hostname      string // what the host is called in Hostler, lower case
+	Token         string // one-time enrolment token; empty once used
+	Step          int    // seconds between heartbeats until the server sets them
+	StateDir      string
+	AgentsDir     string // definitions of child agents, *.ini
+	LogFile       string
+	LogSize       int64    // bytes; a larger log is rotated
+	LogCount      int      // rotated logs kept
+	Unknown       []string // keys this version does not know, to be told and not to be fatal
+}
+
+func defaults(path string) *Settings {
+	return &Settings{
+		Path:          path,
+		HandshakePort: 8440,
+		SecuredPort:   8441,
+		Step:          10,
+		StateDir:      "/var/lib/hostler-agent",
+		AgentsDir:     "/etc/hostler-agent/agents.d",
+		LogFile:       "/var/log/hostler-agent/agent.log",
+		LogSize:       10 << 20,
+		LogCount:      5,
+	}
+}
+
+// keys says how each "section.key" is taken over; an error becomes one of its line.
+var keys = map[string]func(s *Settings, text string) error{
+	"server.host":           func(s *Settings, text string) (err error) { s.Host, err = name(text); return },
+	"server.handshake_port": func(s *Settings, text string) (err error) { s.HandshakePort, err = number(text, 1, 65535); return },
+	"server.secured_port":   func(s *Settings, text string) (err error) { s.SecuredPort, err = number(text, 1, 65535); return },
+	"server.ca_pin":         func(s *Settings, text string) (err error) { s.CAPin, err = pin(text); return },
+	"agent.hostname":        func(s *Settings, text string) (err error) { s.Hostname, err = name(text); return },
+	"agent.token":           func(s *Settings, text string) error { s.Token = text; return nil },
+	"agent.step":            func(s *Settings, text string) (err error) { s.Step, err = number(text, MinStep, MaxStep); return },
+	"agent.state_dir":       func(s *Settings, text string) (err error) { s.StateDir, err = absolute(text); return },
+	"agent.agents_dir":      func(s *Settings, text string) (err error) { s.AgentsDir, err = absolute(text); return },
+	"agent.log_file":        func(s *Settings, text string) (err error) { s.LogFile, err = absolute(text); return },
+	"log.size":              func(s *Settings, text string) (err error) { s.LogSize, err = size(text); return },
+	"log.count":             func(s *Settings, text string) (err error) { s.LogCount, err = number(text, 0, 100); return },
+}
+
+// Read reads and checks the agent.ini at path. Errors name the file and the line.
+func Read(path string) (*Settings, error) {
+	file, err := ini.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	settings := defaults(path)
+	for _, value := range file.Values() {
+		key := value.Section + "." + value.Key
+		set, known := keys[key]
+		if !known {
+			settings.Unknown = append(settings.Unknown, fmt.Sprintf("line %d: %s", value.Line, key))
+			continue
+		}
+		if err := set(settings, value.Text); err != nil {
+			return nil, file.Errorf(value.Line, "%s %w", value.Key, err)
+		}
+	}
+	for _, key := range []string{"host", "ca_pin"} {
+		if file.Get("server", key).Text == "" {
+			return nil, fmt.Errorf("cannot read %s: %s is missing from [server]", path, key)
+		}
+	}
+	if settings.Hostname == "" {
+		return settings, settings.hostnameFromKernel()
+	}
+	return settings, nil
+}
+
+// CAFile is where the server's CA certificate lies: beside agent.ini, and not in the state directory,
+// because the package manager must be able to read it, too.
+func (s *Settings) CAFile() string { return filepath.Join(filepath.Dir(s.Path), "ca.pem") }
+
+// HandshakeAddress is "host:port" of the handshake port.
+func (s *Settings) HandshakeAddress() string {
+	return net.JoinHostPort(s.Host, strconv.Itoa(s.HandshakePort))
+}
+
+// SecuredAddress is "host:port" of the secured port.
+func (s *Settings) SecuredAddress() string {
+	return net.JoinHostPort(s.Host, strconv.Itoa(s.SecuredPort))
+}
+
+func (s *Settings) hostnameFromKernel() error {
+	kernel, err := os.Hostname()
+	if err == nil {
+		s.Hostname, err = name(kernel)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read %s: hostname is missing from [agent], and the machine's own cannot be used: %w",
+			s.Path, err)
+	}
+	return nil
+}
+
+var namePattern = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
+
+func name(text string) (string, error) {
+	text = strings.ToLower(text)
+	if net.ParseIP(text) != nil {
+		return text, nil
+	}
+	if len(text) > 253 || !namePattern.MatchString(text) {
+		return "", fmt.Errorf("is neither a host name nor an IP address: %.80q", text)
+	}
+	return text, nil
+}
+
+func number(text string, low, high int) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		return 0, fmt.Errorf("must be a number from %d to %d, not %.40q", low, high, text)
+	}
+	return n, nil
+}
+
+func pin(text string) (string, error) {
+	text = strings.ToLower(text)
+	if raw, err := hex.DecodeString(text); err != nil || len(raw) != 32 {
+		return "", fmt.Errorf("must be a SHA-256 in 64 hexadecimal digits, not %.80q", text)
+	}
+	return text, nil
+}
+
+func absolute(text string) (string, error) {
+	if !filepath.IsAbs(text) {
+		return "", fmt.Errorf("must be an absolute path, not %.80q", text)
+	}
+	return filepath.Clean(text), nil
+}
+
+// size understands "500000", "64K" and "10M"; less than 4 KiB would rotate all the time.
+func size(text string) (int64, error) {
+	digits, factor := text, int64(1)
+	switch {
+	case strings.HasSuffix(text, "K"):
+		digits, factor = text[:len(text)-1], 1<<10
+	case strings.HasSuffix(text, "M"):
+		digits, factor = text[:len(text)-1], 1<<20
+	}
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || n*factor < 4<<10 || n*factor > 1<<30 {
+		return 0, fmt.Errorf("must be from 4K to 1024M, not %.40q", text)
+	}
+	return n * factor, nil
+}

@@ -1,0 +1,65 @@
+package state
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile replaces the file at path with content so that a crash at any instant leaves the old file or the
+// new one, whole. The content is on the disk when it returns.
+func WriteFile(path string, content []byte, mode os.FileMode) error {
+	if err := replaceFile(path, content, mode, true); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+func replaceFile(path string, content []byte, mode os.FileMode, durable bool) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if err := fill(f, content, mode, durable); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if !durable {
+		return nil
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func fill(f *os.File, content []byte, mode os.FileMode, durable bool) error {
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	if !durable {
+		return nil
+	}
+	return f.Sync()
+}
+
+// syncDir makes a rename durable; the file's own Sync does not cover its directory entry.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

@@ -1,0 +1,34 @@
+package link
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff gives growing, jittered waits between attempts. The jitter keeps thousands of agents that lost
+// their server in the same second from coming back in the same second.
+type Backoff struct {
+	First time.Duration // upper bound of the first wait
+	Max   time.Duration // upper bound of every wait
+
+	next time.Duration
+}
+
+// Next returns how long to wait now: between half the current bound and the bound, which then doubles.
+func (b *Backoff) Next() time.Duration {
+	bound := min(max(b.next, b.First), b.Max)
+	b.next = bound * 2
+	return bound/2 + rand.N(bound/2+1)
+}
+
+// After returns how long to wait after err: what the server asked for, spread by up to a quarter, or Next.
+func (b *Backoff) After(err error) time.Duration {
+	wait := b.Next()
+	if asked := RetryAfter(err); asked > 0 {
+		return asked + rand.N(asked/4+1)
+	}
+	return wait
+}
+
+// Reset makes the next wait a first one again.
+func (b *Backoff) Reset() { b.next = 0 }

@@ -1,0 +1,30 @@
+// Package setupscripts holds what runs on target hosts before an agent does: the setup script and the agent's
+// service files. The server sends the script over SSH or serves it; the package builder packs the service files.
+// The package itself runs nothing.
+package setupscripts
+
+import _ "embed" // the scripts are part of the binary
+
+//go:embed setup-agent.sh
+var script []byte
+
+//go:embed hostler-agent.service
+var unit []byte
+
+//go:embed hostler-agent.sysv
+var sysv []byte
+
+//go:embed hostler-agent.openrc
+var openrc []byte
+
+// Script is setup-agent.sh. It is the same for every host and holds no secret. The bytes must not be changed.
+func Script() []byte { return script }
+
+// Unit is the systemd unit hostler-agent.service.
+func Unit() []byte { return unit }
+
+// SysV is the init script for System V init.
+func SysV() []byte { return sysv }
+
+// OpenRC is the init script for OpenRC.
+func OpenRC() []byte { return openrc }

@@ -1,0 +1,73 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Certificate is one that the internal CA signed.
+type Certificate struct {
+	Serial      string `gorm:"primaryKey"` // hex
+	AgentSN     string `gorm:"column:agent_sn"`
+	Hostname    string
+	Fingerprint string // hex SHA-256 of the DER
+	NotBefore   time.Time
+	NotAfter    time.Time
+	TaskID      *int64 // where the token that admitted it came from
+	DraftID     *int64
+	Cluster     string
+	RevokedAt   *time.Time
+	CreatedAt   time.Time
+}
+
+// EnrolToken admits agents; only its hash is kept.
+type EnrolToken struct {
+	ID        int64  `gorm:"primaryKey"`
+	Hash      string // hex SHA-256, unique
+	Hostname  string // the only host it admits; "" for any
+	Cluster   string
+	TaskID    *int64 // the bootstrap task it was made for
+	DraftID   *int64 // the wizard draft it was made for
+	UsesLeft  int
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// CreateCertificate records a certificate.
+func (d *DB) CreateCertificate(ctx context.Context, c *Certificate) error {
+	return translate("record certificate", d.write(ctx).Create(c).Error)
+}
+
+// Certificate finds a certificate by its serial number in hex; ErrNotFound when the CA never signed it.
+func (d *DB) Certificate(ctx context.Context, serial string) (*Certificate, error) {
+	var c Certificate
+	return &c, translate("find certificate", d.read(ctx).Where("serial = ?", serial).Take(&c).Error)
+}
+
+// CreateEnrolToken records a token's hash.
+func (d *DB) CreateEnrolToken(ctx context.Context, t *EnrolToken) error {
+	return translate("create enrolment token", d.write(ctx).Create(t).Error)
+}
+
+// EnrolToken finds a token by its hash, used up and expired ones too; ErrNotFound when there is none.
+func (d *DB) EnrolToken(ctx context.Context, hash string) (*EnrolToken, error) {
+	var t EnrolToken
+	return &t, translate("find enrolment token", d.read(ctx).Where("hash = ?", hash).Take(&t).Error)
+}
+
+// UseEnrolToken takes one use; ErrStale when none is left.
+func (d *DB) UseEnrolToken(ctx context.Context, id int64) error {
+	g := d.write(ctx).Model(&EnrolToken{}).Where("id = ? AND uses_left > 0", id).Update("uses_left", gorm.Expr("uses_left - 1"))
+	if g.Error == nil && g.RowsAffected == 0 {
+		return ErrStale
+	}
+	return translate("use enrolment token", g.Error)
+}
+
+// DeleteExpiredEnrolTokens removes tokens that ended before now.
+func (d *DB) DeleteExpiredEnrolTokens(ctx context.Context, now time.Time) (int64, error) {
+	g := d.write(ctx).Where("expires_at <= ?", now).Delete(&EnrolToken{})
+	return g.RowsAffected, translate("delete expired enrolment tokens", g.Error)
+}

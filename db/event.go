@@ -1,0 +1,61 @@
+package db
+
+import (
+	"context"
+	"time"
+)
+
+// Severity ranks events.
+type Severity string
+
+// The severities.
+const (
+	SeverityInfo    Severity = "info"
+	SeverityWarning Severity = "warning"
+	SeverityError   Severity = "error"
+)
+
+// Event is something that happened and is worth finding again. Kind and Params give its text in any language.
+type Event struct {
+	ID          int64             `gorm:"primaryKey" json:"id"`
+	Time        time.Time         `json:"time"`
+	Kind        string            `json:"kind"` // "host.lost"
+	Severity    Severity          `json:"severity"`
+	HostID      *int64            `json:"host_id,omitempty"`
+	OperationID *int64            `json:"operation_id,omitempty"`
+	Actor       string            `json:"actor,omitempty"` // user, token or ""; who caused it
+	Params      map[string]string `gorm:"serializer:json" json:"params,omitempty"`
+}
+
+// EventQuery filters and pages events, newest first.
+type EventQuery struct {
+	HostID   int64 // 0 for all
+	Severity Severity
+	Before   int64 // ids below this; 0: from the newest
+	Limit    int   // rows; 0 means 50, at most 500
+}
+
+// CreateEvent stores an event and sets its id.
+func (d *DB) CreateEvent(ctx context.Context, e *Event) error {
+	return translate("store event", d.write(ctx).Create(e).Error)
+}
+
+// Events reads one page.
+func (d *DB) Events(ctx context.Context, q EventQuery) ([]Event, error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 50
+	}
+	g := d.read(ctx).Order("id DESC").Limit(min(limit, 500))
+	if q.HostID != 0 {
+		g = g.Where("host_id = ?", q.HostID)
+	}
+	if q.Severity != "" {
+		g = g.Where("severity = ?", q.Severity)
+	}
+	if q.Before > 0 {
+		g = g.Where("id < ?", q.Before)
+	}
+	var es []Event
+	return es, translate("read events", g.Find(&es).Error)
+}

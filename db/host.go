@@ -1,0 +1,202 @@
+package db
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"hostler/agent/wire"
+)
+
+// HostState says what is known of a host's agent.
+type HostState string
+
+// The states of a host.
+const (
+	HostInit      HostState = "init"      // enrolled or registered, no heartbeat yet
+	HostWaiting   HostState = "waiting"   // waits for a person, for example an approval
+	HostHealthy   HostState = "healthy"   // heartbeats arrive in time
+	HostUnhealthy HostState = "unhealthy" // heartbeats arrive and report a child agent that is fatal or killed
+	HostLost      HostState = "lost"      // heartbeats stopped
+)
+
+// HostStates lists all states in the order of harm, worst first.
+var HostStates = []HostState{HostLost, HostUnhealthy, HostWaiting, HostInit, HostHealthy}
+
+// Host is a machine. The agent's serial number is its identity; the name is what it is called.
+type Host struct {
+	ID           int64  `gorm:"primaryKey"`
+	AgentSN      string `gorm:"column:agent_sn"` // UUID, unique
+	Name         string // lower case; what the operator called it
+	FQDN         string `gorm:"column:fqdn"` // what the host calls itself
+	Cluster      string
+	Address      string // the address its last connection came from
+	State        HostState
+	Tags         string
+	OSName       string `gorm:"column:os_name"`
+	Arch         string
+	AgentVersion string
+	Facts        *wire.Facts `gorm:"serializer:json"`
+	Step         int         // seconds between heartbeats; 0: the server's default
+	TaskID       *int64      // the bootstrap task whose token enrolled it
+	DraftID      *int64      // the wizard draft whose token enrolled it
+	StartedAt    *time.Time  // when the agent process started
+	LastSeenAt   *time.Time
+	RegisteredAt *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// ChildAgent is a child agent as the last heartbeat told it.
+type ChildAgent struct {
+	HostID  int64  `gorm:"primaryKey"`
+	Name    string `gorm:"primaryKey"`
+	Version string
+	Status  wire.ChildState
+	Uptime  int64 // seconds, at SeenAt
+	SeenAt  time.Time
+}
+
+// HostQuery filters and pages hosts, ordered by name and id.
+type HostQuery struct {
+	State  HostState // "" for all
+	Search string    // part of the name, the address or the system's name
+	After  HostKey   // the last row of the page before
+	Limit  int       // rows; 0 means 100, at most 1000
+}
+
+// HostKey is a place in the list of hosts.
+type HostKey struct {
+	Name string
+	ID   int64
+}
+
+// UpsertHost inserts a host or replaces what registration tells of it, found by its serial number; h.ID is
+// set in either case.
+func (d *DB) UpsertHost(ctx context.Context, h *Host) error {
+	return d.Tx(ctx, func(tx *DB) error {
+		err := tx.write(ctx).Clauses(clause.OnConflict{
+			Columns: []clause.Column{{Name: "agent_sn"}},
+			DoUpdates: clause.AssignmentColumns([]string{"name", "fqdn", "cluster", "address", "state", "tags", "os_name", "arch",
+				"agent_version", "facts", "task_id", "draft_id", "registered_at", "updated_at"}),
+		}).Create(h).Error
+		if err != nil {
+			return translate("store host", err)
+		}
+		// MySQL reports another id when the row was there already.
+		return translate("store host", tx.read(ctx).Model(&Host{}).Select("id").Where("agent_sn = ?", h.AgentSN).Row().Scan(&h.ID))
+	})
+}
+
+// HostByID finds a host; ErrNotFound when there is none.
+func (d *DB) HostByID(ctx context.Context, id int64) (*Host, error) {
+	var h Host
+	return &h, translate("find host", d.read(ctx).Where("id = ?", id).Take(&h).Error)
+}
+
+// HostBySN finds a host by its agent's serial number; ErrNotFound when there is none.
+func (d *DB) HostBySN(ctx context.Context, sn string) (*Host, error) {
+	var h Host
+	return &h, translate("find host", d.read(ctx).Where("agent_sn = ?", sn).Take(&h).Error)
+}
+
+// AllHosts reads every host; used once, when the in-memory table is filled at start.
+func (d *DB) AllHosts(ctx context.Context) ([]Host, error) {
+	var hs []Host
+	return hs, translate("read hosts", d.read(ctx).Order("name, id").Find(&hs).Error)
+}
+
+// Hosts reads one page; next is nil on the last one.
+func (d *DB) Hosts(ctx context.Context, q HostQuery) (hosts []Host, next *HostKey, err error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	limit = min(limit, 1000)
+	g := d.read(ctx).Order("name, id").Limit(limit + 1)
+	if q.State != "" {
+		g = g.Where("state = ?", q.State)
+	}
+	if q.Search != "" {
+		like := "%" + escapeLike(q.Search) + "%"
+		g = g.Where("name LIKE ? ESCAPE '!' OR address LIKE ? ESCAPE '!' OR os_name LIKE ? ESCAPE '!'", like, like, like)
+	}
+	if q.After != (HostKey{}) {
+		g = g.Where("name > ? OR (name = ? AND id > ?)", q.After.Name, q.After.Name, q.After.ID)
+	}
+	if err := g.Find(&hosts).Error; err != nil {
+		return nil, nil, translate("read hosts", err)
+	}
+	if len(hosts) > limit {
+		hosts = hosts[:limit]
+		last := hosts[limit-1]
+		next = &HostKey{Name: last.Name, ID: last.ID}
+	}
+	return hosts, next, nil
+}
+
+// HostSeen is what a heartbeat changes in a host's row.
+type HostSeen struct {
+	ID         int64
+	State      HostState
+	LastSeenAt time.Time
+	StartedAt  *time.Time
+	Version    string
+	Address    string
+}
+
+// FlushHosts writes many heartbeats in one transaction. Rows must be sorted by id: two servers that lock in
+// the same order cannot deadlock.
+func (d *DB) FlushHosts(ctx context.Context, rows []HostSeen) error {
+	return d.Tx(ctx, func(tx *DB) error {
+		for _, r := range rows {
+			err := tx.write(ctx).Exec("UPDATE hosts SET state = ?, last_seen_at = ?, started_at = ?, agent_version = ?, address = ? WHERE id = ?",
+				r.State, r.LastSeenAt, r.StartedAt, r.Version, r.Address, r.ID).Error
+			if err != nil {
+				return translate("flush heartbeats", err)
+			}
+		}
+		return nil
+	})
+}
+
+// SetHostState changes a host's state.
+func (d *DB) SetHostState(ctx context.Context, id int64, s HostState) error {
+	return translate("set host state", d.write(ctx).Model(&Host{ID: id}).Update("state", s).Error)
+}
+
+// SetHostStep sets a host's heartbeat interval in seconds.
+func (d *DB) SetHostStep(ctx context.Context, id int64, step int) error {
+	return translate("set host step", d.write(ctx).Model(&Host{ID: id}).Update("step", step).Error)
+}
+
+// ReplaceChildren makes the child agents of a host exactly cs.
+func (d *DB) ReplaceChildren(ctx context.Context, hostID int64, cs []ChildAgent) error {
+	return d.Tx(ctx, func(tx *DB) error {
+		if err := tx.write(ctx).Where("host_id = ?", hostID).Delete(&ChildAgent{}).Error; err != nil {
+			return translate("replace child agents", err)
+		}
+		if len(cs) == 0 {
+			return nil
+		}
+		return translate("replace child agents", tx.write(ctx).Create(cs).Error)
+	})
+}
+
+// Children reads the child agents of a host, by name.
+func (d *DB) Children(ctx context.Context, hostID int64) ([]ChildAgent, error) {
+	var cs []ChildAgent
+	return cs, translate("read child agents", d.read(ctx).Where("host_id = ?", hostID).Order("name").Find(&cs).Error)
+}
+
+// AllChildren reads every child agent; used once, when the in-memory table is filled at start.
+func (d *DB) AllChildren(ctx context.Context) ([]ChildAgent, error) {
+	var cs []ChildAgent
+	return cs, translate("read child agents", d.read(ctx).Order("host_id, name").Find(&cs).Error)
+}
+
+var likeEscaper = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+func escapeLike(s string) string { return likeEscaper.Replace(s) }

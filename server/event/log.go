@@ -1,0 +1,56 @@
+package event
+
+import (
+	"context"
+	"log/slog"
+
+	"hostler/db"
+)
+
+// Kinds of events. The pages find their texts by them.
+const (
+	HostEnrolled        = "host.enrolled"
+	HostRegistered      = "host.registered"
+	HostLost            = "host.lost"
+	HostBack            = "host.back"
+	HostIdentityRefused = "host.identity_refused"
+	EnrolRefused        = "enrol.refused"
+	OperationStarted    = "operation.started"
+	OperationFinished   = "operation.finished"
+	OperationCanceled   = "operation.canceled"
+	OperationRetried    = "operation.retried"
+	UserCreated         = "user.created"
+	UserLogin           = "user.login"
+	UserLoginFailed     = "user.login_failed"
+	TokenCreated        = "token.created"
+	JobFinished         = "job.finished"
+	ServerStarted       = "server.started"
+)
+
+// Topic is where stored events are published.
+const Topic = "event"
+
+// Log keeps events in the database and publishes them.
+type Log struct {
+	db  *db.DB
+	bus *Bus
+	log *slog.Logger
+}
+
+// NewLog returns an event log.
+func NewLog(d *db.DB, bus *Bus, log *slog.Logger) *Log { return &Log{db: d, bus: bus, log: log} }
+
+// Record stores and publishes an event; Time and Severity have defaults. An event that cannot be stored goes
+// to the program's log instead, because what it tells of has happened all the same.
+func (l *Log) Record(ctx context.Context, e db.Event) {
+	if e.Time.IsZero() {
+		e.Time = db.Now()
+	}
+	if e.Severity == "" {
+		e.Severity = db.SeverityInfo
+	}
+	if err := l.db.CreateEvent(context.WithoutCancel(ctx), &e); err != nil {
+		l.log.Error("cannot store an event", "kind", e.Kind, "params", e.Params, "err", err)
+	}
+	l.bus.Publish(Topic, e)
+}

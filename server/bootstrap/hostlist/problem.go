@@ -1,0 +1,85 @@
+package hostlist
+
+import "strings"
+
+// Codes of problems.
+const (
+	CodeEmpty         = "empty"
+	CodeTooMany       = "too_many"
+	CodeBracketOpen   = "bracket_open"
+	CodeBracketClose  = "bracket_close"
+	CodeBracketNested = "bracket_nested"
+	CodeBracketEmpty  = "bracket_empty"
+	CodeRangeLetters  = "range_letters"
+	CodeRangeReversed = "range_reversed"
+	CodeRangeInvalid  = "range_invalid"
+	CodeRangeDigits   = "range_digits"
+	CodeControl       = "control_character"
+	CodeNonASCII      = "non_ascii"
+	CodeCharacter     = "character"
+	CodeUser          = "user"
+	CodePort          = "port"
+	CodeZone          = "zone"
+	CodeAddress       = "address"
+	CodeNameLength    = "name_length"
+	CodeLabelLength   = "label_length"
+	CodeLabelEmpty    = "label_empty"
+	CodeLabelHyphen   = "label_hyphen"
+)
+
+// messages are the English texts; "{text}" and the like stand for the problem's arguments.
+var messages = map[string]string{
+	CodeEmpty:         "There is no host name in the list.",
+	CodeTooMany:       "{text}: the list would make more than {limit} names; nothing from here on was read.",
+	CodeBracketOpen:   "{text}: the bracket [ is never closed; write for example node[1-4] without blanks inside.",
+	CodeBracketClose:  "{text}: there is a ] without a [ before it.",
+	CodeBracketNested: "{text}: a bracket inside a bracket is not understood.",
+	CodeBracketEmpty:  "{text}: something is missing inside the brackets; write for example [1-4] or [a,b,c].",
+	CodeRangeLetters:  "{text}: [{range}] is not a range of numbers; list letters one by one, for example [a,b,c].",
+	CodeRangeReversed: "{text}: the range [{range}] runs backwards; write [{mended}].",
+	CodeRangeInvalid:  "{text}: [{range}] is not a range of numbers; write for example [1-4] or [01-10].",
+	CodeRangeDigits:   "{text}: a number in [{range}] has more than {limit} digits.",
+	CodeControl:       "{text}: there is an invisible or broken character ({character}) in the name.",
+	CodeNonASCII:      "{text}: {character} cannot be part of a host name; give international names in their xn-- form.",
+	CodeCharacter:     "{text}: {character} cannot be part of a host name; use letters, digits, hyphens and dots.",
+	CodeUser:          "{text}: a user name cannot be given per host; give it beside the SSH key.",
+	CodePort:          "{text}: a port cannot be given per host; give it beside the SSH key.",
+	CodeZone:          "{text}: an address with a zone works on one machine only; give another address of the host.",
+	CodeAddress:       "{text}: this is not the address of one host.",
+	CodeNameLength:    "{text}: the name has {length} characters; {limit} are allowed.",
+	CodeLabelLength:   "{text}: {label} is longer than the {limit} characters allowed between two dots.",
+	CodeLabelEmpty:    "{text}: there is nothing between two dots, or before the first one.",
+	CodeLabelHyphen:   "{text}: {label} begins or ends with a hyphen.",
+}
+
+// problem makes a Problem; args are names and values in turn.
+func problem(code, text string, args ...string) *Problem {
+	p := &Problem{Code: code, Args: map[string]string{"text": shorten(text)}}
+	for i := 0; i+1 < len(args); i += 2 {
+		p.Args[args[i]] = args[i+1]
+	}
+	pairs := make([]string, 0, 2*len(p.Args))
+	for name, value := range p.Args {
+		pairs = append(pairs, "{"+name+"}", value)
+	}
+	p.Message = strings.NewReplacer(pairs...).Replace(messages[code])
+	return p
+}
+
+// shorten makes text fit a message; what cannot be printed becomes the replacement character.
+func shorten(s string) string {
+	const most = 60
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n == most {
+			return b.String() + "…"
+		}
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			r = '\ufffd'
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return b.String()
+}

@@ -47,13 +47,24 @@ type Refusal struct {
 }
 
 // Error says what the server said, with its code and hint.
-func (r *Refusal) Error() string { return "the server refused: " + Describe(&r.Cause) }
+func (r *Refusal) Error() string { return "the server refused: " + describe(&r.Cause) }
 
 // Unwrap gives the server's cause, for errors.As.
 func (r *Refusal) Unwrap() error { return &r.Cause }
 
-// Describe writes a cause with its code and its hint on one line.
-func Describe(cause *wire.Error) string {
+// Failure is a failure that the agent found itself, told as the server tells its own.
+type Failure struct {
+	Cause wire.Error
+}
+
+// Error says what failed, with its code and hint.
+func (f *Failure) Error() string { return describe(&f.Cause) }
+
+// Unwrap gives the cause, for errors.As.
+func (f *Failure) Unwrap() error { return &f.Cause }
+
+// describe writes a cause with its code and its hint on one line.
+func describe(cause *wire.Error) string {
 	text := cause.Message
 	if cause.Code != "" {
 		text += " [" + cause.Code + "]"

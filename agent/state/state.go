@@ -33,7 +33,14 @@ type Store struct {
 
 	mu     sync.Mutex
 	values Values
+	status Status
 }
+
+// Names of the files that other packages keep in the directory.
+const (
+	IdentityFile = "identity.pem" // private key and certificate
+	JournalFile  = "results.journal"
+)
 
 // ErrInUse is returned by Open when another process has the directory open.
 var ErrInUse = errors.New("another agent is running with this state directory")

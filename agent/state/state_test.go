@@ -109,9 +109,7 @@ func TestPeekSeesWhatTheRunningAgentWrote(t *testing.T) {
 	}
 	store, _ := open(t, dir)
 	want := Status{PID: 1, Server: "h:8441", LastHeartbeat: time.Unix(1e9, 0).UTC()}
-	if err := store.WriteStatus(want); err != nil {
-		t.Fatal(err)
-	}
+	store.Note(func(s *Status) { *s = want })
 	if err := store.Update(func(v *Values) { v.AgentSN = "sn" }); err != nil {
 		t.Fatal(err)
 	}

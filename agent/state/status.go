@@ -20,17 +20,16 @@ type Status struct {
 	LastErrorTime time.Time `json:"last_error_time,omitzero"`
 }
 
-// WriteStatus replaces the status file. It is not forced to the disk: it is of no use after a crash, and a
-// disk write per heartbeat would wear flash media.
-func (s *Store) WriteStatus(status Status) error {
-	content, err := json.Marshal(status)
-	if err != nil {
-		return fmt.Errorf("cannot encode status: %w", err)
+// Note changes the status and replaces its file. The file is not forced to the disk: it is of no use after a
+// crash, and a disk write per heartbeat would wear flash media. An error is ignored: the status is a
+// courtesy, and what does matter on a full disk is told by those who keep it.
+func (s *Store) Note(change func(*Status)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.status)
+	if content, err := json.Marshal(s.status); err == nil {
+		_ = replaceFile(s.Path("status.json"), append(content, '\n'), 0o600, false)
 	}
-	if err := replaceFile(s.Path("status.json"), append(content, '\n'), 0o600, false); err != nil {
-		return fmt.Errorf("cannot write status: %w", err)
-	}
-	return nil
 }
 
 // Peek reads the remembered values and the status in dir without locking it, for a look from outside while

@@ -1,0 +1,188 @@
+// Package agenttest is what the agent's tests talk to: a server with a CA of its own that speaks the agent
+// protocol over real TLS on loopback, and a clock that the test moves. No product code imports it.
+package agenttest
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"hostler/agent/link"
+	"hostler/agent/wire"
+)
+
+// AgentSN is the serial number that the server gives to agents that do not ask for one.
+const AgentSN = "bfdcc18c-b6b9-4725-9c47-37fd93dba5b6"
+
+// Server answers on a handshake and a secured port. What arrives is put into the channels; a hook decides
+// the answer, and where there is none the server grants what is asked. Set hooks before the agent runs.
+type Server struct {
+	CA        *Authority
+	Handshake string // "127.0.0.1:port"
+	Secured   string
+	Life      time.Duration // of the certificates that it issues
+
+	Enrols     chan wire.EnrollRequest
+	Registers  chan wire.RegisterRequest
+	Statuses   chan wire.StatusRequest
+	Results    chan []wire.JobResult
+	Renews     chan wire.RenewRequest
+	Handshakes chan tls.ConnectionState // of secured connections
+
+	OnEnrol    func(wire.EnrollRequest) error
+	OnRegister func(wire.RegisterRequest) (wire.RegisterReply, error)
+	OnStatus   func(wire.StatusRequest) (wire.StatusReply, error)
+	OnResults  func([]wire.JobResult) (wire.ResultReply, error)
+	OnRenew    func(wire.RenewRequest) error
+
+	t       testing.TB
+	mu      sync.Mutex
+	running []*http.Server
+}
+
+// NewServer starts a server that ends with its test.
+func NewServer(t testing.TB, ca *Authority) *Server {
+	t.Helper()
+	s := &Server{
+		CA: ca, Handshake: "127.0.0.1:0", Secured: "127.0.0.1:0", Life: 30 * 24 * time.Hour, t: t,
+		Enrols:     make(chan wire.EnrollRequest, 100),
+		Registers:  make(chan wire.RegisterRequest, 100),
+		Statuses:   make(chan wire.StatusRequest, 100),
+		Results:    make(chan []wire.JobResult, 100),
+		Renews:     make(chan wire.RenewRequest, 100),
+		Handshakes: make(chan tls.ConnectionState, 100),
+	}
+	s.Start()
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Start listens, again on the same ports after a Stop.
+func (s *Server) Start() {
+	s.t.Helper()
+	certificate := s.CA.serverCertificate(s.t)
+	s.Handshake = s.serve(s.Handshake, s.handshake(), &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{certificate},
+	})
+	s.Secured = s.serve(s.Secured, s.secured(), &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{certificate},
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: s.CA.pool(),
+		VerifyConnection: func(state tls.ConnectionState) error { s.Handshakes <- state; return nil },
+	})
+}
+
+// Stop ends the server and every connection to it.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, server := range s.running {
+		server.Close()
+	}
+	s.running = nil
+}
+
+func (s *Server) serve(address string, handler http.Handler, config *tls.Config) string {
+	s.t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler, TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0)}
+	s.mu.Lock()
+	s.running = append(s.running, server)
+	s.mu.Unlock()
+	go server.ServeTLS(listener, "", "")
+	return listener.Addr().String()
+}
+
+func (s *Server) handshake() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+wire.PathCA, func(w http.ResponseWriter, _ *http.Request) { w.Write(s.CA.PEM) })
+	mux.HandleFunc("POST "+wire.PathEnroll, handle(s.Enrols, func(r *http.Request, ask wire.EnrollRequest) (wire.EnrollReply, error) {
+		if s.OnEnrol != nil {
+			if err := s.OnEnrol(ask); err != nil {
+				return wire.EnrollReply{}, err
+			}
+		}
+		return s.issue(ask.CSR, ask.AgentSN), nil
+	}))
+	return mux
+}
+
+func (s *Server) secured() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+wire.PathRegister, handle(s.Registers, func(r *http.Request, ask wire.RegisterRequest) (wire.RegisterReply, error) {
+		if s.OnRegister != nil {
+			return s.OnRegister(ask)
+		}
+		return wire.RegisterReply{AgentSN: ask.AgentSN}, nil
+	}))
+	mux.HandleFunc("POST "+wire.PathStatus, handle(s.Statuses, func(r *http.Request, ask wire.StatusRequest) (wire.StatusReply, error) {
+		if s.OnStatus != nil {
+			return s.OnStatus(ask)
+		}
+		return wire.StatusReply{}, nil
+	}))
+	mux.HandleFunc("POST "+wire.PathJobResult, handle(s.Results, func(r *http.Request, ask []wire.JobResult) (wire.ResultReply, error) {
+		if s.OnResults != nil {
+			return s.OnResults(ask)
+		}
+		return wire.ResultReply{}, nil
+	}))
+	mux.HandleFunc("POST "+wire.PathRenew, handle(s.Renews, func(r *http.Request, ask wire.RenewRequest) (wire.EnrollReply, error) {
+		if s.OnRenew != nil {
+			if err := s.OnRenew(ask); err != nil {
+				return wire.EnrollReply{}, err
+			}
+		}
+		return s.issue(ask.CSR, r.TLS.PeerCertificates[0].Subject.CommonName), nil
+	}))
+	return mux
+}
+
+func (s *Server) issue(csr, agentSN string) wire.EnrollReply {
+	if agentSN == "" {
+		agentSN = AgentSN
+	}
+	certificate := s.CA.Sign(s.t, []byte(csr), agentSN, s.Life)
+	return wire.EnrollReply{AgentSN: agentSN, Certificate: string(certificate), CA: string(s.CA.PEM)}
+}
+
+// handle decodes a request, answers it and then tells the test; an error that is no *link.Refusal becomes
+// a 500.
+func handle[In, Out any](arrived chan<- In, answer func(*http.Request, In) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&in); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		out, err := answer(r, in)
+		if refusal, ok := err.(*link.Refusal); ok {
+			if refusal.RetryAfter > 0 {
+				w.Header().Set("Retry-After", strconv.Itoa(int(refusal.RetryAfter.Seconds())))
+			}
+			w.WriteHeader(refusal.Status)
+			json.NewEncoder(w).Encode(wire.ErrorReply{Error: refusal.Cause})
+		} else if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		} else {
+			json.NewEncoder(w).Encode(out)
+		}
+		arrived <- in
+	}
+}
+
+// Refuse is a hook's refusal with a code.
+func Refuse(status int, code string) *link.Refusal {
+	return &link.Refusal{Status: status, Cause: wire.Error{Code: code, Message: "refused by the test", Hint: "none"}}
+}

@@ -1,0 +1,252 @@
+// Package enroll gets the agent its certificate: the first one for a one-time token on the handshake port,
+// every later one on the secured port before the old one expires.
+//
+// The private key is made here and never leaves the host. Nothing is sent to a server whose CA does not have
+// the pin of agent.ini, the token least of all.
+package enroll
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"hostler/agent/clock"
+	"hostler/agent/link"
+	"hostler/agent/settings"
+	"hostler/agent/state"
+	"hostler/agent/wire"
+)
+
+// Waits between attempts at enrolment.
+const (
+	firstWait = 500 * time.Millisecond
+	maxWait   = 60 * time.Second
+)
+
+// Codes of the failures that the agent itself finds.
+const (
+	codeWrongPin = "ca_pin_mismatch"
+	codeNoToken  = "token_missing"
+)
+
+// Enroller gets certificates for one agent.ini.
+type Enroller struct {
+	settings *settings.Settings
+	store    *state.Store
+	clock    clock.Clock
+	log      *slog.Logger
+
+	// request is kept over attempts: when an answer was lost, the next attempt shows the same key, and the
+	// server can tell that the token was used by none other.
+	request *request
+}
+
+// New makes an Enroller.
+func New(s *settings.Settings, store *state.Store, c clock.Clock, log *slog.Logger) *Enroller {
+	return &Enroller{settings: s, store: store, clock: c, log: log}
+}
+
+// Identity returns the agent's certificate, enrolling first where there is none yet or agent.ini has a token.
+// It tries until it succeeds; the only error is that of ctx.
+func (e *Enroller) Identity(ctx context.Context) (*Identity, error) {
+	backoff := link.Backoff{First: firstWait, Max: maxWait}
+	for {
+		identity, err := e.attempt(ctx)
+		if err == nil {
+			return identity, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		e.store.Note(func(s *state.Status) { s.LastError, s.LastErrorTime = err.Error(), e.clock.Now() })
+		retry := e.clock.After(backoff.After(err))
+		if link.Code(err) == codeNoToken {
+			retry = nil // only another agent.ini helps
+		}
+		e.log.Error("not enrolled", "server", e.settings.HandshakeAddress(), "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-retry:
+		}
+	}
+}
+
+func (e *Enroller) attempt(ctx context.Context) (*Identity, error) {
+	ca, err := e.authority(ctx)
+	if err != nil {
+		return nil, err
+	}
+	current, err := load(e.store.Path(state.IdentityFile), ca)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		e.log.Warn("the certificate on the disk is of no use", "error", err)
+	}
+	if e.settings.Token != "" {
+		return e.enrol(ctx, ca, current)
+	}
+	if current == nil {
+		return nil, &link.Failure{Cause: wire.Error{
+			Code:    codeNoToken,
+			Message: "the host has no certificate of this server, and agent.ini has no token",
+			Hint:    "bootstrap the host again, or put a new token into agent.ini and restart the agent",
+		}}
+	}
+	if e.expired(current) {
+		e.log.Warn("the certificate has expired; the server will ask for a new bootstrap",
+			"expired", current.Certificate.Leaf.NotAfter)
+	}
+	e.adopt(current, current)
+	return current, nil
+}
+
+// authority returns the CA certificate that has the pin, from the disk or else from the server.
+func (e *Enroller) authority(ctx context.Context) (*x509.Certificate, error) {
+	text, err := os.ReadFile(e.settings.CAFile())
+	if err == nil {
+		if ca, _ := link.Pinned(text, e.settings.CAPin); ca != nil {
+			return ca, nil
+		}
+	}
+	// Whoever answers is not trusted yet; what it says is worth its pin.
+	client := link.NewClient(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true})
+	defer client.CloseIdleConnections()
+	text, err = link.Get(ctx, client, e.handshakeURL(wire.PathCA))
+	if err != nil {
+		return nil, err
+	}
+	ca, block := link.Pinned(text, e.settings.CAPin)
+	if ca == nil {
+		return nil, &link.Failure{Cause: wire.Error{
+			Code:    codeWrongPin,
+			Message: "the server's CA certificate does not have the pin in agent.ini",
+			Hint: "another machine answers at " + e.settings.HandshakeAddress() +
+				", or the server has a new CA: bootstrap the host again",
+		}}
+	}
+	if err := state.WriteFile(e.settings.CAFile(), block, 0o644); err != nil {
+		e.log.Warn("the CA certificate is not kept and will be fetched again", "error", err)
+	}
+	return ca, nil
+}
+
+// enrol sends the token. A host that was bootstrapped again has a valid certificate, too: when its token is
+// refused, for example because it was used just before a crash, that certificate goes on serving.
+func (e *Enroller) enrol(ctx context.Context, ca *x509.Certificate, current *Identity) (*Identity, error) {
+	identity, err := e.redeem(ctx, ca)
+	if err != nil && strings.HasPrefix(link.Code(err), "token_") && current != nil && !e.expired(current) {
+		e.log.Warn("the new token is refused; the agent goes on with its certificate", "error", err)
+		if link.Code(err) == "token_used" {
+			e.forgetToken()
+		}
+		e.adopt(current, current)
+		return current, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.adopt(identity, nil)
+	e.log.Info("enrolled", "server", e.settings.HandshakeAddress(), "agentsn", identity.AgentSN(),
+		"expires", identity.Certificate.Leaf.NotAfter)
+	e.forgetToken()
+	return identity, nil
+}
+
+func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity, error) {
+	if e.request == nil {
+		request, err := newRequest(e.settings.Hostname)
+		if err != nil {
+			return nil, err
+		}
+		e.request = request
+	}
+	ask := wire.EnrollRequest{Hostname: e.settings.Hostname, Token: e.settings.Token, CSR: string(e.request.csr)}
+	if known := e.store.Values(); known.CAPin == e.settings.CAPin {
+		ask.AgentSN = known.AgentSN
+	}
+	client := link.NewClient(serverTLS(ca))
+	defer client.CloseIdleConnections()
+	var reply wire.EnrollReply
+	if err := link.Post(ctx, client, e.handshakeURL(wire.PathEnroll), &ask, &reply); err != nil {
+		return nil, err
+	}
+	return e.accept(e.request, &reply, ca)
+}
+
+// Renew gets a certificate for a fresh key over a connection that the current one authenticates. The new one
+// is on the disk when it returns.
+func (e *Enroller) Renew(ctx context.Context, client *http.Client, url string, current *Identity) (*Identity, error) {
+	request, err := newRequest(e.settings.Hostname)
+	if err != nil {
+		return nil, err
+	}
+	var reply wire.EnrollReply
+	if err := link.Post(ctx, client, url, &wire.RenewRequest{CSR: string(request.csr)}, &reply); err != nil {
+		return nil, err
+	}
+	identity, err := e.accept(request, &reply, current.CA)
+	if err != nil {
+		return nil, err
+	}
+	e.adopt(identity, current)
+	return identity, nil
+}
+
+func (e *Enroller) accept(r *request, reply *wire.EnrollReply, ca *x509.Certificate) (*Identity, error) {
+	identity, err := r.keep(e.store.Path(state.IdentityFile), reply.Certificate, ca)
+	if err != nil {
+		return nil, err
+	}
+	if reply.AgentSN != identity.AgentSN() {
+		e.log.Warn("the server's answer names another agent than its certificate, which counts",
+			"answer", reply.AgentSN, "certificate", identity.AgentSN())
+	}
+	return identity, nil
+}
+
+// adopt makes the remembered values those of this certificate's server. It runs at every start as well, so
+// that a crash between the certificate's writing and this is made good. A serial number that the server gave
+// at registration outlives it; one in a certificate from a new enrolment (previous is nil) or in one that
+// names another agent than the previous does not let it.
+func (e *Enroller) adopt(identity, previous *Identity) {
+	known := e.store.Values()
+	sameServer := known.CAPin == e.settings.CAPin
+	sameAgent := previous != nil && previous.AgentSN() == identity.AgentSN() && known.AgentSN != ""
+	if sameServer && sameAgent {
+		return
+	}
+	err := e.store.Update(func(v *state.Values) {
+		if !sameServer {
+			*v = state.Values{CAPin: e.settings.CAPin}
+		}
+		v.AgentSN = identity.AgentSN()
+	})
+	if err == nil && !sameServer {
+		err = os.Remove(e.store.Path(state.JournalFile))
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		e.log.Error("the former server cannot be forgotten", "error", err)
+	}
+}
+
+func (e *Enroller) forgetToken() {
+	if err := settings.ForgetToken(e.settings.Path, e.settings.Token); err != nil {
+		e.log.Warn("the used token stays in agent.ini", "error", err)
+		return
+	}
+	e.settings.Token = ""
+}
+
+func (e *Enroller) expired(identity *Identity) bool {
+	return e.clock.Now().After(identity.Certificate.Leaf.NotAfter)
+}
+
+func (e *Enroller) handshakeURL(path string) string {
+	return fmt.Sprintf("https://%s%s", e.settings.HandshakeAddress(), path)
+}

@@ -1,0 +1,130 @@
+package enroll
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"time"
+
+	"hostler/agent/state"
+)
+
+// Identity is what the agent proves itself with, and whom it proves it to.
+type Identity struct {
+	Certificate tls.Certificate // Leaf is set
+	CA          *x509.Certificate
+	RenewAt     time.Time // 2/3 of the certificate's life, later by up to 1/20 of it
+}
+
+// AgentSN is the serial number that the certificate carries.
+func (id *Identity) AgentSN() string { return id.Certificate.Leaf.Subject.CommonName }
+
+// TLS is a configuration for connections to the secured port. Each one has a session cache of its own,
+// because a resumed session would go on being the certificate it began with.
+func (id *Identity) TLS() *tls.Config {
+	config := serverTLS(id.CA)
+	config.Certificates = []tls.Certificate{id.Certificate}
+	config.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	return config
+}
+
+// serverTLS trusts the given CA and nothing else.
+func serverTLS(ca *x509.Certificate) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}
+}
+
+// load reads key and certificate from the one file they share, so that no crash can pair one with
+// another's. It does not mind an expired certificate: the server's clock decides that, not the host's.
+func load(path string, ca *x509.Certificate) (*Identity, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the certificate: %w", err)
+	}
+	return parse(text, ca)
+}
+
+// parse checks that certificate and key belong together and that the CA signed the certificate for a client.
+func parse(text []byte, ca *x509.Certificate) (*Identity, error) {
+	pair, err := tls.X509KeyPair(text, text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the certificate: %w", err)
+	}
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(ca)
+	for _, der := range pair.Certificate[1:] {
+		if certificate, err := x509.ParseCertificate(der); err == nil {
+			between.AddCert(certificate)
+		}
+	}
+	leaf := pair.Leaf
+	_, err = leaf.Verify(x509.VerifyOptions{
+		Roots:         roots,
+		Intermediates: between,
+		CurrentTime:   leaf.NotBefore,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the certificate: %w", err)
+	}
+	if leaf.Subject.CommonName == "" {
+		return nil, errors.New("cannot use the certificate: it names no agent")
+	}
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	renewAt := leaf.NotBefore.Add(life/3*2 + mathrand.N(life/20+1))
+	return &Identity{Certificate: pair, CA: ca, RenewAt: renewAt}, nil
+}
+
+// request is a key pair and the certificate request made with it.
+type request struct {
+	key []byte // PEM
+	csr []byte // PEM
+}
+
+func newRequest(hostname string) (*request, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a key: %w", err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the key: %w", err)
+	}
+	template := &x509.CertificateRequest{Subject: pkix.Name{CommonName: hostname}}
+	if ip := net.ParseIP(hostname); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{hostname}
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, template, key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
+	}
+	return &request{
+		key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}),
+		csr: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}),
+	}, nil
+}
+
+// keep checks the certificate that answers the request and writes it with its key to path.
+func (r *request) keep(path, certificate string, ca *x509.Certificate) (*Identity, error) {
+	text := append(append([]byte{}, r.key...), certificate...)
+	identity, err := parse(text, ca)
+	if err != nil {
+		return nil, err
+	}
+	if err := state.WriteFile(path, text, 0o600); err != nil {
+		return nil, err
+	}
+	return identity, nil
+}

@@ -1,0 +1,117 @@
+package page
+
+import (
+	"time"
+
+	"hostler/ui/layout"
+)
+
+// Counts counts an operation's tasks by state.
+type Counts map[string]int
+
+// Total is the number of all tasks.
+func (c Counts) Total() int {
+	n := 0
+	for _, k := range c {
+		n += k
+	}
+	return n
+}
+
+// Operation is something a person started and watches.
+type Operation struct {
+	ID        int64
+	Kind      string // "bootstrap"
+	Title     string
+	Cluster   string
+	State     string
+	CreatedBy string
+	Created   time.Time
+	Started   time.Time // zero: not yet
+	Finished  time.Time // zero: not yet
+	Counts    Counts
+	Progress  int // per cent; see Progress and Counts
+}
+
+// Task is an operation's work on one host.
+type Task struct {
+	ID, OperationID int64
+	Name            string
+	State           string
+	Reason          string // of a waiting task: "secrets"
+	Step            string // code of the step that runs, failed, or is next
+	StepNumber      int    // 1 for the first
+	Steps           int    // how many there are
+	Problem         Problem
+	Note            string // what a finished task has to show
+	Attempt         int
+	HostID          int64 // 0: none yet
+	LogSize         int64
+	Started         time.Time
+	Finished        time.Time
+}
+
+// OperationsView is GET /operations.
+type OperationsView struct {
+	Frame      layout.Frame
+	Operations []Operation // newest first
+	Next       string      // value of ?before= for the next page; "" on the last one
+	Paged      bool
+}
+
+// OperationView is GET /operations/{id}.
+type OperationView struct {
+	Frame     layout.Frame
+	Operation Operation
+	Tasks     []Task
+	Locked    bool // tasks wait for the key because the server has forgotten it, or a retry would need it
+	Unlock    CredentialsView
+}
+
+// CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password and
+// sudo_password. It never holds what was typed.
+type CredentialsView struct {
+	User   string // SSH user of the operation, only shown
+	Fields map[string]string
+}
+
+// Step is one step of a task's latest run.
+type Step struct {
+	Name      string
+	State     string
+	Started   time.Time
+	Finished  time.Time
+	LogOffset int64 // where in the log the step begins
+}
+
+// TaskView is GET /operations/{id}/tasks/{tid}: steps and the whole log, also with scripts off.
+type TaskView struct {
+	Frame     layout.Frame
+	Operation Operation
+	Task      Task
+	Steps     []Step
+	Log       string // plain text
+	Truncated bool   // the log is longer than what is shown
+}
+
+// Event is something that happened. Kind and Params give its text.
+type Event struct {
+	ID          int64
+	Time        time.Time
+	Kind        string // "host.lost"
+	Severity    string // "info", "warning", "error"
+	Actor       string
+	Params      map[string]string
+	HostID      int64  // 0: none
+	HostName    string // of HostID, may be ""
+	OperationID int64  // 0: none
+}
+
+// EventsView is GET /events.
+type EventsView struct {
+	Frame    layout.Frame
+	Events   []Event // newest first
+	Severity string  // the filter; "" for all
+	Next     string  // value of ?before= for the next page; "" on the last one
+	Paged    bool
+}

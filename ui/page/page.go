@@ -1,0 +1,110 @@
+// Package page holds the pages: each is a function of one view model that lies beside it, and does no query and
+// knows no business rule. Texts come from the catalogue by the context's language (i18n.With); view models carry
+// codes, numbers and times. The row builders here make the first paint as well as the live deltas.
+package page
+
+import (
+	"context"
+
+	"hostler/ui/i18n"
+	"hostler/ui/live"
+)
+
+// Problem is a failure that a person can act on, as the database keeps it.
+type Problem struct {
+	Code  string            // finds the texts: "key_refused"
+	Cause string            // English, shown when the catalogue does not know the code
+	Hint  string            // likewise
+	Args  map[string]string // fills the catalogue's texts
+}
+
+// CauseIn is the cause in the context's language; "" without a problem.
+func (p Problem) CauseIn(ctx context.Context) string { return p.text(ctx, ".cause", p.Cause) }
+
+// HintIn is how to mend it, in the context's language; "" without a problem.
+func (p Problem) HintIn(ctx context.Context) string { return p.text(ctx, ".hint", p.Hint) }
+
+func (p Problem) text(ctx context.Context, part, english string) string {
+	if p.Code == "" {
+		return english
+	}
+	// What the server says in English may hold more detail than the catalogue can, so it wins there.
+	if i18n.Lang(ctx) == i18n.English && english != "" {
+		return english
+	}
+	if s, ok := i18n.Fill(ctx, "failure."+p.Code+part, p.Args); ok {
+		return s
+	}
+	return english
+}
+
+// FailureCodes are the codes that the catalogues have a cause and a hint for.
+var FailureCodes = []string{
+	"name_unresolved", "no_route", "port_closed", "not_ssh", "connect_timeout", "host_key_changed", "key_refused",
+	"password_refused", "wrong_passphrase", "sudo_refused", "sudo_password_needed", "os_unsupported", "arch_unsupported",
+	"disk_full", "package_busy", "package_failed", "signature_failed", "server_unreachable", "clock_off", "service_failed",
+	"register_timeout", "connection_lost", "not_root", "agent_missing", "step_timeout", "internal", "canceled",
+}
+
+// Steps are the codes of the steps that the catalogues have a title for.
+var Steps = []string{
+	"connect", "detect", "check", "copy", "repository", "install", "configure", "start", "register", "heartbeat",
+}
+
+// StepTitle is the title of a step; a code without a title is shown as it is.
+func StepTitle(ctx context.Context, code string) string { return known(ctx, "step.", code) }
+
+// States of operations, tasks and steps, as the engine names them.
+const (
+	Pending  = "pending"
+	Running  = "running"
+	Waiting  = "waiting"
+	Done     = "done"
+	Failed   = "failed"
+	Skipped  = "skipped"
+	Canceled = "canceled"
+)
+
+// StateText names the state of an operation, a task or a step.
+func StateText(ctx context.Context, state string) string { return known(ctx, "state.", state) }
+
+func stateTone(state string) string {
+	switch state {
+	case Done:
+		return live.ToneDone
+	case Running:
+		return live.ToneRunning
+	case Failed:
+		return live.ToneFailed
+	case Skipped, Canceled:
+		return live.ToneStopped
+	}
+	return live.ToneWaiting
+}
+
+// FieldCodes are the complaints about one form field that the catalogues have a text for; see FieldText.
+var FieldCodes = []string{
+	"required", "too_long", "token_wrong", "name_invalid", "name_taken", "password_short", "password_differs",
+	"login_wrong", "cluster_invalid", "hosts_empty", "hosts_bad", "hosts_too_many", "user_invalid", "port_invalid",
+	"step_invalid", "key_missing", "key_public", "key_certificate", "key_invalid", "key_too_large", "key_algorithm",
+	"passphrase_needed", "passphrase_wrong",
+}
+
+// FieldText is what is wrong with a form field, in the context's language.
+func FieldText(ctx context.Context, code string) string { return known(ctx, "field.", code) }
+
+// NoticeCodes are the sentences about what a request achieved; see NoticeText.
+var NoticeCodes = []string{
+	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
+	"logged_out", "administrator_created", "session_ended",
+}
+
+// NoticeText is the sentence of a notice code, for layout.Notice.
+func NoticeText(ctx context.Context, code string) string { return known(ctx, "notice.", code) }
+
+func known(ctx context.Context, prefix, code string) string {
+	if s, ok := i18n.Fill(ctx, prefix+code, nil); ok {
+		return s
+	}
+	return code
+}

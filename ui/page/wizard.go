@@ -1,0 +1,132 @@
+package page
+
+import (
+	"time"
+
+	"hostler/ui/layout"
+)
+
+// Wizard steps, in order. StepManual stands in for StepConfirm when hosts are registered by hand.
+const (
+	WizardStart   = "start"
+	WizardHosts   = "hosts"
+	WizardConfirm = "confirm"
+	WizardManual  = "manual"
+	WizardSummary = "summary"
+)
+
+// Methods of getting the agent onto hosts.
+const (
+	MethodSSH    = "ssh"
+	MethodManual = "manual"
+)
+
+// Draft is a wizard run that can be left and taken up again. It never holds a secret.
+type Draft struct {
+	ID          int64
+	Version     int // goes back with every save, as the hidden field "version"
+	Step        string
+	Cluster     string
+	Method      string
+	Hosts       string // as typed
+	HostCount   int    // names that Hosts expands to
+	User        string
+	Port        int
+	OperationID int64 // 0: not started
+	CreatedBy   string
+	Updated     time.Time
+}
+
+// WizardsView is GET /wizards. POST /wizards starts a new one.
+type WizardsView struct {
+	Frame  layout.Frame
+	Drafts []Draft
+}
+
+// WizardStartView is GET /wizards/{id}/start. Its form posts cluster and version.
+type WizardStartView struct {
+	Frame  layout.Frame
+	Draft  Draft
+	Fields map[string]string // "cluster"; "" holds what concerns no single field
+}
+
+// WizardHostsView is GET /wizards/{id}/hosts. Its form posts hosts, method, key_file, key, passphrase, user, port,
+// password, sudo_password and version.
+type WizardHostsView struct {
+	Frame      layout.Frame
+	Draft      Draft
+	Preview    Preview
+	Fields     map[string]string // by the form's names; "" holds what concerns no single field
+	KeyDropped bool              // the form came back without scripts, so the key must be chosen again
+}
+
+// Preview is what the hosts field expands to. POST /api/v1/hosts/expand answers the same, for every keystroke.
+type Preview struct {
+	Names  []string // all of them
+	Errors []PreviewError
+}
+
+// PreviewError is what is wrong with one line.
+type PreviewError struct {
+	Line    int
+	Message string // in the viewer's language
+}
+
+// WizardConfirmView is GET /wizards/{id}/confirm: the operation's live table inside the wizard.
+type WizardConfirmView struct {
+	Frame     layout.Frame
+	Draft     Draft
+	Operation Operation
+	Tasks     []Task
+	Locked    bool
+	Unlock    CredentialsView
+}
+
+// Command is one thing to run on a host, with a code that finds its title and explanation.
+type Command struct {
+	Code string // a ManualCommands code
+	Text string // the command, to be copied as it is
+}
+
+// ManualCommands are the codes that the catalogues have a title and an explanation for.
+var ManualCommands = []string{
+	"one_line", "deb_repository", "deb_install", "rpm_repository", "rpm_install", "archive", "configure", "start",
+}
+
+// CommandGroup is one way to register by hand, for one family of systems.
+type CommandGroup struct {
+	Family   string // "any", "debian", "rhel", "suse", "other"
+	Commands []Command
+}
+
+// Arrival is a host that has registered with the draft's token.
+type Arrival struct {
+	HostID       int64
+	Name         string
+	Address      string
+	OS           string
+	State        string // as of a host
+	AgentVersion string
+	Registered   time.Time
+	LastSeen     time.Time
+}
+
+// WizardManualView is GET /wizards/{id}/manual.
+type WizardManualView struct {
+	Frame        layout.Frame
+	Draft        Draft
+	Groups       []CommandGroup
+	TokenExpires time.Time
+	TokenUses    int // how many hosts the token still admits
+	Arrivals     []Arrival
+}
+
+// WizardSummaryView is GET /wizards/{id}/summary. POST /wizards/{id}/finish ends the draft.
+type WizardSummaryView struct {
+	Frame     layout.Frame
+	Draft     Draft
+	Operation *Operation // nil when hosts were registered by hand
+	Done      []Task     // hosts of the operation that are ready
+	Failed    []Task     // and those that are not, canceled and skipped ones too
+	Arrivals  []Arrival  // of a manual registration
+}

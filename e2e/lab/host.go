@@ -172,8 +172,8 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) (*exec.
 		return nil, err
 	}
 	enter := []string{
-		"--target=" + strconv.Itoa(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/", "--",
-		"env", "-i", "HOME=/root", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name,
+		"--target=" + strconv.Itoa(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--",
+		"env", "--chdir=/", "-i", "HOME=/root", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name,
 	}
 	return exec.CommandContext(ctx, "nsenter", append(enter, args...)...), nil
 }

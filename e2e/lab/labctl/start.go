@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -97,32 +98,28 @@ func report(w io.Writer, l *lab.Lab, asJSON bool) error {
 			Hosts []hostState `json:"hosts"`
 		}{l, states})
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tADDRESS\tSTATE")
+	var b strings.Builder
+	b.WriteString("NAME\tADDRESS\tSTATE\n")
 	for _, h := range states {
 		state := "off"
 		if h.Up {
 			state = "on"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", h.Name, h.Address, state)
+		fmt.Fprintf(&b, "%s\t%s\t%s\n", h.Name, h.Address, state)
 	}
-	fmt.Fprintf(table, "%s\t%s\tthis side\n", l.Server.Name, l.Server.Address)
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	types := make([]string, 0, len(l.Keys))
-	for keyType := range l.Keys {
-		types = append(types, keyType)
-	}
-	slices.Sort(types)
-	for _, keyType := range types {
-		fmt.Fprintf(w, "key of root, operator and deploy: %s\n", l.Keys[keyType])
+	fmt.Fprintf(&b, "%s\t%s\tthis side\n", l.Server.Name, l.Server.Address)
+	for _, keyType := range slices.Sorted(maps.Keys(l.Keys)) {
+		fmt.Fprintf(&b, "key of root, operator and deploy: %s\n", l.Keys[keyType])
 	}
 	for _, u := range l.Users {
 		if u.Password != "" {
-			fmt.Fprintf(w, "password of %s (sudo: %s): %s\n", u.Name, u.Sudo, u.Password)
+			fmt.Fprintf(&b, "password of %s (sudo: %s): %s\n", u.Name, u.Sudo, u.Password)
 		}
 	}
-	_, err := fmt.Fprintf(w, "lab %s: %d hosts booted in %.1f s\n", l.Name, len(l.Hosts), float64(l.BootMS)/1000)
-	return err
+	fmt.Fprintf(&b, "lab %s: %d hosts booted in %.1f s\n", l.Name, len(l.Hosts), float64(l.BootMS)/1000)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, b.String()); err != nil {
+		return err
+	}
+	return table.Flush()
 }

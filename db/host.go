@@ -102,6 +102,13 @@ func (d *DB) HostBySN(ctx context.Context, sn string) (*Host, error) {
 	return &h, translate("find host", d.read(ctx).Where("agent_sn = ?", sn).Take(&h).Error)
 }
 
+// HostByName finds the host of a name that was seen last; ErrNotFound when there is none.
+func (d *DB) HostByName(ctx context.Context, name string) (*Host, error) {
+	var h Host
+	err := d.read(ctx).Where("name = ?", name).Order("last_seen_at DESC, id DESC").Take(&h).Error
+	return &h, translate("find host", err)
+}
+
 // AllHosts reads every host; used once, when the in-memory table is filled at start.
 func (d *DB) AllHosts(ctx context.Context) ([]Host, error) {
 	var hs []Host

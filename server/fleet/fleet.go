@@ -1,0 +1,247 @@
+// Package fleet knows every host: what its agent reported last and whether it is alive. The table is in
+// memory; the database gets registrations and changes of state at once and heartbeats in batches. It does not
+// decide who an agent is (package trust) nor what it is to do (package job).
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"hostler/db"
+	"hostler/server/event"
+)
+
+// Options are the fleet's settings.
+type Options struct {
+	Step        time.Duration    // between heartbeats, unless a host has its own
+	MissedSteps int              // heartbeats that may be missing before a host is lost
+	MinLost     time.Duration    // and the least time without one
+	Now         func() time.Time // the clock; db.Now
+}
+
+// Intervals of the fleet's own work.
+const (
+	sweepEvery = 500 * time.Millisecond // a loss is noticed within a second
+	flushEvery = time.Second
+	beatsKept  = 60 // heartbeats remembered per host for its page
+)
+
+// Host is a host as it is known right now.
+type Host struct {
+	db.Host
+	Children []db.ChildAgent
+	Beats    []time.Time // the latest heartbeats, oldest first
+	LostAt   time.Time   // when it will count, or began to count, as lost
+}
+
+// Change is published as "host.<id>" whenever something of a host changed, a heartbeat included.
+type Change struct {
+	ID         int64        `json:"id"`
+	Name       string       `json:"name"`
+	State      db.HostState `json:"state"`
+	LastSeenAt *time.Time   `json:"last_seen_at,omitempty"`
+	DraftID    *int64       `json:"draft_id,omitempty"`
+}
+
+// Fleet is the table of hosts.
+type Fleet struct {
+	db      *db.DB
+	bus     *event.Bus
+	events  *event.Log
+	log     *slog.Logger
+	opts    Options
+	started time.Time
+
+	mu      sync.RWMutex
+	byID    map[int64]*entry
+	bySN    map[string]*entry
+	dirty   map[int64]bool
+	waiters map[*waiter]struct{}
+	refused map[string]time.Time // certificate serial -> when a refusal was recorded last
+	beats   int64                // heartbeats since the start
+}
+
+type entry struct {
+	Host
+	children map[string]db.ChildAgent
+}
+
+type waiter struct {
+	want func(Host) bool
+	got  chan Host // buffered: one
+}
+
+// New returns an empty fleet; call Load before anything else.
+func New(d *db.DB, bus *event.Bus, events *event.Log, log *slog.Logger, opts Options) *Fleet {
+	return &Fleet{
+		db: d, bus: bus, events: events, log: log, opts: opts, started: opts.Now(),
+		byID: map[int64]*entry{}, bySN: map[string]*entry{}, dirty: map[int64]bool{},
+		waiters: map[*waiter]struct{}{}, refused: map[string]time.Time{},
+	}
+}
+
+// Load fills the table from the database.
+func (f *Fleet) Load(ctx context.Context) error {
+	hosts, err := f.db.AllHosts(ctx)
+	if err != nil {
+		return err
+	}
+	children, err := f.db.AllChildren(ctx)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, h := range hosts {
+		f.put(&entry{Host: Host{Host: h}, children: map[string]db.ChildAgent{}})
+	}
+	for _, c := range children {
+		if e, ok := f.byID[c.HostID]; ok {
+			e.children[c.Name] = c
+		}
+	}
+	return nil
+}
+
+func (f *Fleet) put(e *entry) {
+	f.byID[e.ID] = e
+	f.bySN[e.AgentSN] = e
+}
+
+// Get finds a host by its id.
+func (f *Fleet) Get(id int64) (Host, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e, ok := f.byID[id]
+	if !ok {
+		return Host{}, false
+	}
+	return f.snapshot(e), true
+}
+
+// Overlay replaces what was read from the database by what is known right now, keeping the order.
+func (f *Fleet) Overlay(hosts []db.Host) []Host {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	out := make([]Host, len(hosts))
+	for i, h := range hosts {
+		out[i] = Host{Host: h}
+		if e, ok := f.byID[h.ID]; ok {
+			out[i] = f.snapshot(e)
+		}
+	}
+	return out
+}
+
+// Select returns the hosts that want accepts, by name.
+func (f *Fleet) Select(want func(*db.Host) bool) []Host {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var out []Host
+	for _, e := range f.byID {
+		if want(&e.Host.Host) {
+			out = append(out, f.snapshot(e))
+		}
+	}
+	slices.SortFunc(out, func(a, b Host) int {
+		return compareKey(db.HostKey{Name: a.Name, ID: a.ID}, db.HostKey{Name: b.Name, ID: b.ID})
+	})
+	return out
+}
+
+// Counts counts hosts by state.
+func (f *Fleet) Counts() map[db.HostState]int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	counts := map[db.HostState]int{}
+	for _, e := range f.byID {
+		counts[e.State]++
+	}
+	return counts
+}
+
+// Heartbeats counts those received since the start.
+func (f *Fleet) Heartbeats() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.beats
+}
+
+// Await returns the first host that want accepts, one known already or the next that changes so, or ctx's
+// error. want is called with the fleet locked: it must be quick and must not call back.
+func (f *Fleet) Await(ctx context.Context, want func(Host) bool) (Host, error) {
+	w := &waiter{want: want, got: make(chan Host, 1)}
+	f.mu.Lock()
+	for _, e := range f.byID {
+		if h := f.snapshot(e); want(h) {
+			f.mu.Unlock()
+			return h, nil
+		}
+	}
+	f.waiters[w] = struct{}{}
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.waiters, w)
+		f.mu.Unlock()
+	}()
+	select {
+	case h := <-w.got:
+		return h, nil
+	case <-ctx.Done():
+		return Host{}, ctx.Err()
+	}
+}
+
+// changed tells waiters and the bus about a host; f.mu is held.
+func (f *Fleet) changed(e *entry) {
+	if len(f.waiters) > 0 {
+		h := f.snapshot(e)
+		for w := range f.waiters {
+			if w.want(h) {
+				delete(f.waiters, w)
+				w.got <- h
+			}
+		}
+	}
+	f.bus.Publish(topic(e.ID), Change{ID: e.ID, Name: e.Name, State: e.State, LastSeenAt: e.LastSeenAt, DraftID: e.DraftID})
+}
+
+// snapshot copies an entry so that its reader shares nothing with the table; f.mu is held.
+func (f *Fleet) snapshot(e *entry) Host {
+	h := e.Host
+	h.Beats = slices.Clone(e.Beats)
+	h.LostAt = f.lostAt(e)
+	h.Children = make([]db.ChildAgent, 0, len(e.children))
+	for _, c := range e.children {
+		h.Children = append(h.Children, c)
+	}
+	slices.SortFunc(h.Children, func(a, b db.ChildAgent) int { return compareText(a.Name, b.Name) })
+	return h
+}
+
+// stepOf is the interval that a host is to keep.
+func (f *Fleet) stepOf(h *db.Host) time.Duration {
+	if h.Step > 0 {
+		return time.Duration(h.Step) * time.Second
+	}
+	return f.opts.Step
+}
+
+// StepOf is the interval between heartbeats that a host is to keep.
+func (f *Fleet) StepOf(h Host) time.Duration { return f.stepOf(&h.Host) }
+
+// lostAt is when a host counts as lost. A server that has just started waits as long as for a host that it
+// saw at that moment: hosts could not report while it was down.
+func (f *Fleet) lostAt(e *entry) time.Time {
+	seen := f.started
+	for _, t := range []*time.Time{e.LastSeenAt, e.RegisteredAt} {
+		if t != nil && t.After(seen) {
+			seen = *t
+		}
+	}
+	return seen.Add(max(f.opts.MinLost, time.Duration(f.opts.MissedSteps)*f.stepOf(&e.Host.Host)))
+}

@@ -1,0 +1,158 @@
+package trust
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"hostler/agent/wire"
+	"hostler/db"
+)
+
+// maxRequest bounds a CSR in bytes; a P-256 one has about 500.
+const maxRequest = 8 << 10
+
+// Enrol admits an agent: it checks the request and the token and signs a certificate for the serial number
+// that the agent asks for, or for a new one when another host holds that number. Refusals are *wire.Error.
+func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply, error) {
+	hostname := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Hostname), "."))
+	public, err := checkRequest(r.CSR, hostname)
+	if err != nil {
+		return wire.EnrollReply{}, err
+	}
+	t, err := c.redeem(ctx, r.Token, hostname)
+	if err != nil {
+		return wire.EnrollReply{}, err
+	}
+	sn, err := c.serialFor(ctx, r.AgentSN, hostname, t.Hostname == hostname)
+	if err != nil {
+		return wire.EnrollReply{}, err
+	}
+	return c.issue(ctx, public, &db.Certificate{AgentSN: sn, Hostname: hostname, TaskID: t.TaskID, DraftID: t.DraftID, Cluster: t.Cluster})
+}
+
+// Renew signs a new certificate for an agent that proved its identity with the old one.
+func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest) (wire.EnrollReply, error) {
+	public, err := checkRequest(r.CSR, old.Hostname)
+	if err != nil {
+		return wire.EnrollReply{}, err
+	}
+	next := *old
+	return c.issue(ctx, public, &next)
+}
+
+// Identify finds the record of a client certificate that TLS has verified already. Refusals are *wire.Error.
+func (c *CA) Identify(ctx context.Context, leaf *x509.Certificate) (*db.Certificate, error) {
+	r, err := c.db.Certificate(ctx, leaf.SerialNumber.Text(16))
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, &wire.Error{Code: "certificate_unknown", Message: "the server has no record of this certificate", Hint: "enrol the host again"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.RevokedAt != nil {
+		return nil, &wire.Error{Code: "certificate_revoked", Message: "this certificate was revoked", Hint: "enrol the host again"}
+	}
+	return r, nil
+}
+
+// serialFor decides which serial number an agent gets: the one it asks for if that is a UUID that nobody or
+// the host of the same name holds. A host that lost its state (a new installation) gets its old number back
+// if the token was made for its name, because then a person asked for just this host.
+func (c *CA) serialFor(ctx context.Context, wish, hostname string, named bool) (string, error) {
+	id, err := uuid.Parse(wish)
+	if err == nil {
+		h, err := c.db.HostBySN(ctx, id.String())
+		if errors.Is(err, db.ErrNotFound) || err == nil && h.Name == hostname {
+			return id.String(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if named {
+		h, err := c.db.HostByName(ctx, hostname)
+		if err == nil {
+			return h.AgentSN, nil
+		}
+		if !errors.Is(err, db.ErrNotFound) {
+			return "", err
+		}
+	}
+	return uuid.NewString(), nil
+}
+
+func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, record *db.Certificate) (wire.EnrollReply, error) {
+	now := c.now()
+	template := &x509.Certificate{
+		Subject:   pkix.Name{CommonName: record.AgentSN},
+		NotBefore: now.Add(-backdate), NotAfter: now.Add(agentLifetime),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if net.ParseIP(record.Hostname) == nil {
+		template.DNSNames = []string{record.Hostname}
+	}
+	leaf, err := c.sign(template, public)
+	if err != nil {
+		return wire.EnrollReply{}, err
+	}
+	sum := sha256.Sum256(leaf.Raw)
+	record.Serial, record.Fingerprint = leaf.SerialNumber.Text(16), hex.EncodeToString(sum[:])
+	record.NotBefore, record.NotAfter, record.CreatedAt = leaf.NotBefore, leaf.NotAfter, now
+	// The record comes before the answer: a certificate that nobody recorded would be refused.
+	if err := c.db.CreateCertificate(ctx, record); err != nil {
+		return wire.EnrollReply{}, err
+	}
+	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: string(pemBlock("CERTIFICATE", leaf.Raw)), CA: string(c.pem)}, nil
+}
+
+// checkRequest takes the public key out of a CSR that asks for nothing but the host's own name.
+func checkRequest(csr, hostname string) (*ecdsa.PublicKey, error) {
+	invalid := func(why string) error {
+		return &wire.Error{Code: "csr_invalid", Message: "the certificate request is refused: " + why, Hint: "install the agent that this server offers"}
+	}
+	if hostname == "" || len(hostname) > 253 {
+		return nil, invalid("the host name is empty or too long")
+	}
+	if len(csr) > maxRequest {
+		return nil, invalid("it is too large")
+	}
+	block, _ := pem.Decode([]byte(csr))
+	if block == nil || block.Type != "CERTIFICATE REQUEST" {
+		return nil, invalid("it is not a PEM certificate request")
+	}
+	r, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, invalid("it cannot be read")
+	}
+	if err := r.CheckSignature(); err != nil {
+		return nil, invalid("its signature does not prove possession of the key")
+	}
+	public, ok := r.PublicKey.(*ecdsa.PublicKey)
+	if !ok || public.Curve.Params().BitSize < 256 {
+		return nil, invalid("its key is not ECDSA with 256 bits or more")
+	}
+	if len(r.EmailAddresses)+len(r.URIs) > 0 {
+		return nil, invalid("it asks for names that are no host names")
+	}
+	for _, name := range r.DNSNames {
+		if !strings.EqualFold(name, hostname) {
+			return nil, invalid("it asks for another host's name: " + name)
+		}
+	}
+	for _, ip := range r.IPAddresses {
+		if ip.String() != hostname {
+			return nil, invalid("it asks for another host's address: " + ip.String())
+		}
+	}
+	return public, nil
+}

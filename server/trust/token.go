@@ -1,0 +1,84 @@
+package trust
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"hostler/agent/wire"
+	"hostler/db"
+)
+
+// TokenSpec says whom an enrolment token admits.
+type TokenSpec struct {
+	Hostname string // the only host name it admits; "" for any
+	Cluster  string
+	TaskID   *int64 // the bootstrap task it is for
+	DraftID  *int64 // the wizard draft it is for
+	Uses     int
+	Lifetime time.Duration
+}
+
+// MintToken makes a token. It is returned once; only its hash is kept.
+func (c *CA) MintToken(ctx context.Context, s TokenSpec) (string, error) {
+	token := NewSecret()
+	now := c.now()
+	err := c.db.CreateEnrolToken(ctx, &db.EnrolToken{
+		Hash: Hash(token), Hostname: s.Hostname, Cluster: s.Cluster, TaskID: s.TaskID, DraftID: s.DraftID,
+		UsesLeft: max(1, s.Uses), CreatedAt: now, ExpiresAt: now.Add(s.Lifetime),
+	})
+	return token, err
+}
+
+// redeem takes one use of a token for a host, or says in a wire.Error why not.
+func (c *CA) redeem(ctx context.Context, token, hostname string) (*db.EnrolToken, error) {
+	t, err := c.db.EnrolToken(ctx, Hash(token))
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, &wire.Error{
+			Code: "token_unknown", Message: "the server does not know this enrolment token",
+			Hint: "make a new token in the wizard, or bootstrap the host again",
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !c.now().Before(t.ExpiresAt) {
+		return nil, &wire.Error{
+			Code: "token_expired", Message: fmt.Sprintf("the enrolment token expired at %s", t.ExpiresAt.Format(time.RFC3339)),
+			Hint: "make a new token in the wizard, or bootstrap the host again",
+		}
+	}
+	if t.Hostname != "" && t.Hostname != hostname {
+		return nil, &wire.Error{
+			Code: "token_scope", Message: fmt.Sprintf("the enrolment token is for %s, not for %s", t.Hostname, hostname),
+			Hint: "use the token that was made for this host",
+		}
+	}
+	err = c.db.UseEnrolToken(ctx, t.ID)
+	if errors.Is(err, db.ErrStale) {
+		return nil, &wire.Error{
+			Code: "token_used", Message: "the enrolment token was used already",
+			Hint: "make a new token in the wizard, or bootstrap the host again",
+		}
+	}
+	return t, err
+}
+
+// NewSecret makes 32 random bytes in a form that fits URLs, headers and shells.
+func NewSecret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// Hash is how secrets made by NewSecret are kept: hex SHA-256. They have 256 random bits, so that a slow hash
+// would add nothing.
+func Hash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}

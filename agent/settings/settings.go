@@ -180,3 +180,18 @@ func size(text string) (int64, error) {
 	}
 	return n * factor, nil
 }
+
+// Address checks "host:port" and returns it in the form the agent dials.
+func Address(text string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", fmt.Errorf("is not host:port: %.80q", text)
+	}
+	if host, err = name(host); err != nil {
+		return "", err
+	}
+	if _, err := number(port, 1, 65535); err != nil {
+		return "", fmt.Errorf("has a port that %w", err)
+	}
+	return net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,157 @@
+// Package facts finds out what a host is, by reading files that the kernel and the distribution keep.
+//
+// It starts no program and changes nothing. What a host does not have (an os-release, a DMI table) is left
+// empty: a host without it is still a host.
+package facts
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"hostler/agent/wire"
+)
+
+// Collect collects everything. Root is "/" but in tests. Names are resolved for about a second at most.
+func Collect(ctx context.Context, root string) *wire.Facts {
+	h := host{root: root}
+	hostname, _ := os.Hostname()
+	return &wire.Facts{
+		OS:             h.os(),
+		Kernel:         h.line("proc/sys/kernel/osrelease"),
+		Arch:           runtime.GOARCH,
+		CPU:            h.cpu(),
+		Memory:         h.memory("MemTotal"),
+		Swap:           h.memory("SwapTotal"),
+		Disks:          h.disks(),
+		Interfaces:     interfaces(),
+		Virtualisation: h.virtualisation(),
+		FQDN:           h.fqdn(ctx, hostname),
+		MachineID:      h.machineID(),
+		BootTime:       h.bootTime(),
+	}
+}
+
+// maxFile bounds what is read of any file; cpuinfo of a machine with 1,000 cores has 1.5 MB.
+const maxFile = 4 << 20
+
+// host is a file system that facts are read from.
+type host struct {
+	root string
+}
+
+// read returns a file's content, nil when it cannot be read.
+func (h host) read(name string) []byte {
+	f, err := os.Open(filepath.Join(h.root, name))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil
+	}
+	return content
+}
+
+// line returns a file's only line.
+func (h host) line(name string) string {
+	return strings.TrimSpace(string(h.read(name)))
+}
+
+func (h host) exists(name string) bool {
+	_, err := os.Stat(filepath.Join(h.root, name))
+	return err == nil
+}
+
+// fields calls each with the key and the value of every "key<separator>value" line, until it says false.
+func fields(content []byte, separator string, each func(key, value string) bool) {
+	lines := bufio.NewScanner(bytes.NewReader(content))
+	for lines.Scan() {
+		key, value, found := strings.Cut(lines.Text(), separator)
+		if found && !each(strings.TrimSpace(key), strings.TrimSpace(value)) {
+			return
+		}
+	}
+}
+
+func (h host) os() (release wire.OS) {
+	content := h.read("etc/os-release")
+	if content == nil {
+		content = h.read("usr/lib/os-release")
+	}
+	fields(content, "=", func(key, value string) bool {
+		if unquoted, err := strconv.Unquote(value); err == nil {
+			value = unquoted
+		}
+		value = strings.Trim(value, `'`)
+		switch key {
+		case "ID":
+			release.ID = value
+		case "VERSION_ID":
+			release.Version = value
+		case "PRETTY_NAME":
+			release.Name = value
+		}
+		return true
+	})
+	return release
+}
+
+// cpu reads the x86 and the arm64 form of cpuinfo; the latter has no model name but in few cases.
+func (h host) cpu() (cpu wire.CPU) {
+	fields(h.read("proc/cpuinfo"), ":", func(key, value string) bool {
+		switch {
+		case key == "processor":
+			cpu.Cores++
+		case cpu.Model == "" && (key == "model name" || key == "Model" || key == "Hardware"):
+			cpu.Model = value
+		}
+		return true
+	})
+	if cpu.Cores == 0 {
+		cpu.Cores = runtime.NumCPU()
+	}
+	if cpu.Model == "" {
+		cpu.Model = strings.Trim(h.line("sys/firmware/devicetree/base/model"), "\x00")
+	}
+	return cpu
+}
+
+// memory returns a value of meminfo in bytes.
+func (h host) memory(name string) (size uint64) {
+	fields(h.read("proc/meminfo"), ":", func(key, value string) bool {
+		if key != name {
+			return true
+		}
+		kib, err := strconv.ParseUint(strings.TrimSuffix(value, " kB"), 10, 54)
+		if err == nil {
+			size = kib << 10
+		}
+		return false
+	})
+	return size
+}
+
+func (h host) machineID() string {
+	if id := h.line("etc/machine-id"); id != "" {
+		return id
+	}
+	return h.line("var/lib/dbus/machine-id")
+}
+
+func (h host) bootTime() (seconds int64) {
+	fields(h.read("proc/stat"), " ", func(key, value string) bool {
+		if key == "btime" {
+			seconds, _ = strconv.ParseInt(value, 10, 64)
+		}
+		return key != "btime"
+	})
+	return seconds
+}

@@ -150,12 +150,11 @@ func (k *Key) Detached(message io.Reader) ([]byte, error) {
 
 // DetachedArmored signs message and returns the signature as text, as in Release.gpg and repomd.xml.asc.
 func (k *Key) DetachedArmored(message []byte) ([]byte, error) {
-	var out bytes.Buffer
-	if err := openpgp.ArmoredDetachSign(&out, k.entity, bytes.NewReader(message), k.config()); err != nil {
-		return nil, fmt.Errorf("cannot sign: %w", err)
+	signature, err := k.Detached(bytes.NewReader(message))
+	if err != nil {
+		return nil, err
 	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
+	return armoredSignature(signature)
 }
 
 // ClearSigned returns message framed by its signature, as in InRelease.
@@ -169,11 +168,42 @@ func (k *Key) ClearSigned(message []byte) ([]byte, error) {
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
-	out.WriteByte('\n')
+	// go-crypto leaves the armor's checksum out here, at which GnuPG 2.2 takes the signed file for a broken one.
+	at := bytes.LastIndex(out.Bytes(), []byte("-----BEGIN "+openpgp.SignatureType+"-----"))
+	if at < 0 {
+		return nil, errors.New("cannot sign: the signed text holds no signature")
+	}
+	block, err := armor.Decode(bytes.NewReader(out.Bytes()[at:]))
+	if err != nil {
+		return nil, fmt.Errorf("cannot sign: %w", err)
+	}
+	signature, err := io.ReadAll(block.Body)
+	if err != nil {
+		return nil, fmt.Errorf("cannot sign: %w", err)
+	}
+	text, err := armoredSignature(signature)
+	return append(out.Bytes()[:at:at], text...), err
+}
+
+func armoredSignature(signature []byte) ([]byte, error) {
+	var out bytes.Buffer
+	err := armored(&out, openpgp.SignatureType, func(w io.Writer) error {
+		_, err := w.Write(signature)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode a signature: %w", err)
+	}
 	return out.Bytes(), nil
 }
 
-func (k *Key) config() *packet.Config { return config(k.now().Add(-Backdate)) }
+func (k *Key) config() *packet.Config {
+	at := k.now().Add(-Backdate)
+	if born := k.entity.PrimaryKey.CreationTime; at.Before(born) {
+		at = born // the server's clock was set back; no signature is older than its key
+	}
+	return config(at)
+}
 
 func config(at time.Time) *packet.Config {
 	// The salt notation that go-crypto adds by default is one more thing an old verifier might stumble over.

@@ -2,6 +2,7 @@ package yum
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	_ "embed" // the metadata's templates
@@ -10,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -54,6 +57,9 @@ func Write(root string, date time.Time, packages []Package, key Signer) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("cannot write the metadata: %w", err)
 	}
+	packages = slices.SortedFunc(slices.Values(packages), func(a, b Package) int {
+		return cmp.Or(strings.Compare(path.Base(a.Location), path.Base(b.Location)), strings.Compare(a.Location, b.Location))
+	})
 	var lists []list
 	for _, kind := range []string{"primary", "filelists", "other"} {
 		made, err := writeList(root, kind, packages)

@@ -1,0 +1,278 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hostler/repo/agentbin"
+)
+
+// publishForever makes the test binary a publisher that its parent kills.
+const publishForever = "HOSTLER_TEST_PUBLISH"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(publishForever); dir != "" {
+		r, err := Open(dir, slog.New(slog.DiscardHandler))
+		for i := 0; err == nil; i++ {
+			err = r.PublishAgent(context.Background(), fakeAgent("1.0."+strings.Repeat("1", i%7+1)))
+		}
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// fakeAgent is an agent that real package managers install like any other; it does not run.
+func fakeAgent(version string) Agent {
+	payload := func(arch string) []byte {
+		data := make([]byte, 200<<10)
+		random := rand.NewChaCha8([32]byte([]byte("hostler agent for tests, 32 byte")))
+		_, _ = random.Read(data) // never fails
+		return append([]byte("agent "+version+" "+arch+"\n"), data...)
+	}
+	return Agent{Version: version, Binaries: map[string][]byte{"amd64": payload("amd64"), "arm64": payload("arm64")}}
+}
+
+func mustOpen(t *testing.T, dir string) *Repository {
+	t.Helper()
+	r, err := Open(dir, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func mustPublish(t *testing.T, r *Repository, version string) {
+	t.Helper()
+	if err := r.PublishAgent(t.Context(), fakeAgent(version)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func currentGeneration(t *testing.T, r *Repository) string {
+	t.Helper()
+	name, err := r.currentName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// get answers what the handler serves below /repo/.
+func get(t *testing.T, r *Repository, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	r.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/repo/"+path, nil))
+	return answer
+}
+
+func TestPublishingTheSameAgainChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	r := mustOpen(t, dir)
+	mustPublish(t, r, "1.0.0")
+	first := currentGeneration(t, r)
+	release := get(t, r, "apt/dists/stable/InRelease").Body.String()
+
+	again := mustOpen(t, dir)
+	if !bytes.Equal(again.PublicKeyArmored(), r.PublicKeyArmored()) {
+		t.Error("the signing key changed when the repository was opened again")
+	}
+	if got := get(t, again, "apt/dists/stable/InRelease").Body.String(); got != release {
+		t.Error("a repository that was opened again does not serve what was published before")
+	}
+	mustPublish(t, again, "1.0.0")
+	if got := currentGeneration(t, again); got != first {
+		t.Errorf("generation = %s after publishing the same again, want %s", got, first)
+	}
+	mustPublish(t, again, "1.0.1")
+	if got := currentGeneration(t, again); got == first {
+		t.Error("a new version made no new generation")
+	}
+}
+
+func TestEveryPartOfWhatIsPublishedMatters(t *testing.T) {
+	r := mustOpen(t, t.TempDir())
+	base := fakeAgent("1.0.0")
+	want, err := r.inputs(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := fakeAgent("1.0.0")
+	other.Binaries["arm64"] = append(other.Binaries["arm64"], 0)
+	fewer := fakeAgent("1.0.0")
+	delete(fewer.Binaries, "arm64")
+	for name, agent := range map[string]Agent{"version": fakeAgent("1.0.1"), "binary": other, "architectures": fewer} {
+		if got, err := r.inputs(agent); err != nil || got == want {
+			t.Errorf("another %s gives the same digest (error %v)", name, err)
+		}
+	}
+	elsewhere := mustOpen(t, t.TempDir())
+	if got, err := elsewhere.inputs(base); err != nil || got == want {
+		t.Errorf("another key gives the same digest (error %v)", err)
+	}
+}
+
+func TestOnlyTwoGenerationsAreKept(t *testing.T) {
+	r := mustOpen(t, t.TempDir())
+	for _, version := range []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3"} {
+		mustPublish(t, r, version)
+	}
+	names, err := r.generationNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"00000003", "00000004"}; !slices.Equal(names, want) {
+		t.Errorf("generations = %v, want %v", names, want)
+	}
+}
+
+func TestPublicationDatesOnlyGoForward(t *testing.T) {
+	clock := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	r, err := open(t.TempDir(), slog.New(slog.DiscardHandler), func() time.Time { return clock })
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustPublish(t, r, "1.0.0")
+	before := r.served.Load().current.Published
+	if !before.Before(clock) {
+		t.Errorf("published %s, at the clock's %s or after: a host whose clock is behind refuses it", before, clock)
+	}
+	clock = clock.Add(-24 * time.Hour)
+	mustPublish(t, r, "1.0.1")
+	if after := r.served.Load().current.Published; !after.After(before) {
+		t.Errorf("published %s after %s: clients ignore an index that is older than theirs", after, before)
+	}
+}
+
+func TestCanceledPublishLeavesTheLastOneServed(t *testing.T) {
+	dir := t.TempDir()
+	r := mustOpen(t, dir)
+	mustPublish(t, r, "1.0.0")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.PublishAgent(ctx, fakeAgent("2.0.0")); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error = %v, want context.Canceled", err)
+	}
+	if packages := get(t, r, "apt/dists/stable/main/binary-amd64/Packages").Body.String(); !strings.Contains(packages, "Version: 1.0.0\n") {
+		t.Errorf("served after a canceled publication:\n%s", packages)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, generationsDir, unfinished))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (error %v)", left, err)
+	}
+}
+
+func TestPublisherKilledAtAnyInstant(t *testing.T) {
+	dir := t.TempDir()
+	r := mustOpen(t, dir)
+	mustPublish(t, r, "1.0.0")
+	for round := range 8 {
+		publisher := exec.CommandContext(t.Context(), os.Args[0])
+		publisher.Env = append(os.Environ(), publishForever+"="+dir)
+		if err := publisher.Start(); err != nil {
+			t.Fatal(err)
+		}
+		started := currentGeneration(t, r)
+		waitFor(t, func() bool { return currentGeneration(t, r) != started })
+		spin := time.Duration(rand.IntN(40)) * time.Millisecond
+		for start := time.Now(); time.Since(start) < spin; { // a random instant, which no event announces
+			currentGeneration(t, r)
+		}
+		if err := publisher.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = publisher.Wait() // it was killed
+		checkConsistent(t, mustOpen(t, dir), round)
+	}
+	mustPublish(t, mustOpen(t, dir), "3.0.0")
+	left, err := filepath.Glob(filepath.Join(dir, generationsDir, unfinished))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (error %v)", left, err)
+	}
+}
+
+// checkConsistent follows every checksum from the indexes to the files.
+func checkConsistent(t *testing.T, r *Repository, round int) {
+	t.Helper()
+	packages := get(t, r, "apt/dists/stable/main/binary-amd64/Packages").Body.String()
+	release := get(t, r, "apt/dists/stable/Release").Body.String()
+	if sum := sha256Hex([]byte(packages)); !strings.Contains(release, sum) {
+		t.Errorf("round %d: Release does not know the package list", round)
+	}
+	deb := get(t, r, "apt/"+fieldOf(packages, "Filename"))
+	if got, want := sha256Hex(deb.Body.Bytes()), fieldOf(packages, "SHA256"); got != want {
+		t.Errorf("round %d: the package's digest is %s, the list says %s", round, got, want)
+	}
+	sums := get(t, r, "static/SHA256SUMS").Body.String()
+	archive := get(t, r, "static/hostler-agent-linux-amd64.tar.gz").Body.Bytes()
+	if !strings.Contains(sums, sha256Hex(archive)) {
+		t.Errorf("round %d: SHA256SUMS does not know the archive", round)
+	}
+}
+
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done(); {
+		if time.Now().After(deadline) {
+			t.Fatal("waited 30 s in vain")
+		}
+	}
+}
+
+func TestOpenTellsWhatIsWrongWithTheKey(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir)
+	key := filepath.Join(dir, "keys", "signing.asc")
+	if stat, err := os.Stat(key); err != nil || stat.Mode() != 0o600 {
+		t.Errorf("key file: mode %v, error %v, want 0600", stat.Mode(), err)
+	}
+	if err := os.WriteFile(key, []byte("not a key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), key) {
+		t.Errorf("error = %v, want one that names %s", err, key)
+	}
+}
+
+func TestPublishWithoutAgents(t *testing.T) {
+	if len(agentbin.Archs()) > 0 {
+		t.Skip("this test binary was built with agents")
+	}
+	err := mustOpen(t, t.TempDir()).PublishAgent(t.Context(), Agent{Version: "1.0.0"})
+	if !errors.Is(err, agentbin.ErrNoAgents) {
+		t.Errorf("error = %v, want ErrNoAgents", err)
+	}
+}
+
+// BenchmarkFirstPublish takes the built-in agents where there are any, else this test's own executable twice.
+func BenchmarkFirstPublish(b *testing.B) {
+	agent := Agent{Version: "1.0.0"}
+	if len(agentbin.Archs()) == 0 {
+		own, err := os.ReadFile(os.Args[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		agent.Binaries = map[string][]byte{"amd64": own, "arm64": append(slices.Clone(own), 0)}
+	}
+	for b.Loop() {
+		r, err := Open(b.TempDir(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := r.PublishAgent(b.Context(), agent); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

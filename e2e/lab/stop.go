@@ -109,7 +109,8 @@ func ignoreGone(err error) error {
 	return err
 }
 
-// commands returns the processes in the lab's network namespace that are not in its PID namespace.
+// commands returns the processes in the lab's network namespace that belong to no host: neither they nor their
+// children are in the lab's PID namespace.
 func (l *Lab) commands() ([]int, error) {
 	network, err := os.Readlink(l.Holder.namespace("net"))
 	if err != nil {
@@ -129,7 +130,7 @@ func (l *Lab) commands() ([]int, error) {
 		if ns, err := os.Readlink(p.namespace("net")); err != nil || ns != network {
 			continue // another network, or gone
 		}
-		if ns, err := os.Readlink(p.namespace("pid")); err == nil && ns != inside && pid != os.Getpid() {
+		if ns, err := os.Readlink(p.namespace("pid_for_children")); err == nil && ns != inside && pid != os.Getpid() {
 			found = append(found, pid)
 		}
 	}

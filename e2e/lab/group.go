@@ -17,7 +17,7 @@ import (
 // Every host needs control groups of its own: two systemds in one group would end each other's services. They lie
 // below the holder's group in the two hierarchies that systemd uses, as far as the machine has them.
 
-// makeGroups prepares the lab's control groups and records them.
+// makeGroups makes and records the lab's control groups.
 func (l *Lab) makeGroups(ctx context.Context) error {
 	scoped, err := l.adoptScope(ctx)
 	if err != nil {
@@ -28,23 +28,28 @@ func (l *Lab) makeGroups(ctx context.Context) error {
 		return err
 	}
 	for _, parent := range parents {
-		if scoped {
-			// A group that hands controllers to its children may hold no process itself (cgroups(7)).
-			if err := moveTo(filepath.Join(parent, "holder"), l.Holder.PID); err != nil {
-				return err
-			}
-		}
-		group := filepath.Join(parent, "hostler-lab-"+l.Name)
+		l.Groups = append(l.Groups, filepath.Join(parent, "hostler-lab-"+l.Name))
+	}
+	// Saved before they are made, so that they can be swept.
+	if err := l.save(); err != nil {
+		return err
+	}
+	for _, group := range l.Groups {
 		for _, h := range l.Hosts {
 			if err := os.MkdirAll(filepath.Join(group, h.machine()), 0o755); err != nil {
 				return err
 			}
 		}
-		if scoped {
-			passControllers(parent)
-			passControllers(group)
+		if !scoped {
+			continue
 		}
-		l.Groups = append(l.Groups, group)
+		// A group that hands controllers to its children may hold no process itself (cgroups(7)).
+		parent := filepath.Dir(group)
+		if err := moveTo(filepath.Join(parent, "holder"), l.Holder.PID); err != nil {
+			return err
+		}
+		passControllers(parent)
+		passControllers(group)
 	}
 	return nil
 }

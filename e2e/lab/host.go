@@ -94,7 +94,7 @@ func (h *Host) boot(ctx context.Context) error {
 	args = append(append(args, h.groups()...), "--",
 		"systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--directory="+filepath.Join(h.dir(), "root"),
 		"--machine="+h.machine(), "--hostname="+h.Name, "--network-bridge=lab0",
-		"--resolv-conf=off", "--timezone=off", "--link-journal=no")
+		"--resolv-conf=off", "--timezone=off", "--link-journal=no", "--setenv=SYSTEMD_COLORS=0")
 	cmd := exec.Command("nsenter", args...) // not bound to ctx: the host outlives the call
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.SysProcAttr = ownSession()
@@ -108,16 +108,19 @@ func (h *Host) boot(ctx context.Context) error {
 
 // waitSSH returns once sshd has greeted, or with the console's last lines when nspawn ended first.
 func (h *Host) waitSSH(ctx context.Context, ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
+	bounded, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
-	err := poll(ctx, func() (bool, error) {
+	err := poll(bounded, func() (bool, error) {
 		select {
 		case err := <-ended:
 			return false, fmt.Errorf("nspawn ended (%v)", err)
 		default:
-			return h.greets(ctx), nil
+			return h.greets(bounded), nil
 		}
 	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("cannot boot %s: %w", h.Name, ctx.Err()) // the caller gave up; the console does not matter
+	}
 	if err != nil {
 		out, _ := os.ReadFile(h.Console())
 		return fmt.Errorf("cannot boot %s: %w\n%s", h.Name, err, lastLines(out, 10))

@@ -162,7 +162,7 @@ func (l *Lab) start(ctx context.Context, base string, o Options) (err error) {
 	if err := l.hold(ctx, base); err != nil {
 		return err
 	}
-	if err := errors.Join(l.makeGroups(ctx), l.save()); err != nil {
+	if err := l.makeGroups(ctx); err != nil {
 		return err
 	}
 	if err := l.seed(); err != nil {

@@ -29,12 +29,15 @@ func (l *Lab) Stop(ctx context.Context) error {
 
 // Sweep removes what labs left behind whose processes ended without Stop, for example because they were killed.
 func Sweep(ctx context.Context, cache string) error {
-	paths, err := filepath.Glob(filepath.Join(cache, "run", "*", stateFile))
-	if err != nil {
+	entries, err := os.ReadDir(filepath.Join(cache, "run"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot sweep labs: %w", err)
 	}
-	for _, path := range paths {
-		dir := filepath.Dir(path)
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		dir := runDir(cache, entry.Name())
 		unlock, err := tryLock(lockFile(dir))
 		if errors.Is(err, errLocked) {
 			continue // somebody is at work on it
@@ -53,11 +56,13 @@ func Sweep(ctx context.Context, cache string) error {
 
 func sweep(ctx context.Context, dir string) error {
 	l, err := load(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && l.Running() {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return os.RemoveAll(dir) // killed before there was anything but files
+	case err != nil:
 		return err
+	case l.Running():
+		return nil
 	}
 	return l.remove(ctx)
 }

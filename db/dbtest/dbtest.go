@@ -1,0 +1,75 @@
+// Package dbtest opens databases for tests: SQLite in a directory of the test, or, when HOSTLER_TEST_MYSQL
+// holds the URL of a MySQL or MariaDB server, a database of the test's own there.
+package dbtest
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/google/uuid"
+
+	"hostler/db"
+)
+
+// Env names the variable with the URL of the server, without a database: "mysql://root@unix(/path)/".
+const Env = "HOSTLER_TEST_MYSQL"
+
+// Open returns a migrated database that ends with the test.
+func Open(t testing.TB) *db.DB {
+	t.Helper()
+	d := OpenURL(t, URL(t))
+	if err := d.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// OpenURL opens a database, as it is, until the test ends.
+func OpenURL(t testing.TB, url string) *db.DB {
+	t.Helper()
+	d, err := db.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// URL is that of an empty database that ends with the test.
+func URL(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv(Env)
+	if server == "" {
+		return "sqlite:" + filepath.Join(t.TempDir(), "hostler.db")
+	}
+	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	execute(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() { execute(t, server, "DROP DATABASE "+name) })
+	return strings.TrimSuffix(server, "/") + "/" + name
+}
+
+func execute(t testing.TB, url, statement string) {
+	t.Helper()
+	c, err := mysql.ParseDSN(strings.TrimPrefix(url, "mysql://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sql.OpenDB(connector)
+	defer func() { _ = s.Close() }()
+	if _, err := s.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
+		t.Fatal(err)
+	}
+}

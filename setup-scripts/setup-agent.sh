@@ -1,2 +1,976 @@
 #!/bin/sh
+# setup-agent.sh puts the Hostler agent on this host: it checks the host, configures the server's package
+# repository, installs the package, writes the agent's configuration and starts the service.
+#
+# The server runs it verb by verb over SSH; a person runs "all" once. It is one file because it travels alone, to
+# hosts of any age: POSIX sh (dash, bash, busybox ash) and nothing that a minimal installation lacks. Running it
+# again changes nothing that is right already, and it leaves no temporary files, also when a signal ends it.
 set -eu
+
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
+umask 022
+
+usage() {
+	cat <<'HELP'
+usage: setup-agent.sh VERB [OPTION...]
+
+Verbs:
+  detect      print what this host is, as key=value lines
+  check       disk space, the server's ports and the clock, before anything is changed
+              --server HOST --handshake PORT --secured PORT
+  repository  configure the server's package repository
+              --url https://HOST:PORT/repo/ --ca FILE --key FILE
+  install     install the agent's package
+              [--version V] [--epel] [--wait SECONDS]
+  configure   write agent.ini; the one-time token is read from standard input
+              --server HOST --handshake PORT --secured PORT --ca-pin HEX --hostname NAME
+  start       enable the service and start it again
+  all         check, repository, install, configure and start in one go
+              --server HOST --ca-pin HEX [--handshake PORT] [--secured PORT] [--hostname NAME]
+              [--ca FILE] [--key FILE] [--token-file FILE] [--version V] [--epel] [--wait SECONDS]
+  uninstall   stop the agent and remove it, its repository, its configuration and its state
+
+Options for every verb:
+  --root DIR  work on the system below DIR (detect, repository and configure only)
+  --dry-run   print what would be done and change nothing
+  --help      print this text
+
+Options and their defaults:
+  --handshake 8440, --secured 8441, --wait 300 (seconds to wait for a busy package manager),
+  --hostname this host's name, --token-file standard input, --epel off (install epel-release first where the
+  distribution has it; a failure is a warning)
+
+Exit codes; the last line on standard error is "hostler: error WORD: cause":
+  0   done
+  10  not-root                root is needed
+  11  unsupported             this operating system, architecture or tool is not supported
+  12  disk-full               not enough disk space
+  13  server-unreachable      the server does not answer this host
+  14  clock-off               the clock is too far off for certificates
+  15  package-manager-busy    another process holds the package manager's lock
+  16  package-manager-failed  the package manager failed
+  17  verification-failed     a signature, checksum or certificate is not the server's
+  18  service-failed          the service did not start
+  19  bad-usage               a wrong verb, option or value
+  20  interrupted             a signal ended the script
+  21  cannot-write            a file cannot be written
+HELP
+}
+
+progress() { printf 'hostler: progress: %s\n' "$*"; }
+warn() { printf 'hostler: warning: %s\n' "$*" >&2; }
+
+# fail WORD CAUSE...
+fail() {
+	word=$1
+	shift
+	case $word in
+	not-root) code=10 ;;
+	unsupported) code=11 ;;
+	disk-full) code=12 ;;
+	server-unreachable) code=13 ;;
+	clock-off) code=14 ;;
+	package-manager-busy) code=15 ;;
+	package-manager-failed) code=16 ;;
+	verification-failed) code=17 ;;
+	service-failed) code=18 ;;
+	bad-usage) code=19 ;;
+	interrupted) code=20 ;;
+	*) code=21 ;;
+	esac
+	printf 'hostler: error %s: %s\n' "$word" "$*" >&2
+	exit "$code"
+}
+
+work=   # directory of this run, made when first needed
+halfway= # file that is being written beside its final name
+
+tidy() {
+	if [ -n "$work" ]; then rm -rf "$work"; fi
+	if [ -n "$halfway" ]; then rm -f "$halfway"; fi
+}
+trap tidy EXIT
+trap 'fail interrupted "ended by a signal"' HUP INT TERM
+trap 'exit 20' PIPE
+
+need_work() {
+	if [ -z "$work" ]; then
+		work=$(mktemp -d "${TMPDIR:-/tmp}/hostler.XXXXXX") || fail cannot-write "cannot make a temporary directory"
+		mkdir "$work/none" # stands for "no other certificate authorities"
+	fi
+}
+
+run() {
+	if [ "$dry_run" = yes ]; then
+		printf 'hostler: would run: %s\n' "$*"
+		return 0
+	fi
+	"$@"
+}
+
+make_dir() {
+	[ -d "$1" ] || run mkdir -p "$1" || fail cannot-write "cannot make $1"
+}
+
+# write_file FILE MODE COMMAND... puts what the command prints into the file: at once or not at all.
+write_file() {
+	file=$1 mode=$2
+	shift 2
+	if [ "$dry_run" = yes ]; then
+		printf 'hostler: would write: %s\n' "$file"
+		return 0
+	fi
+	halfway=$file.hostler-$$
+	{ (umask 077 && "$@" >"$halfway") && chmod "$mode" "$halfway" && mv -f "$halfway" "$file"; } ||
+		fail cannot-write "cannot write $file"
+	halfway=
+}
+
+remove() {
+	for path in "$@"; do
+		if [ -e "$path" ] || [ -L "$path" ]; then
+			run rm -rf "$path" || fail cannot-write "cannot remove $path"
+		fi
+	done
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# limited SECONDS COMMAND... runs without a limit where there is no timeout command.
+limited() {
+	seconds=$1
+	shift
+	if have timeout; then timeout "$seconds" "$@"; else "$@"; fi
+}
+
+need_root() {
+	if [ "$dry_run" = no ] && [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
+		fail not-root "the verb $verb needs root: run it as root or through sudo"
+	fi
+}
+
+unquoted() {
+	value=$1
+	value=${value#[\"\']}
+	value=${value%[\"\']}
+}
+
+read_os() {
+	os_id='' os_version='' os_name='' os_like=''
+	release=$root/etc/os-release
+	[ -r "$release" ] || release=$root/usr/lib/os-release
+	[ -r "$release" ] || return 0
+	while IFS='=' read -r key value || [ -n "$key" ]; do
+		unquoted "$value"
+		case $key in
+		ID) os_id=$value ;;
+		VERSION_ID) os_version=$value ;;
+		PRETTY_NAME) os_name=$value ;;
+		ID_LIKE) os_like=$value ;;
+		esac
+		value=
+	done <"$release"
+}
+
+read_arch() {
+	case $(uname -m) in
+	x86_64 | amd64) arch=amd64 ;;
+	aarch64 | arm64) arch=arm64 ;;
+	armv*) arch=arm ;;
+	i?86) arch=386 ;;
+	*) arch=$(uname -m) ;;
+	esac
+}
+
+read_init() {
+	if [ -d "$root/run/systemd/system" ]; then
+		init=systemd
+	elif [ -x "$root/sbin/openrc-run" ]; then
+		init=openrc
+	elif [ -d "$root/etc/init.d" ]; then
+		init=sysv
+	else
+		init=none
+	fi
+}
+
+# The distribution's own package manager goes first: others may be installed beside it.
+read_pkg() {
+	case " $os_id $os_like " in
+	*' suse '* | *' opensuse'* | *' sles '*) order='zypper dnf yum apt-get' ;;
+	*' rhel '* | *' fedora '* | *' centos '*) order='dnf yum zypper apt-get' ;;
+	*) order='apt-get dnf yum zypper' ;;
+	esac
+	pkg=none
+	for manager in $order; do
+		if [ -x "$root/usr/bin/$manager" ] || { [ -z "$root" ] && have "$manager"; }; then
+			pkg=${manager%-get}
+			return 0
+		fi
+	done
+}
+
+read_host() {
+	read_os
+	read_arch
+	read_init
+	read_pkg
+}
+
+installed_version() {
+	if [ -n "$root" ] || ! [ -x /usr/bin/hostler-agent ]; then return 0; fi
+	said=$(limited 10 /usr/bin/hostler-agent --version 2>/dev/null </dev/null) || return 0
+	printf '%s\n' "${said##* }"
+}
+
+free_kb() { # free_kb DIRECTORY
+	df -kP "$root$1" 2>/dev/null | {
+		read -r _ && read -r _ _ _ free _ && echo "$free"
+	} || echo 0
+}
+
+host_name() {
+	name=$(limited 5 hostname -f 2>/dev/null) || name=
+	case $name in '' | localhost | localhost.*) name=$(uname -n) ;; esac
+	printf '%s\n' "$name" | tr '[:upper:]' '[:lower:]'
+}
+
+verb_detect() {
+	read_host
+	mem_kb=0
+	while read -r key value _; do
+		if [ "$key" = MemTotal: ]; then mem_kb=$value; fi
+	done </proc/meminfo
+	sudo=no
+	if have sudo; then sudo=yes; fi
+	cat <<END
+os_id=$os_id
+os_version=$os_version
+os_name=$os_name
+os_like=$os_like
+arch=$arch
+kernel=$(uname -r)
+init=$init
+pkg=$pkg
+uid=$(id -u)
+sudo=$sudo
+time=$(date +%s)
+free_root_kb=$(free_kb /)
+free_var_kb=$(free_kb /var)
+free_usr_kb=$(free_kb /usr)
+free_tmp_kb=$(free_kb /tmp)
+mem_kb=$mem_kb
+hostname=$(host_name)
+agent=$(installed_version)
+END
+}
+
+check_space() {
+	for need in /usr:40 /var:60 /tmp:2; do # megabytes: the agent and its state; package lists, cache and log
+		dir=${need%:*}
+		free=$(free_kb "$dir")
+		if [ "$free" -lt $((${need#*:} * 1024)) ]; then
+			fail disk-full "$dir has $((free / 1024)) MB free and needs ${need#*:} MB"
+		fi
+	done
+}
+
+# bracketed HOST is how a URL names it: an IPv6 address needs brackets there.
+bracketed() {
+	case $1 in
+	*:*) printf '[%s]\n' "$1" ;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
+# The agent talks to the server directly, so every try leaves proxies aside.
+# ping_server sets reached (yes, no, unknown), why, and answer (the body, where a tool could get it). Nothing secret
+# goes over this connection and nothing of it is trusted, so the certificate is not looked at yet.
+ping_server() {
+	reached=unknown why='' answer=''
+	url=https://$(bracketed "$server"):$handshake/ping
+	need_work
+	if have curl; then
+		code=0
+		answer=$(curl -ksS --noproxy '*' --connect-timeout 5 --max-time 10 "$url" 2>"$work/why") || code=$?
+		judge_curl "$code"
+	elif have wget && wget_has_tls; then
+		reached=yes
+		answer=$(limited 15 wget -q -O - --no-check-certificate -T 10 "$url" 2>"$work/why") || reached=no
+		why=$(reason "$work/why")
+		if [ "$reached" = no ]; then reach_port "$handshake"; fi
+	elif have openssl; then
+		answer=$(http_by_openssl /ping -quiet 2>"$work/why") || :
+		reach_port "$handshake"
+	else
+		reach_port "$handshake"
+	fi
+}
+
+wget_has_tls() { ! wget --help 2>&1 | grep -qi busybox || have ssl_client; }
+
+# http_by_openssl PATH OPTION... prints the body of an HTTP answer.
+http_by_openssl() {
+	path=$1
+	shift
+	printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$path" "$server" |
+		limited 60 openssl s_client -connect "$(bracketed "$server"):$handshake" "$@" 2>/dev/null |
+		sed '1,/^\r*$/d'
+}
+
+# reason FILE is the last line of what a tool complained about, without the tool's name.
+reason() { grep . "$1" 2>/dev/null | tail -n 1 | sed 's/^[a-z]*: *//;s/^([0-9]*) *//'; }
+
+# judge_curl CODE: anything that got as far as TLS has reached the port.
+judge_curl() {
+	case $1 in
+	5 | 6 | 7 | 28)
+		reached=no
+		why=$(reason "$work/why")
+		;;
+	*) reached=yes ;;
+	esac
+}
+
+# reach_port PORT sets reached and why by a bare connection.
+reach_port() {
+	reached=yes
+	need_work
+	if have bash; then
+		limited 5 bash -c "exec 3<>/dev/tcp/\$0/\$1" "$server" "$1" 2>"$work/why" || reached=no
+	elif have curl; then
+		code=0
+		curl -ksS --noproxy '*' --connect-timeout 5 --max-time 10 -o /dev/null \
+			"https://$(bracketed "$server"):$1/" 2>"$work/why" || code=$?
+		judge_curl "$code"
+	elif have nc; then
+		limited 5 nc -z -w 5 "$server" "$1" 2>"$work/why" || reached=no
+	elif have openssl; then
+		limited 5 openssl s_client -connect "$(bracketed "$server"):$1" </dev/null >"$work/said" 2>"$work/why" || :
+		grep -q '^CONNECTED' "$work/said" || reached=no
+	else
+		reached=unknown
+	fi
+	if [ "$reached" = no ]; then
+		why=$(reason "$work/why")
+		why=${why##*: }
+		why=${why:-no answer in 5 seconds}
+	fi
+}
+
+judge_port() { # judge_port PORT
+	case $reached in
+	no) fail server-unreachable "cannot reach $server port $1 from this host: ${why:-no answer}" ;;
+	unknown) warn "cannot check $server port $1: this host has none of curl, wget, openssl, bash and nc" ;;
+	esac
+}
+
+check_clock() {
+	server_time=$(printf '%s\n' "$answer" | sed -n 's/.*"time": *\([0-9][0-9]*\).*/\1/p')
+	if [ -z "$server_time" ]; then
+		if [ "$reached" = yes ]; then warn "cannot compare the clocks: no tool here could read the server's time"; fi
+		return 0
+	fi
+	ahead=$(($(date +%s) - server_time))
+	if [ "$ahead" -gt 300 ]; then
+		fail clock-off "this host's clock is $ahead seconds ahead of the server's"
+	elif [ "$ahead" -lt -300 ]; then
+		fail clock-off "this host's clock is $((-ahead)) seconds behind the server's"
+	fi
+}
+
+verb_check() {
+	need_option server "$server"
+	progress "checking disk space"
+	check_space
+	progress "checking the way to $server, ports $handshake and $secured"
+	ping_server
+	judge_port "$handshake"
+	check_clock
+	reach_port "$secured"
+	judge_port "$secured"
+}
+
+base64_decoded() {
+	if have base64; then base64 -d; else openssl base64 -d; fi
+}
+
+sha256_of() { # sha256_of FILE
+	if have sha256sum; then
+		sum=$(sha256sum <"$1")
+	else
+		sum=$(openssl dgst -sha256 -r <"$1") || fail unsupported "this host has neither sha256sum nor openssl"
+	fi
+	printf '%s\n' "${sum%% *}"
+}
+
+# check_pin holds the CA certificate against the pin that came by another way.
+check_pin() {
+	need_work
+	grep -v -- ----- "$ca" | base64_decoded >"$work/ca.der" 2>/dev/null || :
+	sum=$(sha256_of "$work/ca.der")
+	if [ "$sum" != "$ca_pin" ]; then
+		fail verification-failed "the CA certificate is not the one that --ca-pin names: somebody may be in between"
+	fi
+}
+
+# fetch PATH FILE gets a file from the handshake port; only the server's CA vouches for the connection.
+fetch() {
+	url=https://$(bracketed "$server"):$handshake$1
+	need_work
+	if have curl; then
+		curl -fsS --noproxy '*' --connect-timeout 10 --cacert "$ca" --capath "$work/none" -o "$2" "$url" 2>"$work/why"
+	elif have wget && ! wget --help 2>&1 | grep -qi busybox; then
+		wget -q --no-proxy -T 30 --ca-certificate="$ca" --ca-directory="$work/none" -O "$2" "$url" 2>"$work/why"
+	elif have openssl; then
+		case $server in
+		*:* | *[0-9].*[0-9].*[0-9].*[0-9]) name_check=-verify_ip ;;
+		*) name_check=-verify_hostname ;;
+		esac
+		http_by_openssl "$1" -quiet -verify_return_error -CAfile "$ca" -no-CApath "$name_check" "$server" \
+			>"$2" 2>"$work/why"
+		[ -s "$2" ]
+	else
+		fail unsupported "this host has no tool that fetches over verified TLS: install curl, wget or openssl"
+	fi || fail verification-failed "cannot fetch $url: $(reason "$work/why")"
+}
+
+# fetch_ca gets the CA certificate without trusting the connection; the pin decides.
+fetch_ca() {
+	need_work
+	ca=$work/ca.pem
+	url=https://$(bracketed "$server"):$handshake/ca.pem
+	if have curl; then
+		curl -kfsS --noproxy '*' --connect-timeout 10 -o "$ca" "$url" 2>"$work/why" || :
+	elif have wget && wget_has_tls; then
+		wget -q --no-check-certificate -T 30 -O "$ca" "$url" 2>"$work/why" || :
+	elif have openssl; then
+		http_by_openssl /ca.pem -quiet >"$ca" 2>"$work/why" || :
+	else
+		fail unsupported "this host has no tool to fetch the CA certificate: pass it by --ca, or install curl"
+	fi
+	[ -s "$ca" ] || fail server-unreachable "cannot fetch $url: $(reason "$work/why")"
+}
+
+conf=/etc/hostler-agent # its names below are the files that the package managers read
+
+verb_repository() {
+	need_option url "$repo_url"
+	need_option ca "$ca"
+	need_option key "$key"
+	grep -q -- '-----BEGIN CERTIFICATE-----' "$ca" 2>/dev/null || fail bad-usage "--ca: $ca holds no PEM certificate"
+	grep -q -- '-----BEGIN PGP PUBLIC KEY BLOCK-----' "$key" 2>/dev/null ||
+		fail bad-usage "--key: $key holds no armored OpenPGP key"
+	need_root
+	if [ -n "$ca_pin" ]; then check_pin; fi
+	read_host
+	progress "configuring the package repository for $pkg"
+	make_dir "$root$conf"
+	write_file "$root$conf/ca.pem" 644 cat "$ca"
+	case $pkg in
+	apt) repository_apt ;;
+	dnf | yum) repository_yum ;;
+	zypper) repository_zypper ;;
+	esac
+}
+
+repository_apt_get() {
+	if [ -z "$root" ] && ! [ -x /usr/lib/apt/methods/https ]; then
+		fail unsupported "this apt cannot fetch over https: install apt-transport-https first"
+	fi
+	write_file "$root$conf/repository.gpg" 644 dearmored "$key"
+	host=${repo_url#https://}
+	host=${host%%/*}
+	host=${host%:*}
+	host=${host#\[}
+	host=${host%\]}
+	make_dir "$root/etc/apt/apt.conf.d"
+	make_dir "$root/etc/apt/sources.list.d"
+	write_file "$root/etc/apt/apt.conf.d/90hostler" 644 apt_settings
+	deb_arch=$(dpkg --print-architecture 2>/dev/null) || deb_arch=$arch
+	if apt_is_old; then
+		remove "$root/etc/apt/sources.list.d/hostler.sources"
+		write_file "$root/etc/apt/sources.list.d/hostler.list" 644 apt_source_line
+	else
+		remove "$root/etc/apt/sources.list.d/hostler.list"
+		write_file "$root/etc/apt/sources.list.d/hostler.sources" 644 apt_source
+	fi
+}
+
+# dearmored FILE prints an OpenPGP key in binary: apt reads armored keys only from version 1.4 on. The armor is
+# base64 between a header, which ends with an empty line, and a checksum.
+dearmored() { sed '1,/^[[:space:]]*$/d;/^=/d;/^-----/d' "$1" | base64_decoded; }
+
+apt_settings() {
+	cat <<END
+Acquire::https::$host::CaInfo "$conf/ca.pem";
+Acquire::https::Proxy::$host "DIRECT";
+END
+}
+
+apt_source() {
+	cat <<END
+Types: deb
+URIs: ${repo_url}apt
+Suites: stable
+Components: main
+Architectures: $deb_arch
+Signed-By: $conf/repository.gpg
+END
+}
+
+apt_source_line() {
+	echo "deb [arch=$deb_arch signed-by=$conf/repository.gpg] ${repo_url}apt stable main"
+}
+
+# apt_is_old: paragraphs in .sources files came with apt 1.1.
+apt_is_old() {
+	case $(apt-get --version 2>/dev/null) in
+	'apt 0.'* | 'apt 1.0'*) return 0 ;;
+	esac
+	return 1
+}
+
+repository_yum() {
+	write_file "$root$conf/repository.asc" 644 cat "$key"
+	make_dir "$root/etc/yum.repos.d"
+	write_file "$root/etc/yum.repos.d/hostler.repo" 644 yum_source
+}
+
+# A server that is down must not break the host's other repositories, hence skip_if_unavailable.
+yum_source() {
+	cat <<END
+[hostler]
+name=Hostler
+baseurl=${repo_url}yum
+enabled=1
+gpgcheck=1
+repo_gpgcheck=1
+gpgkey=file://$conf/repository.asc
+sslverify=1
+sslcacert=$conf/ca.pem
+proxy=_none_
+metadata_expire=300
+skip_if_unavailable=1
+END
+}
+
+# libzypp takes no CA file for one repository, but a directory of certificates named by their hash.
+repository_zypper() {
+	write_file "$root$conf/repository.asc" 644 cat "$key"
+	have openssl || fail unsupported "zypper needs openssl to trust the server's certificate: install openssl first"
+	hash=$(openssl x509 -hash -noout -in "$ca") || fail verification-failed "the CA certificate cannot be read"
+	make_dir "$root$conf/ca.d"
+	write_file "$root$conf/ca.d/$hash.0" 644 cat "$ca"
+	make_dir "$root/etc/zypp/repos.d"
+	write_file "$root/etc/zypp/repos.d/hostler.repo" 644 zypper_source
+}
+
+zypper_source() {
+	cat <<END
+[hostler]
+name=Hostler
+enabled=1
+autorefresh=1
+type=rpm-md
+baseurl=${repo_url}yum?ssl_capath=$conf/ca.d
+gpgcheck=1
+repo_gpgcheck=1
+pkg_gpgcheck=1
+gpgkey=file://$conf/repository.asc
+END
+}
+
+# streamed COMMAND... shows the command's output, keeps it in $work/log and sets code.
+streamed() {
+	need_work
+	{
+		code=0
+		"$@" 2>&1 </dev/null || code=$?
+		echo "$code" >"$work/code"
+	} | tee "$work/log"
+	read -r code <"$work/code"
+}
+
+busy='Could not get lock|Unable to (lock|acquire)|frontend lock|Waiting for process with pid|holding the yum lock'
+busy="$busy|transaction lock|System management is locked|is another process using it"
+unverified='signatures? (could not|couldn.t) be verified|NO_PUBKEY|BADSIG|is not signed|Hash Sum mismatch|GPG check FAILED'
+unverified="$unverified|signature verification (error|failed)|Signature verification failed|Bad GPG signature|checksum doesn.t match"
+unverified="$unverified|certificate (verification failed|problem)|Certificate verification failed|Public key for .* is not installed"
+unverified="$unverified|Error: GPG|NOSPLIT|Curl error \\(60\\)|No trust anchor|Package header is not signed|digest mismatch"
+
+# managed WHAT COMMAND... runs a package manager, waits while another one holds its lock, and stops the script with
+# the cause when it fails.
+managed() {
+	what=$1
+	shift
+	if [ "$dry_run" = yes ]; then
+		run "$@"
+		return 0
+	fi
+	waited=0
+	while :; do
+		streamed "$@"
+		if [ "$code" = 0 ]; then return 0; fi
+		if ! is_busy; then break; fi
+		if [ "$waited" -ge "$wait_limit" ]; then
+			fail package-manager-busy "the package manager is still busy after $waited seconds: $(holder)"
+		fi
+		progress "waiting for the package manager, $(holder) ($waited of $wait_limit s)"
+		sleep 2
+		waited=$((waited + 2))
+	done
+	explain "$what" "$(grep -E '^(E:|Error|error:|dpkg: error)' "$work/log" | head -n 1)"
+}
+
+# dnf and yum exit with 200 and zypper with 7 when they find the lock taken.
+is_busy() {
+	case $pkg:$code in dnf:200 | yum:200 | zypper:7) return 0 ;; esac
+	grep -Eq "$busy" "$work/log"
+}
+
+explain() { # explain WHAT FIRST-COMPLAINT
+	if grep -Eq 'No space left|enough free space|needs .* more space|At least .* space needed' "$work/log"; then
+		fail disk-full "$1 ran out of disk space"
+	fi
+	tail -n 15 "$work/log" >&2
+	if grep -Eq "$unverified" "$work/log"; then
+		fail verification-failed "$1 could not be verified: ${2:-see the lines above}"
+	fi
+	fail package-manager-failed "$1 failed with exit code $code: ${2:-see the lines above}"
+}
+
+# holder names the process that holds the lock: by what the package manager said, else by the kernel's list.
+holder() {
+	pid=$(sed -n 's/.*\(process\|with pid\|PID\)[ =:]*\([0-9][0-9]*\).*/\2/p' "$work/log" 2>/dev/null | head -n 1)
+	if [ -z "$pid" ]; then
+		for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
+			[ -e "$lock" ] || continue
+			inode=$(ls -di "$lock")
+			inode=${inode%% *}
+			pid=$(sed -n "s/^[0-9]*: [A-Z]* *[A-Z]* *[A-Z]* *\\([0-9]*\\) [0-9a-f:]*:$inode .*/\\1/p" /proc/locks 2>/dev/null | head -n 1)
+			[ -z "$pid" ] || break
+		done
+	fi
+	name=
+	if [ -n "$pid" ] && [ -r "/proc/$pid/comm" ]; then read -r name <"/proc/$pid/comm" || :; fi
+	if [ -n "$name" ]; then
+		echo "held by $name (process $pid)"
+	elif [ -n "$pid" ]; then
+		echo "held by process $pid"
+	else
+		echo "held by another process"
+	fi
+}
+
+verb_install() {
+	need_root
+	read_host
+	case $arch in
+	amd64 | arm64) ;;
+	*) fail unsupported "there is no agent for this architecture ($arch)" ;;
+	esac
+	if [ "$epel" = yes ]; then install_epel; fi
+	progress "installing hostler-agent with $pkg"
+	case $pkg in
+	apt) install_apt ;;
+	dnf | yum) install_yum ;;
+	zypper) install_zypper ;;
+	none) install_static ;;
+	esac
+	[ "$dry_run" = yes ] || progress "hostler-agent $(installed_version) is installed"
+}
+
+install_epel() {
+	case " $os_id $os_like " in
+	*' fedora '*' fedora '*) return 0 ;;
+	*' rhel '* | *' centos '*) ;;
+	*) return 0 ;;
+	esac
+	if rpm -q epel-release >/dev/null 2>&1; then return 0; fi
+	progress "installing epel-release"
+	run limited 120 "$pkg" -y --setopt=timeout=10 --setopt=retries=1 install epel-release </dev/null >/dev/null 2>&1 ||
+		warn "epel-release cannot be installed: going on without it"
+}
+
+# Only the server's own source is read, so mirrors that an isolated host cannot reach cost nothing, and no cache is
+# built of the distribution's lists, which would take longer than the installation.
+install_apt_get() {
+	DEBIAN_FRONTEND=noninteractive
+	NEEDRESTART_SUSPEND=1
+	APT_LISTCHANGES_FRONTEND=none
+	export DEBIAN_FRONTEND NEEDRESTART_SUSPEND APT_LISTCHANGES_FRONTEND
+	source_list=/etc/apt/sources.list.d/hostler.sources
+	if apt_is_old; then source_list=/etc/apt/sources.list.d/hostler.list; fi
+	apt_get "the package list" update
+	apt_get "the installation" -y --no-install-recommends \
+		-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "hostler-agent${version:+=$version}"
+}
+
+apt_get() {
+	what=$1
+	shift
+	managed "$what" apt-get -q -o Dir::Etc::sourcelist="$source_list" -o Dir::Etc::sourceparts=/dev/null \
+		-o APT::Get::List-Cleanup=0 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Acquire::Languages=none \
+		-o Acquire::Retries=2 -o APT::Update::Error-Mode=any -o Dpkg::Use-Pty=0 "$@"
+}
+
+install_yum() {
+	managed "the installation" "$pkg" -y --disablerepo=* --enablerepo=hostler --setopt=plugins=0 \
+		--setopt=exit_on_lock=1 --setopt=hostler.skip_if_unavailable=0 --setopt=hostler.metadata_expire=1 \
+		install "hostler-agent${version:+-$version}"
+}
+
+install_zypper() {
+	managed "the package list" zypper --non-interactive --gpg-auto-import-keys refresh hostler
+	managed "the installation" zypper --non-interactive install --repo hostler --no-recommends \
+		"hostler-agent${version:+=$version}"
+}
+
+install_static() {
+	need_option server "$server"
+	ca=$root$conf/ca.pem
+	[ -r "$ca" ] || fail bad-usage "$ca is missing: run the verb repository first"
+	archive=hostler-agent-linux-$arch.tar.gz
+	if [ "$dry_run" = yes ]; then
+		printf 'hostler: would install: %s\n' "$archive"
+		return 0
+	fi
+	need_work
+	fetch_archive || fetch_archive || # a second time: the server may just have published another version
+		fail verification-failed "the checksum of $archive is not the one in SHA256SUMS"
+	mkdir "$work/agent"
+	tar -xzf "$work/$archive" -C "$work/agent" || fail cannot-write "cannot unpack $archive"
+	write_file /usr/bin/hostler-agent 755 cat "$work/agent/hostler-agent"
+	make_dir /usr/share/hostler-agent
+	for kind in sysv openrc; do
+		write_file "/usr/share/hostler-agent/hostler-agent.$kind" 755 cat "$work/agent/hostler-agent.$kind"
+	done
+	if [ "$init" = systemd ]; then
+		write_file /etc/systemd/system/hostler-agent.service 644 cat "$work/agent/hostler-agent.service"
+		systemctl daemon-reload
+	fi
+}
+
+fetch_archive() {
+	fetch /repo/static/SHA256SUMS "$work/SHA256SUMS"
+	fetch "/repo/static/$archive" "$work/$archive"
+	grep -q "^$(sha256_of "$work/$archive")  $archive\$" "$work/SHA256SUMS"
+}
+
+read_token() {
+	if [ -n "$token_file" ]; then
+		[ -r "$token_file" ] || fail bad-usage "--token-file: cannot read $token_file"
+		IFS= read -r token <"$token_file" || [ -n "$token" ] || :
+	else
+		IFS= read -r token || [ -n "$token" ] || :
+	fi
+	case $token in
+	'') fail bad-usage "no token: it is read from standard input" ;;
+	*[!A-Za-z0-9._~+/=-]*) fail bad-usage "the token has characters that no token has" ;;
+	esac
+}
+
+verb_configure() {
+	need_option server "$server"
+	need_option ca-pin "$ca_pin"
+	need_option hostname "$hostname"
+	need_root
+	if [ -z "$token" ]; then read_token; fi
+	progress "writing $conf/agent.ini"
+	make_dir "$root$conf"
+	write_file "$root$conf/agent.ini" 600 agent_ini
+}
+
+# printf is part of the shell: the token appears in no process's arguments, and in no temporary file of a here
+# document either.
+agent_ini() {
+	printf '%s\n' "[server]" "host = $server" "handshake_port = $handshake" "secured_port = $secured" "ca_pin = $ca_pin" \
+		"" "[agent]" "hostname = $hostname" "token = $token"
+}
+
+verb_start() {
+	need_root
+	read_host
+	case $init in
+	systemd) start_systemd ;;
+	openrc)
+		add_init_script openrc
+		run rc-update --quiet add hostler-agent default || fail service-failed "rc-update cannot enable the service"
+		run rc-service hostler-agent restart || fail service-failed "OpenRC could not start the service"
+		;;
+	sysv)
+		add_init_script sysv
+		enable_sysv
+		run /etc/init.d/hostler-agent restart || fail service-failed "the init script could not start the agent"
+		;;
+	*) fail service-failed "this host has no service manager that is known: systemd, OpenRC or System V init" ;;
+	esac
+	progress "hostler-agent runs as a service of $init"
+}
+
+start_systemd() {
+	unit=hostler-agent.service
+	systemctl is-enabled --quiet $unit 2>/dev/null || run systemctl enable --quiet $unit ||
+		fail service-failed "systemd cannot enable $unit"
+	if run systemctl restart $unit && { [ "$dry_run" = yes ] || systemctl is-active --quiet $unit; }; then return 0; fi
+	systemctl status --no-pager --lines=10 $unit 2>&1 | tail -n 15 >&2 || :
+	fail service-failed "$unit is $(systemctl show --property=ActiveState,SubState,Result --value $unit | tr '\n' ' ')"
+}
+
+add_init_script() { # add_init_script sysv|openrc
+	script=/usr/share/hostler-agent/hostler-agent.$1
+	if [ "$dry_run" = no ] && [ ! -r "$script" ]; then
+		fail service-failed "$script is missing: run the verb install first"
+	fi
+	make_dir /etc/init.d
+	write_file /etc/init.d/hostler-agent 755 cat "$script"
+}
+
+enable_sysv() {
+	if have update-rc.d; then
+		run update-rc.d hostler-agent defaults >/dev/null
+	elif have chkconfig; then
+		run chkconfig --add hostler-agent
+	else
+		warn "neither update-rc.d nor chkconfig is here: the agent will not start when the host does"
+	fi
+}
+
+verb_all() {
+	need_option server "$server"
+	need_option ca-pin "$ca_pin"
+	need_root
+	read_token
+	hostname=${hostname:-$(host_name)}
+	verb_check
+	if [ "$dry_run" = yes ]; then
+		printf 'hostler: would configure the package repository, install hostler-agent, write %s and start it\n' "$conf/agent.ini"
+		return 0
+	fi
+	if [ -z "$ca" ]; then fetch_ca; fi
+	check_pin
+	if [ -z "$key" ]; then
+		need_work
+		key=$work/key.asc
+		fetch /repo/key.asc "$key"
+	fi
+	repo_url=${repo_url:-https://$(bracketed "$server"):$handshake/repo/}
+	verb_repository
+	verb_install
+	verb_configure
+	verb_start
+}
+
+verb_uninstall() {
+	need_root
+	read_host
+	progress "stopping hostler-agent"
+	case $init in
+	systemd) run systemctl disable --now --quiet hostler-agent.service 2>/dev/null || : ;;
+	openrc)
+		run rc-service hostler-agent stop 2>/dev/null || :
+		run rc-update --quiet del hostler-agent 2>/dev/null || :
+		;;
+	sysv) if [ -x /etc/init.d/hostler-agent ]; then run /etc/init.d/hostler-agent stop || :; fi ;;
+	esac
+	progress "removing hostler-agent"
+	case $pkg in
+	apt) if dpkg-query -W hostler-agent >/dev/null 2>&1; then managed "the removal" dpkg --purge hostler-agent; fi ;;
+	dnf | yum | zypper) if rpm -q hostler-agent >/dev/null 2>&1; then managed "the removal" rpm -e hostler-agent; fi ;;
+	esac
+	remove /usr/bin/hostler-agent /usr/share/hostler-agent /etc/systemd/system/hostler-agent.service \
+		/etc/init.d/hostler-agent /etc/apt/sources.list.d/hostler.sources /etc/apt/sources.list.d/hostler.list \
+		/etc/apt/apt.conf.d/90hostler /etc/yum.repos.d/hostler.repo /etc/zypp/repos.d/hostler.repo \
+		/var/lib/apt/lists/*_repo_apt_dists_stable_* /etc/hostler-agent /var/lib/hostler-agent /var/log/hostler-agent
+	if have update-rc.d && [ "$init" = sysv ]; then run update-rc.d hostler-agent remove >/dev/null 2>&1 || :; fi
+	if [ "$init" = systemd ]; then run systemctl daemon-reload || :; fi
+	progress "hostler-agent is removed"
+}
+
+need_option() { # need_option NAME VALUE
+	if [ -z "$2" ]; then fail bad-usage "the verb $verb needs --$1"; fi
+}
+
+# Values end up in configuration files and commands, so each has to look like what it is.
+check_value() { # check_value OPTION VALUE
+	bad=
+	case $1 in
+	--server | --hostname) case $2 in '' | -* | *[!A-Za-z0-9.:_-]*) bad="is no host name or address" ;; esac ;;
+	--handshake | --secured)
+		case $2 in
+		'' | *[!0-9]* | ??????*) bad="is no port" ;;
+		*) if [ "$2" -lt 1 ] || [ "$2" -gt 65535 ]; then bad="is no port"; fi ;;
+		esac
+		;;
+	--wait) case $2 in '' | *[!0-9]* | ??????*) bad="is no number of seconds" ;; esac ;;
+	--url)
+		case $2 in
+		https://?*/) case $2 in *[!]A-Za-z0-9.:/_[-]*) bad="is no https address" ;; esac ;;
+		*) bad="is no https address that ends with a slash" ;;
+		esac
+		;;
+	--ca-pin)
+		case $2 in *[!0-9a-f]*) bad="is no SHA-256 in lower-case hexadecimal" ;; esac
+		[ ${#2} = 64 ] || bad="is no SHA-256 in lower-case hexadecimal"
+		;;
+	--version) case $2 in [!0-9]* | *[!A-Za-z0-9.+~]*) bad="is no version" ;; esac ;;
+	--root) case $2 in /*) ;; *) bad="is no absolute path" ;; esac ;;
+	*) if [ -z "$2" ]; then bad="is empty"; fi ;;
+	esac
+	if [ -n "$bad" ]; then fail bad-usage "$1: \"$2\" $bad"; fi
+}
+
+server='' handshake=8440 secured=8441 repo_url='' ca='' key='' ca_pin='' hostname='' token='' token_file=''
+version='' epel=no wait_limit=300 root='' dry_run=no verb=${1-}
+
+case $verb in
+detect | check | repository | install | configure | start | all | uninstall) shift ;;
+--help | -h | help)
+	usage
+	exit 0
+	;;
+'') fail bad-usage "no verb: see setup-agent.sh --help" ;;
+*) fail bad-usage "unknown verb \"$verb\": see setup-agent.sh --help" ;;
+esac
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help | -h)
+		usage
+		exit 0
+		;;
+	--dry-run) dry_run=yes ;;
+	--epel) epel=yes ;;
+	--server | --handshake | --secured | --url | --ca | --key | --ca-pin | --hostname | --token-file | --version | --wait | --root)
+		if [ $# -lt 2 ]; then fail bad-usage "$1 needs a value"; fi
+		check_value "$1" "$2"
+		case $1 in
+		--server) server=$2 ;;
+		--handshake) handshake=$2 ;;
+		--secured) secured=$2 ;;
+		--url) repo_url=$2 ;;
+		--ca) ca=$2 ;;
+		--key) key=$2 ;;
+		--ca-pin) ca_pin=$2 ;;
+		--hostname) hostname=$(printf '%s\n' "$2" | tr '[:upper:]' '[:lower:]') ;;
+		--token-file) token_file=$2 ;;
+		--version) version=$2 ;;
+		--wait) wait_limit=$2 ;;
+		--root) root=${2%/} ;;
+		esac
+		shift
+		;;
+	*) fail bad-usage "unknown option \"$1\": see setup-agent.sh --help" ;;
+	esac
+	shift
+done
+
+case $verb:$root in
+detect:* | repository:* | configure:* | *:) ;;
+*) fail bad-usage "the verb $verb does not know --root" ;;
+esac
+
+"verb_$verb"

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"hostler/db"
+	"hostler/server/account"
+	"hostler/server/config"
+	"hostler/server/event"
+)
+
+func adminCommand() *cobra.Command {
+	var o config.Options
+	create := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make an administrator; the password comes from standard input or a prompt",
+		Long: "Make an administrator. The password is asked for on a terminal and read from standard input otherwise " +
+			"(its first line). The server may be running meanwhile.",
+		Example: "  hostler admin create alice --data /var/lib/hostler",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withAccounts(c, &o, func(ctx context.Context, a *account.Accounts) error {
+				password, err := readPassword(c.InOrStdin(), c.ErrOrStderr())
+				if err != nil {
+					return err
+				}
+				_, err = a.CreateUser(ctx, args[0], password)
+				if errors.Is(err, db.ErrDuplicate) {
+					return fmt.Errorf("cannot create administrator: the name %q is taken", args[0])
+				}
+				if err != nil {
+					return fmt.Errorf("cannot create administrator: %w", err)
+				}
+				_, err = fmt.Fprintf(c.OutOrStdout(), "administrator %s may log in now\n", args[0])
+				return err
+			})
+		},
+	}
+	o.StorageFlags(create.Flags())
+	c := &cobra.Command{Use: "admin", Short: "Manage administrators"}
+	c.AddCommand(create)
+	return c
+}
+
+func tokenCommand() *cobra.Command {
+	var o config.Options
+	create := &cobra.Command{
+		Use:     "create NAME",
+		Short:   "Make a bearer token for the API and print it once",
+		Example: "  curl -H \"Authorization: Bearer $(hostler token create ci)\" http://127.0.0.1:8080/api/v1/hosts",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withAccounts(c, &o, func(ctx context.Context, a *account.Accounts) error {
+				token, err := a.CreateToken(ctx, args[0])
+				if errors.Is(err, db.ErrDuplicate) {
+					return fmt.Errorf("cannot create token: the name %q is taken", args[0])
+				}
+				if err != nil {
+					return fmt.Errorf("cannot create token: %w", err)
+				}
+				_, err = fmt.Fprintln(c.OutOrStdout(), token)
+				return err
+			})
+		},
+	}
+	o.StorageFlags(create.Flags())
+	c := &cobra.Command{Use: "token", Short: "Manage API tokens"}
+	c.AddCommand(create)
+	return c
+}
+
+// withAccounts opens the accounts of the database that the flags name, beside a server that may be running.
+func withAccounts(c *cobra.Command, o *config.Options, do func(context.Context, *account.Accounts) error) (err error) {
+	if err := o.Complete(c.Flags(), os.LookupEnv); err != nil {
+		return err
+	}
+	log, err := newLog(c.ErrOrStderr(), config.Options{LogLevel: "warn", LogFormat: "text"})
+	if err != nil {
+		return err
+	}
+	d, err := db.Open(c.Context(), o.DB)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.Migrate(c.Context()); err != nil {
+		return err
+	}
+	bus, err := event.OpenBus("", log)
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	return do(c.Context(), account.New(d, event.NewLog(d, bus, log), log, db.Now))
+}
+
+func readPassword(in io.Reader, prompt io.Writer) (string, error) {
+	f, ok := in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("cannot read the password: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	first, err := askPassword(f, prompt, "Password: ")
+	if err != nil {
+		return "", err
+	}
+	again, err := askPassword(f, prompt, "Again: ")
+	if err != nil {
+		return "", err
+	}
+	if first != again {
+		return "", errors.New("cannot set the password: the two entries differ")
+	}
+	return first, nil
+}
+
+func askPassword(f *os.File, prompt io.Writer, text string) (string, error) {
+	if _, err := fmt.Fprint(prompt, text); err != nil {
+		return "", err
+	}
+	b, err := term.ReadPassword(int(f.Fd()))
+	_, _ = fmt.Fprintln(prompt)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the password: %w", err)
+	}
+	return string(b), nil
+}

@@ -1,0 +1,251 @@
+// Package app puts the server together: it is the only place that imports everything. What it opens it closes
+// in the reverse order, also when the start fails half-way.
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"hostler/db"
+	"hostler/repo"
+	"hostler/server/account"
+	"hostler/server/bootstrap"
+	"hostler/server/config"
+	"hostler/server/event"
+	"hostler/server/fleet"
+	"hostler/server/job"
+	"hostler/server/operation"
+	"hostler/server/schedule"
+	"hostler/server/trust"
+	setupscripts "hostler/setup-scripts"
+	"hostler/web"
+)
+
+// App is a running server.
+type App struct {
+	opts    config.Options
+	version string
+	log     *slog.Logger
+
+	db        *db.DB
+	bus       *event.Bus
+	events    *event.Log
+	ca        *trust.CA
+	repo      *repo.Repository
+	fleet     *fleet.Fleet
+	jobs      *job.Queue
+	accounts  *account.Accounts
+	engine    *operation.Engine
+	bootstrap *bootstrap.Bootstrap
+	web       *web.Web
+
+	public, handshake, secured net.Listener
+
+	cleanups []cleanup
+	wg       sync.WaitGroup
+	failed   chan error
+}
+
+type cleanup struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// Start opens everything and serves until Stop. version is the build's.
+func Start(ctx context.Context, opts config.Options, version string, log *slog.Logger) (*App, error) {
+	a := &App{opts: opts, version: version, log: log, failed: make(chan error, 3)}
+	err := a.open(ctx)
+	if err == nil {
+		err = a.serve(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	return a, nil
+}
+
+// Stop closes everything in the reverse order of opening.
+func (a *App) Stop(ctx context.Context) error {
+	var errs []error
+	for _, c := range slices.Backward(a.cleanups) {
+		if err := c.do(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("cannot stop %s: %w", c.name, err))
+		}
+	}
+	a.cleanups = nil
+	a.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Failed delivers the error of a listener that ended by itself.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// atStop registers what undoes a thing that was just opened.
+func (a *App) atStop(name string, do func(ctx context.Context) error) {
+	a.cleanups = append(a.cleanups, cleanup{name, do})
+}
+
+// open opens the parts, each from those before it.
+func (a *App) open(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		a.openData, a.openDatabase, a.openBus, a.openListeners, a.openTrust, a.openFleet, a.openOperations, a.openWeb, a.openSchedule,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openData claims the data directory: two servers on one would overwrite each other's files.
+func (a *App) openData(context.Context) error {
+	if err := os.MkdirAll(a.opts.Data, 0o700); err != nil {
+		return fmt.Errorf("cannot make the data directory: %w", err)
+	}
+	unlock, err := lock(filepath.Join(a.opts.Data, "serve.lock"))
+	if err != nil {
+		return fmt.Errorf("cannot use the data directory %s: %w", a.opts.Data, err)
+	}
+	a.atStop("the data directory's lock", func(context.Context) error { return unlock() })
+	return nil
+}
+
+func (a *App) openDatabase(ctx context.Context) (err error) {
+	if a.db, err = db.Open(ctx, a.opts.DB); err != nil {
+		return err
+	}
+	a.atStop("the database", func(context.Context) error { return a.db.Close() })
+	return a.db.Migrate(ctx)
+}
+
+func (a *App) openBus(context.Context) (err error) {
+	if a.bus, err = event.OpenBus(a.opts.NATS, a.log); err != nil {
+		return err
+	}
+	a.atStop("the message bus", func(context.Context) error { a.bus.Close(); return nil })
+	a.events = event.NewLog(a.db, a.bus, a.log)
+	a.accounts = account.New(a.db, a.events, a.log, db.Now)
+	return nil
+}
+
+func (a *App) openTrust(context.Context) (err error) {
+	if a.ca, err = trust.OpenCA(a.db, filepath.Join(a.opts.Data, "ca"), db.Now); err != nil {
+		return err
+	}
+	a.repo, err = repo.Open(filepath.Join(a.opts.Data, "repo"), a.log)
+	return err
+}
+
+func (a *App) openFleet(ctx context.Context) (err error) {
+	a.fleet = fleet.New(a.db, a.bus, a.events, a.log, fleet.Options{
+		Step: a.opts.Step, MissedSteps: a.opts.MissedSteps, MinLost: a.opts.MinLost, Now: db.Now,
+	})
+	if err := a.fleet.Load(ctx); err != nil {
+		return err
+	}
+	a.jobs, err = job.NewQueue(ctx, a.db, a.bus, a.events)
+	if err != nil {
+		return err
+	}
+	a.background("the fleet", a.fleet.Run)
+	return nil
+}
+
+func (a *App) openOperations(ctx context.Context) error {
+	a.engine = operation.New(a.db, a.bus, a.events, a.log)
+	published := make(chan struct{})
+	a.bootstrap = bootstrap.New(bootstrap.Options{
+		DB: a.db, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
+		AgentVersion: a.version, Script: setupscripts.Script(), CA: a.ca, Fleet: a.fleet, Repo: a.repo, Epel: a.opts.Epel,
+		Published: published, Log: a.log,
+	})
+	a.engine.Register(a.bootstrap.Kind())
+	a.atStop("operations", a.engine.Stop)
+	a.background("publishing the agent", func(ctx context.Context) {
+		defer close(published)
+		if err := a.repo.PublishAgent(ctx, repo.Agent{Version: a.version}); err != nil && ctx.Err() == nil {
+			a.log.Error("cannot publish the agent's packages; hosts cannot be installed", "err", err)
+		}
+	})
+	return a.engine.Resume(ctx)
+}
+
+func (a *App) openWeb(context.Context) (err error) {
+	a.web, err = web.New(web.Deps{
+		DB: a.db, Bus: a.bus, Events: a.events, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts,
+		Engine: a.engine, Bootstrap: a.bootstrap, Log: a.log, Version: a.version, Advertise: a.opts.Advertise,
+		HandshakePort: port(a.handshake), SecuredPort: port(a.secured), PublicTLS: a.opts.ListenTLS(),
+	})
+	if err != nil {
+		return err
+	}
+	a.atStop("pages", func(context.Context) error { a.web.Close(); return nil })
+	return nil
+}
+
+func (a *App) openSchedule(ctx context.Context) error {
+	s := schedule.New(a.db, a.log, db.Now)
+	a.atStop("the schedule", func(context.Context) error { s.Stop(); return nil })
+	tidy := func(ctx context.Context) error {
+		now := db.Now()
+		_, sessions := a.db.DeleteExpiredSessions(ctx, now)
+		_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now)
+		_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
+		return errors.Join(sessions, tokens, logs)
+	}
+	if err := s.Add("@every 10m", "tidy", tidy); err != nil {
+		return err
+	}
+	s.Start()
+	return nil
+}
+
+// background runs do until Stop, which waits for it.
+func (a *App) background(name string, do func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); do(ctx) }()
+	a.atStop(name, func(context.Context) error { cancel(); <-done; return nil })
+}
+
+func port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+
+// SetUpURL is the one-time link for the first administrator, or "" when there is one.
+func (a *App) SetUpURL(ctx context.Context) (string, error) {
+	token, err := a.accounts.SetUpToken(ctx)
+	if err != nil || token == "" {
+		return "", err
+	}
+	return a.URL() + "/setup?token=" + token, nil
+}
+
+// URL is where the pages are.
+func (a *App) URL() string {
+	scheme := "http"
+	if a.opts.ListenTLS() {
+		scheme = "https"
+	}
+	host, p, err := net.SplitHostPort(a.public.Addr().String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		host = a.opts.Advertise
+	}
+	return scheme + "://" + net.JoinHostPort(host, p)
+}
+
+// tlsFor gives a listener certificates of the internal authority.
+func (a *App) tlsFor() (*tls.Config, error) {
+	names := trust.LocalNames(a.opts.Advertise)
+	cert, err := a.ca.ServerCertificate(names)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.Get}, nil
+}

@@ -1,0 +1,197 @@
+// Package config holds the server's settings: every name, default and meaning is written here once. A value
+// comes from a flag, else from the environment (HOSTLER_LISTEN), else from a YAML file, else it is the
+// default.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+)
+
+// Options are the settings of "hostler serve".
+type Options struct {
+	File      string // YAML, flag names as keys
+	Data      string // directory of everything that the server keeps on disk
+	DB        string // database URL; "" for SQLite in Data
+	Listen    string // pages and API, host:port
+	Handshake string // enrolment and packages, host:port
+	Secured   string // heartbeats, host:port
+	Advertise string // the name or address by which hosts reach this server
+	TLSCert   string // for Listen; "" for one of the internal authority
+	TLSKey    string
+	NATS      string // URL of an external message bus; "" for the embedded one
+
+	Step        time.Duration
+	MissedSteps int
+	MinLost     time.Duration
+	Epel        bool // install epel-release on hosts of the RHEL family
+	LogKeep     time.Duration
+
+	LogLevel  string
+	LogFormat string
+}
+
+// StorageFlags defines the settings that find the database, for commands that work beside the server.
+func (o *Options) StorageFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.File, "config", "", "YAML `file` with settings, named like these flags")
+	fs.StringVar(&o.Data, "data", "data", "`directory` for everything kept on disk")
+	fs.StringVar(&o.DB, "db", "", "database `URL`, sqlite:PATH or mysql://user:password@host/name (default SQLite in the data directory)")
+}
+
+// Flags defines all settings.
+func (o *Options) Flags(fs *pflag.FlagSet) {
+	o.StorageFlags(fs)
+	fs.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of pages and API; TLS is used on any but a loopback address")
+	fs.StringVar(&o.Handshake, "handshake", ":8440", "`address` where agents enrol and fetch packages")
+	fs.StringVar(&o.Secured, "secured", ":8441", "`address` where agents report, with certificates on both sides")
+	fs.StringVar(&o.Advertise, "advertise", "", "`name` or address by which hosts reach this server (default the host name)")
+	fs.StringVar(&o.TLSCert, "tls-cert", "", "PEM `file` with the certificate for pages and API (default one of the internal authority)")
+	fs.StringVar(&o.TLSKey, "tls-key", "", "PEM `file` with its key")
+	fs.StringVar(&o.NATS, "nats", "", "`URL` of an external NATS server (default an embedded one)")
+	fs.DurationVar(&o.Step, "step", 10*time.Second, "`time` between heartbeats, in whole seconds")
+	fs.IntVar(&o.MissedSteps, "missed-steps", 3, "heartbeats that may be missing before a host counts as lost")
+	fs.DurationVar(&o.MinLost, "min-lost", 15*time.Second, "least `time` without a heartbeat before a host counts as lost")
+	fs.BoolVar(&o.Epel, "epel", false, "install epel-release on hosts of the RHEL family")
+	fs.DurationVar(&o.LogKeep, "log-keep", 90*24*time.Hour, "`time` that the logs of ended operations are kept")
+	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
+	fs.StringVar(&o.LogFormat, "log-format", "text", "text or json")
+}
+
+// Complete fills what no flag gave from the environment and the file, and derives the rest. fs must be
+// parsed already.
+func (o *Options) Complete(fs *pflag.FlagSet, environ func(string) (string, bool)) error {
+	if f := fs.Lookup("config"); !f.Changed {
+		if v, ok := environ(envName("config")); ok {
+			o.File = v
+		}
+	}
+	file, err := readFile(o.File)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	fs.VisitAll(func(f *pflag.Flag) {
+		value, ok := environ(envName(f.Name))
+		source := envName(f.Name)
+		if !ok {
+			value, ok = file[f.Name]
+			source = o.File
+		}
+		delete(file, f.Name)
+		if !ok || f.Changed {
+			return
+		}
+		if err := fs.Set(f.Name, value); err != nil {
+			errs = append(errs, fmt.Errorf("cannot use %s from %s: %w", f.Name, source, err))
+		}
+	})
+	if fs.Lookup("listen") != nil { // a command that defines fewer flags reads the same file
+		for name := range file {
+			errs = append(errs, fmt.Errorf("cannot use %s: unknown setting %q", o.File, name))
+		}
+	}
+	if o.DB == "" {
+		o.DB = "sqlite:" + filepath.Join(o.Data, "hostler.db")
+	}
+	if o.Advertise == "" {
+		o.Advertise, err = os.Hostname()
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Validate checks what Complete filled.
+func (o *Options) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for name, address := range map[string]string{"listen": o.Listen, "handshake": o.Handshake, "secured": o.Secured} {
+		if _, _, err := splitAddress(address); err != nil {
+			bad("cannot use %s %q: %w", name, address, err)
+		}
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		bad("tls-cert and tls-key must be given together")
+	}
+	if o.Step < time.Second || o.Step > 24*time.Hour || o.Step%time.Second != 0 {
+		bad("cannot use step %s: want whole seconds, from 1s to 24h", o.Step)
+	}
+	if o.MissedSteps < 1 {
+		bad("cannot use missed-steps %d: want at least 1", o.MissedSteps)
+	}
+	if strings.ContainsAny(o.Advertise, "/: ") && !isIP(o.Advertise) {
+		bad("cannot use advertise %q: want a name or an address, without scheme and port", o.Advertise)
+	}
+	return errors.Join(errs...)
+}
+
+// ListenTLS tells whether pages and API need TLS: everywhere but on loopback, because keys and passwords
+// travel there.
+func (o *Options) ListenTLS() bool {
+	host, _, err := splitAddress(o.Listen)
+	if err != nil || o.TLSCert != "" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return host != "localhost" && (err != nil || !ip.IsLoopback())
+}
+
+// HandshakePort and SecuredPort are the ports that hosts are told.
+func (o *Options) HandshakePort() int { return portOf(o.Handshake) }
+
+// SecuredPort is the port for heartbeats.
+func (o *Options) SecuredPort() int { return portOf(o.Secured) }
+
+func portOf(address string) int {
+	_, port, err := splitAddress(address)
+	if err != nil {
+		return 0
+	}
+	return port
+}
+
+func splitAddress(address string) (host string, port int, err error) {
+	host, p, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.ParseUint(p, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not a port", p)
+	}
+	return host, int(n), nil
+}
+
+func isIP(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+func envName(flag string) string {
+	return "HOSTLER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// readFile reads a YAML file of scalars; an empty name gives no settings.
+func readFile(name string) (map[string]string, error) {
+	if name == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the settings: %w", err)
+	}
+	settings := map[string]string{}
+	if err := yaml.Unmarshal(b, &settings); err != nil {
+		return nil, fmt.Errorf("cannot read the settings in %s: %w", name, err)
+	}
+	return settings, nil
+}

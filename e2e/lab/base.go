@@ -108,10 +108,6 @@ func (r recipe) build(ctx context.Context, base string) error {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err
 	}
-	mirror := os.Getenv("HOSTLER_LAB_MIRROR")
-	if mirror == "" {
-		mirror = defaultMirror
-	}
 	args := []string{
 		"--quiet", "--mode=root", "--variant=minbase", "--components=main",
 		"--include=" + strings.Join(r.packages, ","),
@@ -126,7 +122,7 @@ func (r recipe) build(ctx context.Context, base string) error {
 		}
 		args = append(args, "--customize-hook="+path)
 	}
-	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, suite, root, mirror)...)
+	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, suite, root, or(os.Getenv("HOSTLER_LAB_MIRROR"), defaultMirror))...)
 	// Interrupted, mmdebstrap takes its mounts away; killed, it would leave them.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = 20 * time.Second

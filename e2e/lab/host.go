@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -128,9 +129,13 @@ func (h *Host) waitSSH(ctx context.Context, ended <-chan error) error {
 	return nil
 }
 
+// connectTimeout is short because the first attempts go to a host without an address, and the kernel would wait a
+// second before it tries again by itself.
+const connectTimeout = 100 * time.Millisecond
+
 // greets tells whether the host's sshd sends its greeting.
 func (h *Host) greets(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	conn, err := h.lab.Dial(ctx, "tcp", netip.AddrPortFrom(h.Address, 22).String())
 	if err != nil {
@@ -139,7 +144,7 @@ func (h *Host) greets(ctx context.Context) bool {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
 	greeting := make([]byte, 4)
-	_, err = conn.Read(greeting)
+	_, err = io.ReadFull(conn, greeting)
 	return err == nil && string(greeting) == "SSH-"
 }
 

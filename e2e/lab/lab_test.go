@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -289,8 +288,15 @@ func testOpen(t *testing.T, l *Lab) {
 }
 
 func testStop(t *testing.T, l *Lab) {
-	command := l.Command(t.Context(), "sleep", "1000")
+	command := l.Command(t.Context(), "sh", "-c", "echo running; exec sleep 1000")
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(output, make([]byte, len("running"))); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -311,89 +317,16 @@ func testStop(t *testing.T, l *Lab) {
 	}
 }
 
-// assertGone checks that no process, mount, control group or file of the lab is left on the machine.
-func assertGone(t *testing.T, l *Lab, network string) {
-	t.Helper()
-	if _, err := os.Stat(l.Dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is left: %v", l.Dir, err)
+func TestDNFHost(t *testing.T) {
+	l := startLab(t, Options{Name: uniqueName("dnf"), Flavour: DNF})
+	h := l.Hosts[0]
+	if got, err := h.Exec(t.Context(), "dnf", "--version"); err != nil || !strings.HasPrefix(got, "4.") {
+		t.Errorf("dnf --version: %q, %v", got, err)
 	}
-	for _, group := range l.Groups {
-		if _, err := os.Stat(group); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s is left: %v", group, err)
-		}
+	if got, err := h.Exec(t.Context(), "rpm", "--query", "--whatprovides", "system-release"); err != nil || got != "lab-release-9-1.noarch\n" {
+		t.Errorf("the release package is %q, %v", got, err)
 	}
-	pids, err := processes()
-	if err != nil {
-		t.Fatal(err)
+	if got, err := h.Exec(t.Context(), "sh", "-c", "command -v apt-get"); err == nil {
+		t.Errorf("apt-get is there: %s", got)
 	}
-	for _, pid := range pids {
-		p := process{PID: pid}
-		if ns, err := os.Readlink(p.namespace("net")); err == nil && ns == network {
-			t.Errorf("process %d is left in the lab's network", pid)
-		}
-		if mounts, _ := os.ReadFile(fmt.Sprintf("/proc/%d/mounts", pid)); bytes.Contains(mounts, []byte(l.Dir+"/")) {
-			t.Errorf("process %d still sees a mount of the lab", pid)
-		}
-	}
-}
-
-// ownerVariable makes the test binary start the lab that it names and wait to be killed.
-const ownerVariable = "HOSTLER_LAB_TEST_OWNER"
-
-func TestMain(m *testing.M) {
-	if name := os.Getenv(ownerVariable); name != "" {
-		if _, err := Start(context.Background(), Options{Name: name}); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		fmt.Println("started")
-		select {}
-	}
-	os.Exit(m.Run())
-}
-
-// A lab must not outlive the process that started it, however that ends, and what it leaves must be swept.
-func TestKilledOwner(t *testing.T) {
-	if err := Check(); err != nil {
-		t.Skip(err)
-	}
-	name := uniqueName("owned")
-	owner := exec.CommandContext(t.Context(), os.Args[0])
-	owner.Env = append(os.Environ(), ownerVariable+"="+name)
-	output, err := owner.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := owner.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line := make([]byte, len("started"))
-	if _, err := io.ReadFull(output, line); err != nil || string(line) != "started" {
-		t.Fatalf("the owner said %q, %v", line, err)
-	}
-	cache, err := Cache()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := Open(cache, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	network, err := os.Readlink(l.Holder.namespace("net"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := owner.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = owner.Wait() // killed
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := poll(ctx, func() (bool, error) { return !l.Running(), nil }); err != nil {
-		t.Fatalf("the lab outlives its owner: %v", err)
-	}
-	if err := Sweep(ctx, cache); err != nil {
-		t.Fatal(err)
-	}
-	assertGone(t, l, network)
 }

@@ -66,19 +66,37 @@ func (l *Lab) Dial(ctx context.Context, network, address string) (net.Conn, erro
 		err  error
 	}
 	dialled := make(chan result, 1)
-	go func() {
-		// A socket belongs to the namespace of the thread that makes it. The thread is never unlocked, so it ends
-		// with this goroutine instead of carrying the namespace into others.
-		runtime.LockOSThread()
+	onThrowawayThread(func() {
 		if err := l.enterNetwork(); err != nil {
 			dialled <- result{err: err}
 			return
 		}
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(name, port))
 		dialled <- result{conn, err}
-	}()
+	})
 	r := <-dialled
 	return r.conn, r.err
+}
+
+// onThrowawayThread starts work on a thread that ends with it: a socket belongs to the namespace of the thread that
+// makes it, and a thread that has changed its namespace must not run anything else. The main thread never ends and
+// lends the process its namespaces in /proc, so work that would land there is passed on while the thread is held.
+func onThrowawayThread(work func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			work()
+			return // still locked, which ends the thread
+		}
+		passedOn := make(chan struct{})
+		go func() {
+			defer close(passedOn)
+			runtime.LockOSThread()
+			work()
+		}()
+		<-passedOn
+		runtime.UnlockOSThread()
+	}()
 }
 
 // enterNetwork moves the calling thread into the lab's network namespace.

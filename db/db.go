@@ -68,7 +68,7 @@ func openSQLite(path string) (*DB, error) {
 		return nil, err
 	}
 	// The file must exist with its final mode before the driver makes it with a wider one.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Text }
 
-// Role is what a user may do. More come with the accounts of larger teams.
+// RoleAdministrator may do everything.
 const RoleAdministrator = "administrator"
 
 const (

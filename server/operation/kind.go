@@ -58,8 +58,8 @@ const (
 	CodeInternal = "internal"
 )
 
-// Reasons of waiting tasks.
-const ReasonSecrets = "secrets" // the server forgot them, as it does on a restart
+// ReasonSecrets is why a task waits whose secrets the server has forgotten, as it does on a restart.
+const ReasonSecrets = "secrets"
 
 // Secrets are what an operation must not keep anywhere but in memory. The engine wipes them when the
 // operation's life ends.

@@ -1,0 +1,119 @@
+# Hostler. Two commands are enough to begin with: "make run" (or "make demo") and "make test".
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ARCHS   := amd64 arm64
+LINT    := .tools/golangci-lint-2.5.0
+LDFLAGS := -s -w -X main.version=$(VERSION)
+AGENTS  := $(ARCHS:%=repo/agentbin/dist/hostler-agent-linux-%)
+ASSETS  := ui/assets/dist/manifest.json
+GO      := CGO_ENABLED=0 go
+# Lab hosts need root; so does everything that looks into them.
+SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH")
+# Packages whose tests talk to the database.
+DATA    := ./db/... ./server/... ./web/...
+LISTEN  ?= 127.0.0.1:8080
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+# --- build -------------------------------------------------------------------
+
+.PHONY: build
+build: bin/hostler bin/hostler-agent ## one server binary with the agents in it, and the agent
+
+# Go decides what is stale; make only orders the steps.
+.PHONY: bin/hostler bin/hostler-agent $(AGENTS)
+bin/hostler: $(AGENTS) $(ASSETS)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./server
+
+bin/hostler-agent:
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./agent
+
+$(AGENTS): repo/agentbin/dist/hostler-agent-linux-%:
+	GOOS=linux GOARCH=$* $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./agent
+
+node_modules/.installed: package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+$(ASSETS): node_modules/.installed package.json $(shell find ui/assets/src -type f 2>/dev/null)
+	npm run --silent build
+
+.PHONY: generate
+generate: ## write the Go code of the templ pages anew
+	go tool templ generate
+
+bin/labctl: FORCE
+	$(GO) build -o $@ ./e2e/lab/labctl
+FORCE:
+
+# --- run ---------------------------------------------------------------------
+
+.PHONY: run
+run: build ## build everything and serve on http://127.0.0.1:8080 with SQLite under ./data
+	bin/hostler serve --data data --listen $(LISTEN)
+
+.PHONY: demo
+demo: packages-lab build bin/labctl ## the same, with four lab hosts to install on
+	$(SUDO) e2e/demo.sh $(LISTEN)
+
+# --- check -------------------------------------------------------------------
+
+.PHONY: packages-lab packages
+packages-lab:
+	@e2e/packages.sh lab
+packages: ## install what the tests need from the distribution
+	@e2e/packages.sh test
+
+$(LINT):
+	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+	mv .tools/golangci-lint $@
+
+.PHONY: check
+check: lint unit ## the fast part: lint and unit tests on SQLite
+
+.PHONY: lint
+lint: $(LINT) node_modules/.installed
+	go vet ./...
+	$(LINT) run
+	go tool templ generate -path ui && git diff --exit-code -- '*_templ.go'
+	go mod tidy -diff
+	npm run --silent check
+	shellcheck $$(git ls-files '*.sh') .ci/run
+	e2e/links.sh
+	@echo "govulncheck and npm audit: not run here, they need networks of their own (make vulnerabilities)"
+
+.PHONY: unit
+unit:
+	go test -race ./agent/... ./db/... ./repo/... ./server/... ./setup-scripts/... ./ui/... ./web/... ./internal/...
+
+.PHONY: data
+data:
+	e2e/mariadb.sh go test -race $(DATA)
+
+.PHONY: lab
+lab: build bin/labctl
+	$(SUDO) go test -race ./e2e/lab/...
+
+.PHONY: browser
+browser: build bin/labctl node_modules/.installed ## the browser run on the lab
+	$(SUDO) e2e/browser/run.sh
+
+.PHONY: test
+test: packages check data lab browser ## everything
+
+.PHONY: vulnerabilities
+vulnerabilities: ## look for known vulnerabilities, where the network allows it
+	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
+	npm audit
+
+.PHONY: bench-bootstrap
+bench-bootstrap: packages-lab build bin/labctl ## measure bootstraps, sizes and memory on the lab
+	$(SUDO) e2e/bench/bootstrap.sh
+
+.PHONY: clean
+clean:
+	rm -rf bin node_modules repo/agentbin/dist/hostler-agent-* ui/assets/dist/*

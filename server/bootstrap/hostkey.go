@@ -1,0 +1,94 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"hostler/db"
+)
+
+// hostKeys holds what is known of one target's keys against what it shows.
+type hostKeys struct {
+	target    target
+	known     []db.SSHHostKey
+	presented ssh.PublicKey
+	failure   error
+}
+
+func (b *Bootstrap) knownHostKeys(ctx context.Context, t target) (*hostKeys, error) {
+	known, err := b.DB.SSHHostKeys(ctx, t.key())
+	return &hostKeys{target: t, known: known}, err
+}
+
+// preferred lists the algorithms for host keys, the cheapest of the strong ones first. A key type has several
+// where it can sign in several ways.
+var preferred = []struct {
+	keyType    string
+	algorithms []string
+}{
+	{ssh.KeyAlgoED25519, []string{ssh.KeyAlgoED25519}},
+	{ssh.KeyAlgoECDSA256, []string{ssh.KeyAlgoECDSA256}},
+	{ssh.KeyAlgoECDSA384, []string{ssh.KeyAlgoECDSA384}},
+	{ssh.KeyAlgoECDSA521, []string{ssh.KeyAlgoECDSA521}},
+	{ssh.KeyAlgoRSA, []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}},
+}
+
+// algorithms orders the host key algorithms so that a host with several keys shows the one that is known.
+func (k *hostKeys) algorithms() []string {
+	var known, others []string
+	for _, p := range preferred {
+		if k.knows(p.keyType) {
+			known = append(known, p.algorithms...)
+		} else {
+			others = append(others, p.algorithms...)
+		}
+	}
+	return slices.Concat(known, others)
+}
+
+func (k *hostKeys) knows(keyType string) bool {
+	return slices.ContainsFunc(k.known, func(h db.SSHHostKey) bool { return h.Algorithm == keyType })
+}
+
+// check is the ssh.HostKeyCallback. Another type of key than the known ones is a change, too: a host that
+// still had a known one would have shown it.
+func (k *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+	k.presented = key
+	if len(k.known) == 0 {
+		return nil
+	}
+	var fingerprints []string
+	for _, h := range k.known {
+		known, _, _, _, err := ssh.ParseAuthorizedKey([]byte(h.Key))
+		if err == nil && bytes.Equal(known.Marshal(), key.Marshal()) {
+			return nil
+		}
+		fingerprints = append(fingerprints, h.Fingerprint)
+	}
+	k.failure = fail(codeHostKeyChanged, nil, "host", k.target.address,
+		"known", strings.Join(fingerprints, ", "), "now", ssh.FingerprintSHA256(key))
+	return errors.New("the host key has changed")
+}
+
+// keep stores a key that was seen for the first time.
+func (k *hostKeys) keep(ctx context.Context, d *db.DB, logf func(string, ...any)) error {
+	fingerprint := ssh.FingerprintSHA256(k.presented)
+	if len(k.known) > 0 {
+		logf("the host key is the known one, %s", fingerprint)
+		return nil
+	}
+	logf("the host key is new and trusted from now on: %s %s", k.presented.Type(), fingerprint)
+	row := db.SSHHostKey{
+		Target: k.target.key(), Algorithm: k.presented.Type(), Fingerprint: fingerprint, CreatedAt: db.Now(),
+		Key: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.presented))),
+	}
+	// A second attempt in the same run must hold the host to this key.
+	k.known = append(k.known, row)
+	return d.TrustSSHHostKey(context.WithoutCancel(ctx), &row)
+}

@@ -1,0 +1,72 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hostler/db"
+	"hostler/server/operation"
+)
+
+// run is one run of one host's task: what its phases share.
+type run struct {
+	*Bootstrap
+	task    *operation.Task
+	started time.Time
+	conn    *connection
+	system  system    // found by detect
+	root    privilege // how commands become root on the host
+	files   *files    // the private directory on the host
+}
+
+// memory is what outlives a run.
+type memory struct {
+	// Directory is a private directory on the host that an earlier run could not remove.
+	Directory string `json:"directory,omitempty"`
+}
+
+func (b *Bootstrap) begin(t *operation.Task) {
+	t.Local = &run{Bootstrap: b, task: t, started: db.Now()}
+}
+
+// end removes the run's files from the host and closes the connection.
+func end(ctx context.Context, t *operation.Task) {
+	r, ok := t.Local.(*run)
+	if !ok || r.conn == nil {
+		return
+	}
+	defer r.conn.close()
+	if r.files == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Limits.Kill)
+	defer cancel()
+	if err := r.files.remove(ctx); err != nil {
+		r.task.Logf("cannot remove %s from the host: %v", r.files.directory, plain(err))
+		return
+	}
+	r.forget()
+}
+
+// forget notes that nothing of the run is left on the host.
+func (r *run) forget() {
+	if err := r.task.Remember(memory{}); err != nil {
+		r.Log.Error("cannot note that a host is clean", "task", r.task.ID(), "err", err)
+	}
+}
+
+func (r *run) credentials() (*Credentials, error) {
+	c, ok := r.task.Secrets().(*Credentials)
+	if !ok {
+		return nil, errors.New("cannot log in: the operation has no credentials")
+	}
+	if err := c.Check(); err != nil {
+		var f *FieldError
+		if errors.As(err, &f) {
+			return nil, &operation.Failure{Code: f.Code, Cause: f.Message, Hint: f.Hint, Args: f.Args}
+		}
+		return nil, err
+	}
+	return c, nil
+}

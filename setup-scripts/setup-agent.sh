@@ -123,7 +123,7 @@ write_file() {
 		return 0
 	fi
 	halfway=$file.hostler-$$
-	{ (umask 077 && "$@" >"$halfway") && chmod "$mode" "$halfway" && mv -f "$halfway" "$file"; } ||
+	{ (umask 077 && "$@" >"$halfway") && [ -s "$halfway" ] && chmod "$mode" "$halfway" && mv -f "$halfway" "$file"; } ||
 		fail cannot-write "cannot write $file"
 	halfway=
 }
@@ -241,7 +241,7 @@ verb_detect() {
 	read_host
 	mem_kb=0
 	while read -r key value _; do
-		if [ "$key" = MemTotal: ]; then mem_kb=$value; fi
+		if [ "$key_file" = MemTotal: ]; then mem_kb=$value; fi
 	done </proc/meminfo
 	sudo=no
 	if have sudo; then sudo=yes; fi
@@ -409,7 +409,7 @@ sha256_of() { # sha256_of FILE
 # check_pin holds the CA certificate against the pin that came by another way.
 check_pin() {
 	need_work
-	grep -v -- ----- "$ca" | base64_decoded >"$work/ca.der" 2>/dev/null || :
+	grep -v -- ----- "$ca_file" | base64_decoded >"$work/ca.der" 2>/dev/null || :
 	sum=$(sha256_of "$work/ca.der")
 	if [ "$sum" != "$ca_pin" ]; then
 		fail verification-failed "the CA certificate is not the one that --ca-pin names: somebody may be in between"
@@ -421,15 +421,15 @@ fetch() {
 	url=https://$(bracketed "$server"):$handshake$1
 	need_work
 	if have curl; then
-		curl -fsS --noproxy '*' --connect-timeout 10 --cacert "$ca" --capath "$work/none" -o "$2" "$url" 2>"$work/why"
+		curl -fsS --noproxy '*' --connect-timeout 10 --cacert "$ca_file" --capath "$work/none" -o "$2" "$url" 2>"$work/why"
 	elif have wget && ! wget --help 2>&1 | grep -qi busybox; then
-		wget -q --no-proxy -T 30 --ca-certificate="$ca" --ca-directory="$work/none" -O "$2" "$url" 2>"$work/why"
+		wget -q --no-proxy -T 30 --ca-certificate="$ca_file" --ca-directory="$work/none" -O "$2" "$url" 2>"$work/why"
 	elif have openssl; then
 		case $server in
 		*:* | *[0-9].*[0-9].*[0-9].*[0-9]) name_check=-verify_ip ;;
 		*) name_check=-verify_hostname ;;
 		esac
-		http_by_openssl "$1" -quiet -verify_return_error -CAfile "$ca" -no-CApath "$name_check" "$server" \
+		http_by_openssl "$1" -quiet -verify_return_error -CAfile "$ca_file" -no-CApath "$name_check" "$server" \
 			>"$2" 2>"$work/why"
 		[ -s "$2" ]
 	else
@@ -440,35 +440,35 @@ fetch() {
 # fetch_ca gets the CA certificate without trusting the connection; the pin decides.
 fetch_ca() {
 	need_work
-	ca=$work/ca.pem
+	ca_file=$work/ca.pem
 	url=https://$(bracketed "$server"):$handshake/ca.pem
 	if have curl; then
-		curl -kfsS --noproxy '*' --connect-timeout 10 -o "$ca" "$url" 2>"$work/why" || :
+		curl -kfsS --noproxy '*' --connect-timeout 10 -o "$ca_file" "$url" 2>"$work/why" || :
 	elif have wget && wget_has_tls; then
-		wget -q --no-check-certificate -T 30 -O "$ca" "$url" 2>"$work/why" || :
+		wget -q --no-check-certificate -T 30 -O "$ca_file" "$url" 2>"$work/why" || :
 	elif have openssl; then
-		http_by_openssl /ca.pem -quiet >"$ca" 2>"$work/why" || :
+		http_by_openssl /ca.pem -quiet >"$ca_file" 2>"$work/why" || :
 	else
 		fail unsupported "this host has no tool to fetch the CA certificate: pass it by --ca, or install curl"
 	fi
-	[ -s "$ca" ] || fail server-unreachable "cannot fetch $url: $(reason "$work/why")"
+	[ -s "$ca_file" ] || fail server-unreachable "cannot fetch $url: $(reason "$work/why")"
 }
 
 conf=/etc/hostler-agent # its names below are the files that the package managers read
 
 verb_repository() {
 	need_option url "$repo_url"
-	need_option ca "$ca"
-	need_option key "$key"
-	grep -q -- '-----BEGIN CERTIFICATE-----' "$ca" 2>/dev/null || fail bad-usage "--ca: $ca holds no PEM certificate"
-	grep -q -- '-----BEGIN PGP PUBLIC KEY BLOCK-----' "$key" 2>/dev/null ||
-		fail bad-usage "--key: $key holds no armored OpenPGP key"
+	need_option ca "$ca_file"
+	need_option key "$key_file"
+	grep -q -- '-----BEGIN CERTIFICATE-----' "$ca_file" 2>/dev/null || fail bad-usage "--ca: $ca_file holds no PEM certificate"
+	grep -q -- '-----BEGIN PGP PUBLIC KEY BLOCK-----' "$key_file" 2>/dev/null ||
+		fail bad-usage "--key: $key_file holds no armored OpenPGP key"
 	need_root
 	if [ -n "$ca_pin" ]; then check_pin; fi
 	read_host
 	progress "configuring the package repository for $pkg"
 	make_dir "$root$conf"
-	write_file "$root$conf/ca.pem" 644 cat "$ca"
+	write_file "$root$conf/ca.pem" 644 cat "$ca_file"
 	case $pkg in
 	apt) repository_apt ;;
 	dnf | yum) repository_yum ;;
@@ -476,11 +476,11 @@ verb_repository() {
 	esac
 }
 
-repository_apt_get() {
+repository_apt() {
 	if [ -z "$root" ] && ! [ -x /usr/lib/apt/methods/https ]; then
 		fail unsupported "this apt cannot fetch over https: install apt-transport-https first"
 	fi
-	write_file "$root$conf/repository.gpg" 644 dearmored "$key"
+	write_file "$root$conf/repository.gpg" 644 dearmored "$key_file"
 	host=${repo_url#https://}
 	host=${host%%/*}
 	host=${host%:*}
@@ -534,7 +534,7 @@ apt_is_old() {
 }
 
 repository_yum() {
-	write_file "$root$conf/repository.asc" 644 cat "$key"
+	write_file "$root$conf/repository.asc" 644 cat "$key_file"
 	make_dir "$root/etc/yum.repos.d"
 	write_file "$root/etc/yum.repos.d/hostler.repo" 644 yum_source
 }
@@ -559,11 +559,11 @@ END
 
 # libzypp takes no CA file for one repository, but a directory of certificates named by their hash.
 repository_zypper() {
-	write_file "$root$conf/repository.asc" 644 cat "$key"
+	write_file "$root$conf/repository.asc" 644 cat "$key_file"
 	have openssl || fail unsupported "zypper needs openssl to trust the server's certificate: install openssl first"
-	hash=$(openssl x509 -hash -noout -in "$ca") || fail verification-failed "the CA certificate cannot be read"
+	hash=$(openssl x509 -hash -noout -in "$ca_file") || fail verification-failed "the CA certificate cannot be read"
 	make_dir "$root$conf/ca.d"
-	write_file "$root$conf/ca.d/$hash.0" 644 cat "$ca"
+	write_file "$root$conf/ca.d/$hash.0" 644 cat "$ca_file"
 	make_dir "$root/etc/zypp/repos.d"
 	write_file "$root/etc/zypp/repos.d/hostler.repo" 644 zypper_source
 }
@@ -697,7 +697,7 @@ install_epel() {
 
 # Only the server's own source is read, so mirrors that an isolated host cannot reach cost nothing, and no cache is
 # built of the distribution's lists, which would take longer than the installation.
-install_apt_get() {
+install_apt() {
 	DEBIAN_FRONTEND=noninteractive
 	NEEDRESTART_SUSPEND=1
 	APT_LISTCHANGES_FRONTEND=none
@@ -731,8 +731,8 @@ install_zypper() {
 
 install_static() {
 	need_option server "$server"
-	ca=$root$conf/ca.pem
-	[ -r "$ca" ] || fail bad-usage "$ca is missing: run the verb repository first"
+	ca_file=$root$conf/ca.pem
+	[ -r "$ca_file" ] || fail bad-usage "$ca_file is missing: run the verb repository first"
 	archive=hostler-agent-linux-$arch.tar.gz
 	if [ "$dry_run" = yes ]; then
 		printf 'hostler: would install: %s\n' "$archive"
@@ -850,12 +850,12 @@ verb_all() {
 		printf 'hostler: would configure the package repository, install hostler-agent, write %s and start it\n' "$conf/agent.ini"
 		return 0
 	fi
-	if [ -z "$ca" ]; then fetch_ca; fi
+	if [ -z "$ca_file" ]; then fetch_ca; fi
 	check_pin
-	if [ -z "$key" ]; then
+	if [ -z "$key_file" ]; then
 		need_work
-		key=$work/key.asc
-		fetch /repo/key.asc "$key"
+		key_file=$work/key.asc
+		fetch /repo/key.asc "$key_file"
 	fi
 	repo_url=${repo_url:-https://$(bracketed "$server"):$handshake/repo/}
 	verb_repository
@@ -923,7 +923,7 @@ check_value() { # check_value OPTION VALUE
 	if [ -n "$bad" ]; then fail bad-usage "$1: \"$2\" $bad"; fi
 }
 
-server='' handshake=8440 secured=8441 repo_url='' ca='' key='' ca_pin='' hostname='' token='' token_file=''
+server='' handshake=8440 secured=8441 repo_url='' ca_file='' key_file='' ca_pin='' hostname='' token='' token_file=''
 version='' epel=no wait_limit=300 root='' dry_run=no verb=${1-}
 
 case $verb in
@@ -952,8 +952,8 @@ while [ $# -gt 0 ]; do
 		--handshake) handshake=$2 ;;
 		--secured) secured=$2 ;;
 		--url) repo_url=$2 ;;
-		--ca) ca=$2 ;;
-		--key) key=$2 ;;
+		--ca) ca_file=$2 ;;
+		--key) key_file=$2 ;;
 		--ca-pin) ca_pin=$2 ;;
 		--hostname) hostname=$(printf '%s\n' "$2" | tr '[:upper:]' '[:lower:]') ;;
 		--token-file) token_file=$2 ;;

@@ -4,24 +4,29 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-bad=0
-for file in $(git ls-files '*.md'); do
-    dir=$(dirname "$file")
-    for link in $(grep -o '](\([^)]*\))' "$file" | sed 's/^](//; s/)$//; s/ .*//'); do
-        case $link in
-        http://* | https://* | mailto:*) continue ;;
-        '#'*) target=$file anchor=${link#\#} ;;
-        *'#'*) target=$dir/${link%%#*} anchor=${link#*#} ;;
-        *) target=$dir/$link anchor= ;;
-        esac
-        if [ ! -e "$target" ]; then
-            echo "$file: no such file: $link" >&2
-            bad=1
-        elif [ -n "$anchor" ] && ! sed -n 's/^#\{1,6\} //p' "$target" |
-            sed 's/[A-Z]/\L&/g; s/[^[:alnum:] _-]//g; s/ /-/g' | grep -qxF -- "$anchor"; then
-            echo "$file: no such heading: $link" >&2
-            bad=1
-        fi
+# One line per link: the file it stands in, a tab, where it leads.
+links() {
+    for file in $(git ls-files '*.md'); do
+        grep -o '](\([^) ]*\)' "$file" | sed "s|^](|$file\t|" || :
     done
-done
-exit $bad
+}
+
+# The anchors of a file's headings, one a line.
+anchors() {
+    sed -n 's/^#\{1,6\} //p' "$1" | sed 's/[A-Z]/\L&/g; s/[^[:alnum:] _-]//g; s/ /-/g'
+}
+
+tab=$(printf '\t')
+wrong=$(links | while IFS=$tab read -r file link; do
+    case $link in
+    http://* | https://* | mailto:*) continue ;;
+    '#'*) target=$file ;;
+    *) target=$(dirname "$file")/${link%%#*} ;;
+    esac
+    if [ ! -e "$target" ]; then
+        echo "$file: no such file: $link"
+    elif [ "$link" != "${link#*#}" ] && ! anchors "$target" | grep -qxF -- "${link#*#}"; then
+        echo "$file: no such heading: $link"
+    fi
+done)
+[ -z "$wrong" ] || { echo "$wrong" >&2; exit 1; }

@@ -86,9 +86,9 @@ func T(ctx context.Context, id string, pairs ...any) string {
 	return localize(ctx, &i18n.LocalizeConfig{MessageID: id, TemplateData: data(pairs)})
 }
 
-// N is T for a text that depends on a number; {{.Count}} is n.
+// N is T for a text that depends on a number; {{.Count}} is n unless a pair says what to show for it.
 func N(ctx context.Context, id string, n int, pairs ...any) string {
-	return localize(ctx, &i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: data(append(pairs, "Count", n))})
+	return localize(ctx, &i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: data(append([]any{"Count", n}, pairs...))})
 }
 
 // Fill is T with the placeholders in a map; it reports false when there is no such text. A placeholder that is

@@ -1,6 +1,12 @@
 package page
 
-import "hostler/ui/layout"
+import (
+	"context"
+	"strconv"
+
+	"hostler/ui/i18n"
+	"hostler/ui/layout"
+)
 
 // SetupView is GET /setup: the first administrator. Its form posts token, name, password and confirm.
 type SetupView struct {
@@ -25,4 +31,23 @@ type ErrorView struct {
 	RequestID string // finds the log line; may be ""
 	Message   string // plain text in the viewer's language; "" shows the status's own
 	Hint      string
+}
+
+func (v ErrorView) status() string { return strconv.Itoa(v.Status) }
+
+func (v ErrorView) title(ctx context.Context) string { return statusText(ctx, v.Status, ".title") }
+
+func (v ErrorView) message(ctx context.Context) string {
+	if v.Message != "" {
+		return v.Message
+	}
+	return statusText(ctx, v.Status, ".text")
+}
+
+// statusText is the catalogue's text for a status, or for any failure of the server.
+func statusText(ctx context.Context, status int, part string) string {
+	if s, ok := i18n.Fill(ctx, "error."+strconv.Itoa(status)+part, nil); ok {
+		return s
+	}
+	return i18n.T(ctx, "error.500"+part)
 }

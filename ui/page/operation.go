@@ -1,8 +1,11 @@
 package page
 
 import (
+	"context"
+	"strings"
 	"time"
 
+	"hostler/ui/i18n"
 	"hostler/ui/layout"
 )
 
@@ -22,7 +25,7 @@ func (c Counts) Total() int {
 type Operation struct {
 	ID        int64
 	Kind      string // "bootstrap"
-	Title     string
+	Title     string // English; see TitleIn
 	Cluster   string
 	State     string
 	CreatedBy string
@@ -31,6 +34,18 @@ type Operation struct {
 	Finished  time.Time // zero: not yet
 	Counts    Counts
 	Progress  int // per cent; see Progress and Counts
+}
+
+// TitleIn is the title in the context's language. Titles of kinds that the catalogue does not know stay as they
+// are.
+func (o Operation) TitleIn(ctx context.Context) string {
+	if o.Kind != "bootstrap" {
+		return o.Title
+	}
+	if n := o.Counts.Total(); n > 1 {
+		return i18n.N(ctx, "operation.bootstrap", n)
+	}
+	return i18n.T(ctx, "operation.bootstrap_one", "Name", strings.TrimPrefix(o.Title, "Bootstrap "))
 }
 
 // Task is an operation's work on one host.

@@ -38,12 +38,18 @@ func (p Problem) text(ctx context.Context, part, english string) string {
 	return english
 }
 
-// FailureCodes are the codes that the catalogues have a cause and a hint for.
+// FailureCodes are the codes that the catalogues have a cause and a hint for: those of tasks, and those of
+// credentials that are refused before anything starts.
 var FailureCodes = []string{
-	"name_unresolved", "no_route", "port_closed", "not_ssh", "connect_timeout", "host_key_changed", "key_refused",
-	"password_refused", "wrong_passphrase", "sudo_refused", "sudo_password_needed", "os_unsupported", "arch_unsupported",
-	"disk_full", "package_busy", "package_failed", "signature_failed", "server_unreachable", "clock_off", "service_failed",
-	"register_timeout", "connection_lost", "not_root", "agent_missing", "step_timeout", "internal", "canceled",
+	"agent_missing", "arch_unsupported", "canceled", "cannot_write", "clock_off", "connect_dropped",
+	"connect_failed", "connect_silent", "connect_timeout", "connection_lost", "copy_failed", "disk_full",
+	"heartbeat_timeout", "host_key_changed", "internal", "interrupted", "key_certificate", "key_encrypted",
+	"key_invalid", "key_needed", "key_public", "key_putty", "key_refused", "key_too_large", "key_unsupported",
+	"method_refused", "name_unresolved", "no_common_algorithm", "no_route", "not_root", "not_ssh",
+	"os_unsupported", "package_busy", "package_failed", "password_refused", "port_closed", "port_invalid",
+	"register_timeout", "script_failed", "server_unreachable", "service_failed", "shell_refused",
+	"signature_failed", "step_timeout", "sudo_missing", "sudo_password_needed", "sudo_refused", "user_invalid",
+	"wrong_passphrase",
 }
 
 // Steps are the codes of the steps that the catalogues have a title for.
@@ -82,12 +88,27 @@ func stateTone(state string) string {
 	return live.ToneWaiting
 }
 
-// FieldCodes are the complaints about one form field that the catalogues have a text for; see FieldText.
+// FieldCodes are the complaints about one form field that the catalogues have a text for; see FieldText. What is
+// wrong with credentials is a Problem.
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "name_taken", "password_short", "password_differs",
-	"login_wrong", "cluster_invalid", "hosts_empty", "hosts_bad", "hosts_too_many", "user_invalid", "port_invalid",
-	"step_invalid", "key_missing", "key_public", "key_certificate", "key_invalid", "key_too_large", "key_algorithm",
-	"passphrase_needed", "passphrase_wrong",
+	"login_wrong", "cluster_invalid", "hosts_empty", "hosts_bad", "hosts_too_many", "step_invalid", "key_too_large",
+}
+
+// HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
+var HostListCodes = []string{
+	"address", "bracket_close", "bracket_empty", "bracket_nested", "bracket_open", "character", "control_character",
+	"empty", "label_empty", "label_hyphen", "label_length", "name_length", "non_ascii", "port", "range_digits",
+	"range_invalid", "range_letters", "range_reversed", "too_many", "user", "zone",
+}
+
+// HostListText is what is wrong with a line of a host list, in the context's language; english is shown when the
+// catalogue does not know the code.
+func HostListText(ctx context.Context, code string, args map[string]string, english string) string {
+	if s, ok := i18n.Fill(ctx, "hostlist."+code, args); ok {
+		return s
+	}
+	return english
 }
 
 // FieldText is what is wrong with a form field, in the context's language.

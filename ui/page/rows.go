@@ -104,10 +104,10 @@ func OperationValues(ctx context.Context, o Operation) map[string]string {
 		v[g] = strconv.Itoa(o.Counts.Group(g))
 	}
 	v["counts"] = countsText(ctx, o.Counts)
-	v["title"] = o.Title
+	v["title"] = o.TitleIn(ctx)
 	if o.State == Pending || o.State == Running || o.State == Waiting {
 		v["active"] = "1"
-		v["title"] = v["progress"] + "% · " + o.Title
+		v["title"] = v["progress"] + "% · " + v["title"]
 	}
 	return v
 }
@@ -127,7 +127,7 @@ func OperationRow(ctx context.Context, o Operation) live.Row {
 	return live.Row{
 		ID: strconv.FormatInt(o.ID, 10), Tone: operationTone(o), Group: taskGroup(o.State),
 		Cells: map[string]string{
-			"title": o.Title, "state": StateText(ctx, o.State), "progress": strconv.Itoa(o.Progress),
+			"title": o.TitleIn(ctx), "state": StateText(ctx, o.State), "progress": strconv.Itoa(o.Progress),
 			"counts": countsText(ctx, o.Counts), "elapsed": elapsed(ctx, o.Started, o.Finished),
 			"created": stamp(o.Created), "by": o.CreatedBy,
 		},
@@ -220,15 +220,8 @@ func EventText(ctx context.Context, e Event) string {
 
 // EventRow is a row of topic events. Cells: time, severity, text, actor.
 func EventRow(ctx context.Context, e Event) live.Row {
-	tone := live.ToneStopped
-	switch e.Severity {
-	case "warning":
-		tone = live.ToneWarning
-	case "error":
-		tone = live.ToneFailed
-	}
 	return live.Row{
-		ID: strconv.FormatInt(e.ID, 10), Tone: tone, Group: e.Severity,
+		ID: strconv.FormatInt(e.ID, 10), Tone: severityTone(e.Severity), Group: e.Severity,
 		Cells: map[string]string{
 			"time": stamp(e.Time), "severity": known(ctx, "severity.", e.Severity), "text": EventText(ctx, e), "actor": e.Actor,
 		},

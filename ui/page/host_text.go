@@ -1,0 +1,142 @@
+package page
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"hostler/ui/i18n"
+	"hostler/ui/live"
+)
+
+// used is the share of a disk that is in use, per cent.
+func (d Disk) used() int {
+	if d.Size == 0 {
+		return 0
+	}
+	return int(100 * float64(d.Size-min(d.Free, d.Size)) / float64(d.Size))
+}
+
+// step is the heartbeat interval in force, in seconds.
+func (v HostView) step() int {
+	if v.Host.Step > 0 {
+		return v.Host.Step
+	}
+	return v.DefaultStep
+}
+
+func beatClass(b Beat) string {
+	switch {
+	case !b.Known:
+		return "beat beat-unknown"
+	case b.Seen:
+		return "beat beat-seen"
+	}
+	return "beat beat-missed"
+}
+
+// A missed beat stands out by its height as well as by its colour.
+func beatTop(b Beat) string {
+	switch {
+	case !b.Known:
+		return "21"
+	case b.Seen:
+		return "9"
+	}
+	return "1"
+}
+
+func beatHeight(b Beat) string {
+	switch {
+	case !b.Known:
+		return "4"
+	case b.Seen:
+		return "16"
+	}
+	return "24"
+}
+
+func beatTitle(ctx context.Context, b Beat) string {
+	at := b.Start.UTC().Format("15:04:05") + " UTC"
+	switch {
+	case !b.Known:
+		return i18n.T(ctx, "beat.unknown", "Time", at)
+	case b.Seen:
+		return i18n.T(ctx, "beat.seen", "Time", at)
+	}
+	return i18n.T(ctx, "beat.missed", "Time", at)
+}
+
+func beatsText(ctx context.Context, beats []Beat, slot time.Duration) string {
+	missed := 0
+	for _, b := range beats {
+		if b.Known && !b.Seen {
+			missed++
+		}
+	}
+	span := Elapsed(ctx, slot*time.Duration(len(beats)))
+	if missed == 0 {
+		return i18n.T(ctx, "beats.none_missed", "Span", span)
+	}
+	return i18n.N(ctx, "beats.missed", missed, "Span", span)
+}
+
+func memoryText(ctx context.Context, f *Facts) string {
+	if f.Swap == 0 {
+		return Bytes(f.Memory)
+	}
+	return i18n.T(ctx, "fact.memory_swap", "Memory", Bytes(f.Memory), "Swap", Bytes(f.Swap))
+}
+
+func virtualisationText(ctx context.Context, v string) string {
+	if v == "none" {
+		return i18n.T(ctx, "fact.bare_metal")
+	}
+	return v
+}
+
+func joinAddresses(addresses []string) string { return strings.Join(addresses, "  ") }
+
+func childTone(status string) string {
+	switch status {
+	case "running":
+		return live.ToneDone
+	case "fatal", "killed":
+		return live.ToneFailed
+	}
+	return live.ToneStopped
+}
+
+func jobTone(state string) string {
+	switch state {
+	case "succeeded":
+		return live.ToneDone
+	case "failed":
+		return live.ToneFailed
+	case "delivered":
+		return live.ToneRunning
+	}
+	return live.ToneWaiting
+}
+
+// jobResult is what the agent reported; "" until it did.
+func jobResult(ctx context.Context, j Job) string {
+	if j.State != "failed" {
+		return j.Message
+	}
+	return i18n.T(ctx, "job.error", "Code", strconv.Itoa(j.ErrCode), "Message", j.Message)
+}
+
+// certificateTone warns when the agent should have renewed its certificate by now.
+func certificateTone(expires, now time.Time) string {
+	switch {
+	case expires.IsZero():
+		return ""
+	case !expires.After(now):
+		return live.ToneFailed
+	case expires.Sub(now) < 7*24*time.Hour:
+		return live.ToneWarning
+	}
+	return ""
+}

@@ -1,0 +1,134 @@
+package page
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"hostler/ui/i18n"
+	"hostler/ui/live"
+)
+
+// previewNames is how many names the preview shows; the rest are counted.
+const previewNames = 200
+
+// wizardNeeds are what one should have at hand before starting.
+var wizardNeeds = []string{"names", "access", "system"}
+
+func needText(ctx context.Context, id string) string { return i18n.T(ctx, "wizards.need."+id) }
+
+func wizardStepText(ctx context.Context, step string) string { return i18n.T(ctx, "wizard.step."+step) }
+
+// steps are the steps that this draft goes through.
+func (d Draft) steps() []string {
+	return []string{WizardStart, WizardHosts, d.runStep(), WizardSummary}
+}
+
+// runStep is the step in which agents get onto the hosts.
+func (d Draft) runStep() string {
+	if d.Method == MethodManual {
+		return WizardManual
+	}
+	return WizardConfirm
+}
+
+// step is where the draft goes on.
+func (d Draft) step() string {
+	if slices.Contains(d.steps(), d.Step) {
+		return d.Step
+	}
+	return WizardStart
+}
+
+// stepStatus is "current", "open" for steps that were reached, or "" for those ahead. Once hosts are being
+// bootstrapped what was typed before is history.
+func (d Draft) stepStatus(step, current string) string {
+	order := d.steps()
+	i := slices.Index(order, step)
+	switch {
+	case step == current:
+		return "current"
+	case d.OperationID != 0 && i < slices.Index(order, d.runStep()):
+		return ""
+	case i < max(slices.Index(order, current), slices.Index(order, d.step())):
+		return "open"
+	}
+	return ""
+}
+
+func draftTitle(ctx context.Context, d Draft) string {
+	if d.Cluster == "" {
+		return i18n.T(ctx, "draft.unnamed")
+	}
+	return i18n.T(ctx, "draft.title", "Cluster", d.Cluster)
+}
+
+// draftLine says where a draft stands; its age follows.
+func draftLine(ctx context.Context, d Draft) string {
+	s := wizardStepText(ctx, d.step())
+	if d.HostCount > 0 {
+		s += " · " + i18n.N(ctx, "preview.hosts", d.HostCount)
+	}
+	if d.CreatedBy != "" {
+		s += " · " + d.CreatedBy
+	}
+	return s + " ·"
+}
+
+func (v WizardHostsView) user() string {
+	if v.Draft.User == "" {
+		return "root"
+	}
+	return v.Draft.User
+}
+
+func (v WizardHostsView) port() string {
+	if v.Draft.Port == 0 {
+		return "22"
+	}
+	return strconv.Itoa(v.Draft.Port)
+}
+
+func (p Preview) shown() []string { return p.Names[:min(len(p.Names), previewNames)] }
+
+func previewProblems(ctx context.Context, p Preview) string {
+	if len(p.Errors) == 0 {
+		return ""
+	}
+	return i18n.N(ctx, "preview.problems", len(p.Errors))
+}
+
+func previewError(ctx context.Context, e PreviewError) string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return i18n.T(ctx, "preview.line", "Line", e.Line) + e.Message
+}
+
+func previewMore(ctx context.Context, p Preview) string {
+	if n := len(p.Names) - previewNames; n > 0 {
+		return i18n.N(ctx, "preview.more", n)
+	}
+	return ""
+}
+
+// ready is how many hosts beat.
+func (v WizardSummaryView) ready() int { return len(v.Done) + len(v.Arrivals) }
+
+func (v WizardSummaryView) tone() string {
+	switch {
+	case v.ready() == 0:
+		return live.ToneFailed
+	case len(v.Failed) > 0:
+		return live.ToneWarning
+	}
+	return live.ToneDone
+}
+
+// summaryReason is why a host is not ready.
+func summaryReason(r live.Row) string {
+	if r.Cells["message"] == "" {
+		return r.Cells["state"]
+	}
+	return r.Cells["message"]
+}

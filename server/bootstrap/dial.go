@@ -137,7 +137,7 @@ type handshake struct {
 	login       *ssh.ClientAuthContext // how far logging in got; nil before that
 }
 
-func (h *handshake) run(ctx context.Context) (ssh.Conn, error) {
+func (h *handshake) run(ctx context.Context) (*ssh.Client, error) {
 	limit := h.bootstrap.Limits.Handshake
 	if err := h.wire.SetDeadline(time.Now().Add(limit)); err != nil {
 		return nil, fmt.Errorf("cannot set a deadline: %w", err)

@@ -1,0 +1,89 @@
+package bootstrap
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// connection is one SSH connection to a host. It finds out by itself when the host stops answering.
+type connection struct {
+	client *ssh.Client
+	raw    net.Conn
+	target target
+	limits Limits
+	done   chan struct{}  // closed when the connection has ended
+	wg     sync.WaitGroup // goroutines that end with the connection
+}
+
+func newConnection(client *ssh.Client, raw net.Conn, t target, limits Limits) *connection {
+	c := &connection{client: client, raw: raw, target: t, limits: limits, done: make(chan struct{})}
+	c.wg.Go(func() {
+		_ = c.client.Wait()
+		close(c.done)
+	})
+	c.wg.Go(c.keepAlive)
+	return c
+}
+
+// keepAlive proves from time to time that the host still answers. A host that lost its power sends no farewell.
+func (c *connection) keepAlive() {
+	ticker := time.NewTicker(c.limits.Keepalive)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-ticker.C:
+		}
+		timer := time.AfterFunc(c.limits.Keepalive, c.abort)
+		_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
+		timer.Stop()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// abort ends the connection at once; everything that waits for the host returns.
+func (c *connection) abort() { _ = c.raw.Close() }
+
+// close ends the connection and waits for what belonged to it.
+func (c *connection) close() {
+	_ = c.client.Close()
+	c.abort()
+	c.wg.Wait()
+}
+
+// open starts a session. When ctx ends first, a host that does not even open a session is beyond use and the
+// connection is ended.
+func (c *connection) open(ctx context.Context, kind string, payload []byte) (*process, error) {
+	stop := context.AfterFunc(ctx, c.abort)
+	defer stop()
+	channel, requests, err := c.client.OpenChannel("session", nil)
+	if err != nil {
+		return nil, c.lost(ctx, err)
+	}
+	p := &process{connection: c, channel: channel, ended: make(chan struct{})}
+	c.wg.Go(func() { p.watch(requests) })
+	ok, err := channel.SendRequest(kind, true, payload)
+	if err != nil {
+		return nil, c.lost(ctx, err)
+	}
+	if !ok {
+		_ = channel.Close()
+		return nil, errRefused
+	}
+	return p, nil
+}
+
+// lost says why the connection failed: because ctx ended, or by itself.
+func (c *connection) lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fail(codeConnectionLost, err, "host", c.target.address, "error", cause(err))
+}

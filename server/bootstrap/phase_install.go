@@ -1,0 +1,18 @@
+package bootstrap
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+var installPhase = Phase{Name: "install", Title: "Install the agent", timeout: 10 * time.Minute, run: install}
+
+// install installs the agent's package by the host's package manager, or its archive where there is none.
+func install(ctx context.Context, r *run) error {
+	args := []string{"--version", r.AgentVersion, "--wait", strconv.Itoa(int(r.Limits.Package.Seconds()))}
+	if r.EPEL {
+		args = append(args, "--epel")
+	}
+	return r.script(ctx, nil, "install", args...)
+}

@@ -1,0 +1,17 @@
+package bootstrap
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"hostler/agent/wire"
+)
+
+var repositoryPhase = Phase{Name: "repository", Title: "Configure the package repository", timeout: 4 * time.Minute, run: repository}
+
+// repository makes the host's package manager trust and use the server's package repository.
+func repository(ctx context.Context, r *run) error {
+	url := "https://" + net.JoinHostPort(r.Advertise, port(r.HandshakePort)) + wire.PathRepo
+	return r.script(ctx, nil, "repository", "--url", url, "--ca", r.files.path(caFile), "--key", r.files.path(keyFile))
+}

@@ -98,12 +98,12 @@ func builtIn() (map[string][]byte, error) {
 // inputs is a digest of everything a publication depends on.
 func (r *Repository) inputs(agent Agent) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "layout %s\nkey %s\nversion %s\n", layout, r.key.Fingerprint(), agent.Version)
+	sum.Write(fmt.Appendf(nil, "layout %s\nkey %s\nversion %s\n", layout, r.key.Fingerprint(), agent.Version))
 	if err := pack.WriteInputs(sum); err != nil {
 		return "", err
 	}
 	for _, arch := range slices.Sorted(maps.Keys(agent.Binaries)) {
-		fmt.Fprintf(sum, "%s %x\n", arch, sha256.Sum256(agent.Binaries[arch]))
+		sum.Write(fmt.Appendf(nil, "%s %x\n", arch, sha256.Sum256(agent.Binaries[arch])))
 	}
 	return hexSum(sum), nil
 }
@@ -137,7 +137,7 @@ func (r *Repository) publish(ctx context.Context, agent Agent, made manifest) er
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(stage) // finds nothing once the generation has its name
+	defer func() { _ = os.RemoveAll(stage) }() // nothing is left there once the generation has its name
 	if err := r.build(ctx, stage, agent, made); err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (g *generation) serve(w http.ResponseWriter, req *http.Request, name string
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	stat, err := file.Stat()
 	if err != nil {
 		return err

@@ -241,7 +241,7 @@ verb_detect() {
 	read_host
 	mem_kb=0
 	while read -r key value _; do
-		if [ "$key_file" = MemTotal: ]; then mem_kb=$value; fi
+		if [ "$key" = MemTotal: ]; then mem_kb=$value; fi
 	done </proc/meminfo
 	sudo=no
 	if have sudo; then sudo=yes; fi
@@ -296,11 +296,15 @@ ping_server() {
 		code=0
 		answer=$(curl -ksS --noproxy '*' --connect-timeout 5 --max-time 10 "$url" 2>"$work/why") || code=$?
 		judge_curl "$code"
+		if [ "$code" = 7 ]; then reach_port "$handshake"; fi # says more exactly why
 	elif have wget && wget_has_tls; then
 		reached=yes
 		answer=$(limited 15 wget -q -O - --no-check-certificate -T 10 "$url" 2>"$work/why") || reached=no
-		why=$(reason "$work/why")
-		if [ "$reached" = no ]; then reach_port "$handshake"; fi
+		if [ "$reached" = no ]; then
+			said=$(reason "$work/why")
+			reach_port "$handshake"
+			if [ "$reached" = unknown ]; then reached=no why=$said; fi
+		fi
 	elif have openssl; then
 		answer=$(http_by_openssl /ping -quiet 2>"$work/why") || :
 		reach_port "$handshake"

@@ -32,7 +32,7 @@ func Read(file, filename string) (Package, error) {
 	if err != nil {
 		return Package{}, fmt.Errorf("cannot read package: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	digest := sha256.New()
 	size, err := io.Copy(digest, f)
 	if err == nil {

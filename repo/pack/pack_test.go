@@ -99,7 +99,7 @@ func TestArchiveHoldsAllServiceFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	unzipped, err := gzip.NewReader(file)
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func read(file string) (Package, error) {
 	if err != nil {
 		return Package{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	digest := sha256.New()
 	size, err := io.Copy(digest, f)
 	if err == nil {

@@ -46,6 +46,9 @@ $(ASSETS): node_modules/.installed package.json $(shell find ui/assets/src -type
 generate: ## write the Go code of the templ pages anew
 	go tool templ generate
 
+bin/bench-bootstrap: FORCE
+	$(GO) build -o $@ ./e2e/bench/bootstrap
+
 bin/labctl: FORCE
 	$(GO) build -o $@ ./e2e/lab/labctl
 FORCE:
@@ -111,8 +114,8 @@ vulnerabilities: ## look for known vulnerabilities, where the network allows it
 	npm audit
 
 .PHONY: bench-bootstrap
-bench-bootstrap: packages-lab build bin/labctl ## measure bootstraps, sizes and memory on the lab
-	$(SUDO) e2e/bench/bootstrap.sh
+bench-bootstrap: packages-lab build bin/bench-bootstrap ## measure bootstraps, sizes and memory on the lab
+	$(SUDO) bin/bench-bootstrap
 
 .PHONY: clean
 clean:

@@ -16,6 +16,7 @@ import (
 
 	"hostler/db"
 	"hostler/repo"
+	"hostler/repo/agentbin"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
 	"hostler/server/config"
@@ -160,17 +161,20 @@ func (a *App) openFleet(ctx context.Context) (err error) {
 }
 
 func (a *App) openOperations(ctx context.Context) error {
+	script, err := a.script()
+	if err != nil {
+		return err
+	}
 	a.engine = operation.New(a.db, a.bus, a.events, a.log)
-	published := make(chan struct{})
 	a.bootstrap = bootstrap.New(bootstrap.Options{
 		DB: a.db, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
-		AgentVersion: a.version, Script: setupscripts.Script(), CA: a.ca, Fleet: a.fleet, Repo: a.repo, Epel: a.opts.Epel,
-		Published: published, Log: a.log,
+		AgentVersion: agentVersion(a.version), Script: script, CA: a.ca.PEM(), CAPin: a.ca.Pin(),
+		RepositoryKey: a.repo.PublicKeyArmored, MintToken: a.ca.MintToken, Await: a.fleet.Await,
+		EPEL: a.opts.Epel, Log: a.log,
 	})
 	a.engine.Register(a.bootstrap.Kind())
 	a.atStop("operations", a.engine.Stop)
 	a.background("publishing the agent", func(ctx context.Context) {
-		defer close(published)
 		if err := a.repo.PublishAgent(ctx, repo.Agent{Version: a.version}); err != nil && ctx.Err() == nil {
 			a.log.Error("cannot publish the agent's packages; hosts cannot be installed", "err", err)
 		}
@@ -181,8 +185,11 @@ func (a *App) openOperations(ctx context.Context) error {
 func (a *App) openWeb(context.Context) (err error) {
 	a.web, err = web.New(web.Deps{
 		DB: a.db, Bus: a.bus, Events: a.events, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts,
-		Engine: a.engine, Bootstrap: a.bootstrap, Log: a.log, Version: a.version, Advertise: a.opts.Advertise,
-		HandshakePort: port(a.handshake), SecuredPort: port(a.secured), PublicTLS: a.opts.ListenTLS(),
+		Engine: a.engine, Log: a.log,
+		Options: web.Options{
+			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
+			Step: a.opts.Step, Now: db.Now,
+		},
 	})
 	if err != nil {
 		return err
@@ -214,6 +221,26 @@ func (a *App) background(name string, do func(ctx context.Context)) {
 	done := make(chan struct{})
 	go func() { defer close(done); do(ctx) }()
 	a.atStop(name, func(context.Context) error { cancel(); <-done; return nil })
+}
+
+// script is what runs on hosts.
+func (a *App) script() ([]byte, error) {
+	if a.opts.SetupScript == "" {
+		return setupscripts.Script(), nil
+	}
+	b, err := os.ReadFile(a.opts.SetupScript)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read setup-script: %w", err)
+	}
+	return b, nil
+}
+
+// agentVersion is that of the agents built in, or "" when there are none.
+func agentVersion(version string) string {
+	if len(agentbin.Archs()) == 0 {
+		return ""
+	}
+	return version
 }
 
 func port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }

@@ -36,6 +36,7 @@ type Options struct {
 	MinLost     time.Duration
 	Epel        bool // install epel-release on hosts of the RHEL family
 	LogKeep     time.Duration
+	SetupScript string // replaces the built-in setup-agent.sh
 
 	LogLevel  string
 	LogFormat string
@@ -63,6 +64,7 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.MinLost, "min-lost", 15*time.Second, "least `time` without a heartbeat before a host counts as lost")
 	fs.BoolVar(&o.Epel, "epel", false, "install epel-release on hosts of the RHEL family")
 	fs.DurationVar(&o.LogKeep, "log-keep", 90*24*time.Hour, "`time` that the logs of ended operations are kept")
+	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&o.LogFormat, "log-format", "text", "text or json")
 }

@@ -1,0 +1,123 @@
+// Package swarm plays agents, for benchmarks and load: each enrols with a token of its own, registers and
+// sends heartbeats over the real protocol, but runs nothing and stores nothing. It is no test of the agent.
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"hostler/agent/wire"
+)
+
+// Server is where the agents report.
+type Server struct {
+	Name      string // that its certificate is for
+	Handshake int    // port
+	Secured   int    // port
+	CA        []byte // PEM
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Agent is one that has enrolled and registered.
+type Agent struct {
+	server   Server
+	client   *http.Client
+	hostname string
+	started  time.Time
+}
+
+// Join enrols a host with a token and registers it.
+func Join(ctx context.Context, s Server, hostname, token string) (*Agent, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: hostname}}, key)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{server: s, hostname: hostname, started: time.Now()}
+	request := wire.EnrollRequest{
+		Hostname: hostname, Token: token, CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+	}
+	var enrolled wire.EnrollReply
+	first := a.newClient(nil)
+	defer first.CloseIdleConnections()
+	if err := a.post(ctx, first, s.Handshake, wire.PathEnroll, request, &enrolled); err != nil {
+		return nil, fmt.Errorf("cannot enrol %s: %w", hostname, err)
+	}
+	block, _ := pem.Decode([]byte(enrolled.Certificate))
+	if block == nil {
+		return nil, errors.New("cannot enrol: the answer holds no certificate")
+	}
+	a.client = a.newClient(&tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key})
+	var registered wire.RegisterReply
+	err = a.post(ctx, a.client, s.Secured, wire.PathRegister, wire.RegisterRequest{Hostname: hostname, AgentSN: enrolled.AgentSN}, &registered)
+	if err != nil {
+		return nil, fmt.Errorf("cannot register %s: %w", hostname, err)
+	}
+	return a, nil
+}
+
+// Beat sends one heartbeat.
+func (a *Agent) Beat(ctx context.Context) error {
+	now := time.Now()
+	request := wire.StatusRequest{
+		Hostname: a.hostname, Version: "swarm", Uptime: int64(now.Sub(a.started).Seconds()), Timestamp: now.Unix(), Step: 10,
+		Agents: []wire.ChildAgent{},
+	}
+	var reply wire.StatusReply
+	return a.post(ctx, a.client, a.server.Secured, wire.PathStatus, request, &reply)
+}
+
+// Close ends the agent's connection.
+func (a *Agent) Close() { a.client.CloseIdleConnections() }
+
+func (a *Agent) newClient(cert *tls.Certificate) *http.Client {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(a.server.CA)
+	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: a.server.Name}
+	if cert != nil {
+		config.Certificates = []tls.Certificate{*cert}
+	}
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DialContext: a.server.Dial}}
+}
+
+func (a *Agent) post(ctx context.Context, c *http.Client, port int, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	url := fmt.Sprintf("https://%s%s", net.JoinHostPort(a.server.Name, fmt.Sprint(port)), path)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := c.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode/100 != 2 {
+		var e wire.ErrorReply
+		if err := json.NewDecoder(answer.Body).Decode(&e); err != nil || e.Error.Message == "" {
+			return fmt.Errorf("the server answered %s", answer.Status)
+		}
+		return &e.Error
+	}
+	return json.NewDecoder(answer.Body).Decode(out)
+}

@@ -144,9 +144,6 @@ func (r *Repository) publish(ctx context.Context, agent Agent, made manifest) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.Chmod(stage, 0o755); err != nil {
-		return err
-	}
 	if err := r.commit(stage); err != nil {
 		return err
 	}
@@ -179,7 +176,7 @@ func (r *Repository) build(ctx context.Context, stage string, agent Agent, made 
 		"key.gpg":           r.key.PublicBinary(),
 		manifestFile:        record,
 	} {
-		if err := os.WriteFile(filepath.Join(stage, filepath.FromSlash(name)), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(stage, filepath.FromSlash(name)), data, 0o600); err != nil {
 			return err
 		}
 	}
@@ -202,7 +199,7 @@ func (r *Repository) packages(ctx context.Context, stage string, agent Agent, da
 	for i, arch := range archs {
 		builders.Go(func() {
 			dir := filepath.Join(stage, "build-"+arch)
-			if failed[i] = os.Mkdir(dir, 0o755); failed[i] != nil {
+			if failed[i] = os.Mkdir(dir, 0o750); failed[i] != nil {
 				return
 			}
 			made[i], failed[i] = pack.Build(ctx, dir, pack.Agent{
@@ -269,7 +266,7 @@ func place(file, root, pool string) (string, error) {
 }
 
 func move(from, to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return err
 	}
 	return os.Rename(from, to)

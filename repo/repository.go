@@ -46,7 +46,7 @@ func Open(dir string, log *slog.Logger) (*Repository, error) {
 }
 
 func open(dir string, log *slog.Logger, now func() time.Time) (*Repository, error) {
-	if err := os.MkdirAll(filepath.Join(dir, generationsDir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, generationsDir), 0o750); err != nil {
 		return nil, fmt.Errorf("cannot make the package repository: %w", err)
 	}
 	host, err := os.Hostname()

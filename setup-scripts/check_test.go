@@ -3,8 +3,7 @@ package setupscripts
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +26,7 @@ func server(t *testing.T, offset time.Duration) (host, port string) {
 		}
 		_, _ = fmt.Fprintf(w, `{"product":"hostler","version":"1","time":%d}`, time.Now().Add(offset).Unix())
 	}))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the checks hang up in mid-handshake
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // the checks hang up in mid-handshake
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	host, port, err := net.SplitHostPort(s.Listener.Addr().String())
@@ -120,4 +119,3 @@ func TestCheckInEveryShell(t *testing.T) {
 		h.run(t, "check", "--server", "no-such-host.invalid").mustFail(t, 13, "no-such-host.invalid")
 	})
 }
-

@@ -119,4 +119,3 @@ func snapshot(t *testing.T, root string) []string {
 	}
 	return files
 }
-

@@ -51,7 +51,7 @@ func Write(root string, suite Suite, packages []Package, key Signer) error {
 		return fmt.Errorf("cannot sign InRelease: %w", err)
 	}
 	for name, data := range map[string][]byte{"Release": release, "Release.gpg": detached, "InRelease": inline} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return fmt.Errorf("cannot write %s: %w", name, err)
 		}
 	}
@@ -81,7 +81,7 @@ func writePackages(dir, section string, packages []Package) ([]string, error) {
 		return nil, err
 	}
 	byHash := filepath.Join(dir, filepath.FromSlash(section), "by-hash", "SHA256")
-	if err := os.MkdirAll(byHash, 0o755); err != nil {
+	if err := os.MkdirAll(byHash, 0o750); err != nil {
 		return nil, err
 	}
 	var lines []string
@@ -93,8 +93,8 @@ func writePackages(dir, section string, packages []Package) ([]string, error) {
 		digest := hex.EncodeToString(sum[:])
 		name := section + "/" + file.name
 		err := errors.Join(
-			os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), file.data, 0o644),
-			os.WriteFile(filepath.Join(byHash, digest), file.data, 0o644))
+			os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), file.data, 0o600),
+			os.WriteFile(filepath.Join(byHash, digest), file.data, 0o600))
 		if err != nil {
 			return nil, err
 		}

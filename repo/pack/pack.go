@@ -77,11 +77,11 @@ type Files struct {
 
 // stage lays out what goes into the packages: nfpm reads its input from disk only.
 func (a Agent) stage(dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o750); err != nil {
 		return err
 	}
 	for name, data := range a.contents() {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -63,8 +64,12 @@ func TestDebIsWhatDpkgExpects(t *testing.T) {
 		t.Errorf("the package depends on something:\n%s", info)
 	}
 	list := run(t, "dpkg-deb", "--contents", made.Deb)
-	for _, want := range []string{"-rwxr-xr-x root/root", "./usr/bin/hostler-agent\n", "./usr/lib/systemd/system/hostler-agent.service\n"} {
-		if !strings.Contains(list, want) {
+	for _, want := range []string{
+		`-rwxr-xr-x root/root .* \./usr/bin/hostler-agent`,
+		`-rw-r--r-- root/root .* \./usr/lib/systemd/system/hostler-agent\.service`,
+		`-rwxr-xr-x root/root .* \./usr/share/hostler-agent/hostler-agent\.sysv`,
+	} {
+		if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(list) {
 			t.Errorf("dpkg-deb --contents lacks %q:\n%s", want, list)
 		}
 	}

@@ -54,7 +54,7 @@ type list struct {
 // Write puts the metadata below root/repodata. date becomes the revision; it must never go back.
 func Write(root string, date time.Time, packages []Package, key Signer) error {
 	dir := filepath.Join(root, "repodata")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("cannot write the metadata: %w", err)
 	}
 	packages = slices.SortedFunc(slices.Values(packages), func(a, b Package) int {
@@ -79,8 +79,8 @@ func Write(root string, date time.Time, packages []Package, key Signer) error {
 		return fmt.Errorf("cannot sign repomd.xml: %w", err)
 	}
 	err = errors.Join(
-		os.WriteFile(filepath.Join(dir, "repomd.xml"), index.Bytes(), 0o644),
-		os.WriteFile(filepath.Join(dir, "repomd.xml.asc"), signature, 0o644))
+		os.WriteFile(filepath.Join(dir, "repomd.xml"), index.Bytes(), 0o600),
+		os.WriteFile(filepath.Join(dir, "repomd.xml.asc"), signature, 0o600))
 	if err != nil {
 		return fmt.Errorf("cannot write repomd.xml: %w", err)
 	}
@@ -103,5 +103,5 @@ func writeList(root, kind string, packages []Package) (list, error) {
 		Size: zipped.Len(), OpenSize: plain.Len(),
 	}
 	made.Location = "repodata/" + made.SHA256 + "-" + kind + ".xml.gz"
-	return made, os.WriteFile(filepath.Join(root, filepath.FromSlash(made.Location)), zipped.Bytes(), 0o644)
+	return made, os.WriteFile(filepath.Join(root, filepath.FromSlash(made.Location)), zipped.Bytes(), 0o600)
 }

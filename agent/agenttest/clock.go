@@ -39,6 +39,9 @@ func (c *Clock) Waiting() time.Duration {
 	return Receive(c.t, c.set)
 }
 
+// Waits receives every wait that the agent begins.
+func (c *Clock) Waits() <-chan time.Duration { return c.set }
+
 // Advance moves the clock and fires what has become due.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
@@ -83,5 +86,20 @@ func Receive[T any](t testing.TB, from <-chan T) T {
 	case <-time.After(patience):
 		t.Fatalf("nothing came within %v", patience)
 		panic("unreachable")
+	}
+}
+
+// Eventually returns once the condition holds and fails the test when it does not come to. It is for what
+// happens after the last message that a test could wait for.
+func Eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(patience); !condition(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %v: %s", patience, what)
+		}
 	}
 }

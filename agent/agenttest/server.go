@@ -42,9 +42,10 @@ type Server struct {
 	OnResults  func([]wire.JobResult) (wire.ResultReply, error)
 	OnRenew    func(wire.RenewRequest) error
 
-	t       testing.TB
-	mu      sync.Mutex
-	running []*http.Server
+	t           testing.TB
+	mu          sync.Mutex
+	running     []*http.Server
+	connections map[net.Conn]http.ConnState
 }
 
 // NewServer starts a server that ends with its test.
@@ -52,12 +53,13 @@ func NewServer(t testing.TB, ca *Authority) *Server {
 	t.Helper()
 	s := &Server{
 		CA: ca, Handshake: "127.0.0.1:0", Secured: "127.0.0.1:0", Life: 30 * 24 * time.Hour, t: t,
-		Enrols:     make(chan wire.EnrollRequest, 100),
-		Registers:  make(chan wire.RegisterRequest, 100),
-		Statuses:   make(chan wire.StatusRequest, 100),
-		Results:    make(chan []wire.JobResult, 100),
-		Renews:     make(chan wire.RenewRequest, 100),
-		Handshakes: make(chan tls.ConnectionState, 100),
+		connections: map[net.Conn]http.ConnState{},
+		Enrols:      make(chan wire.EnrollRequest, 100),
+		Registers:   make(chan wire.RegisterRequest, 100),
+		Statuses:    make(chan wire.StatusRequest, 100),
+		Results:     make(chan []wire.JobResult, 100),
+		Renews:      make(chan wire.RenewRequest, 100),
+		Handshakes:  make(chan tls.ConnectionState, 100),
 	}
 	s.Start()
 	t.Cleanup(s.Stop)
@@ -81,11 +83,38 @@ func (s *Server) Start() {
 // Stop ends the server and every connection to it.
 func (s *Server) Stop() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, server := range s.running {
+	running := s.running
+	s.running = nil
+	s.mu.Unlock()
+	for _, server := range running {
 		server.Close()
 	}
-	s.running = nil
+}
+
+// CloseIdle waits for a connection that no request is under way on and closes it, as a server does to idle ones.
+func (s *Server) CloseIdle() {
+	s.t.Helper()
+	Eventually(s.t, "an idle connection", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for connection, state := range s.connections {
+			if state == http.StateIdle {
+				connection.Close()
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (s *Server) track(connection net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == http.StateClosed {
+		delete(s.connections, connection)
+		return
+	}
+	s.connections[connection] = state
 }
 
 func (s *Server) serve(address string, handler http.Handler, config *tls.Config) string {
@@ -94,7 +123,7 @@ func (s *Server) serve(address string, handler http.Handler, config *tls.Config)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	server := &http.Server{Handler: handler, TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{Handler: handler, TLSConfig: config, ConnState: s.track, ErrorLog: log.New(io.Discard, "", 0)}
 	s.mu.Lock()
 	s.running = append(s.running, server)
 	s.mu.Unlock()

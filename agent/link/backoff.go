@@ -24,8 +24,8 @@ func (b *Backoff) Next() time.Duration {
 // After returns how long to wait after err: what the server asked for, spread by up to a quarter, or Next.
 func (b *Backoff) After(err error) time.Duration {
 	wait := b.Next()
-	if asked := RetryAfter(err); asked > 0 {
-		return asked + rand.N(asked/4+1)
+	if refusal, ok := AsRefusal(err); ok && refusal.RetryAfter > 0 {
+		return refusal.RetryAfter + rand.N(refusal.RetryAfter/4+1)
 	}
 	return wait
 }

@@ -84,19 +84,12 @@ func Code(err error) string {
 	return ""
 }
 
-// RetryAfter returns how long the server asked to wait, or 0.
-func RetryAfter(err error) time.Duration {
+// AsRefusal returns the refusal in err's chain. An error without one means that no server answered, or that
+// what did is none.
+func AsRefusal(err error) (*Refusal, bool) {
 	var refusal *Refusal
-	if errors.As(err, &refusal) {
-		return refusal.RetryAfter
-	}
-	return 0
-}
-
-// Answered says whether err is the answer of a server, be it a refusal, rather than the lack of one.
-func Answered(err error) bool {
-	var refusal *Refusal
-	return err == nil || errors.As(err, &refusal)
+	ok := errors.As(err, &refusal)
+	return refusal, ok
 }
 
 // NewClient makes a client with connections of its own. Close its idle connections when done with it.

@@ -58,11 +58,12 @@ func TestRefusals(t *testing.T) {
 				w.WriteHeader(test.status)
 				io.WriteString(w, test.body)
 			})
-			if err == nil || !strings.Contains(err.Error(), test.want) || !Answered(err) {
+			refusal, refused := AsRefusal(err)
+			if !refused || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got error %v, want %q in it", err, test.want)
 			}
-			if Code(err) != test.code || RetryAfter(err) != test.wait {
-				t.Errorf("code %q, wait %v", Code(err), RetryAfter(err))
+			if Code(err) != test.code || refusal.RetryAfter != test.wait {
+				t.Errorf("code %q, wait %v", Code(err), refusal.RetryAfter)
 			}
 		})
 	}

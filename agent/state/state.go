@@ -90,7 +90,7 @@ func (s *Store) Values() Values {
 	return values
 }
 
-// Update changes the values and writes them. When writing fails the change holds in memory all the same and
+// Update changes the values and writes them; change must not call the Store. When writing fails the change holds in memory all the same and
 // goes to the disk with the next one.
 func (s *Store) Update(change func(*Values)) error {
 	s.mu.Lock()

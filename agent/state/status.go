@@ -20,7 +20,7 @@ type Status struct {
 	LastErrorTime time.Time `json:"last_error_time,omitzero"`
 }
 
-// Note changes the status and replaces its file. The file is not forced to the disk: it is of no use after a
+// Note changes the status and replaces its file; change must not call the Store. The file is not forced to the disk: it is of no use after a
 // crash, and a disk write per heartbeat would wear flash media. An error is ignored: the status is a
 // courtesy, and what does matter on a full disk is told by those who keep it.
 func (s *Store) Note(change func(*Status)) {

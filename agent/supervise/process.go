@@ -1,8 +1,11 @@
 package supervise
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -59,16 +62,23 @@ func (t *table) byPIDFile(path string) (process, bool) {
 	return found, ok && found.uptime+time.Second >= age
 }
 
-// byProgram returns the oldest process that runs the program's file, or that an interpreter runs it in.
+// byProgram returns the oldest process that runs the program's file, or its interpreter with it.
 func (t *table) byProgram(program string) (oldest process, ok bool) {
 	resolved, err := filepath.EvalSymlinks(program)
 	if err != nil {
 		return process{}, false
 	}
+	interpreted := interpreter(resolved)
 	entries, _ := os.ReadDir(t.proc)
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || !t.runs(entry.Name(), program, resolved) {
+		if err != nil {
+			continue
+		}
+		exe, err := os.Readlink(filepath.Join(t.proc, entry.Name(), "exe"))
+		// The kernel adds this when the file was replaced, for example by an upgrade.
+		exe = strings.TrimSuffix(exe, " (deleted)")
+		if err != nil || exe != resolved && (exe != interpreted || !t.isArgument(entry.Name(), program)) {
 			continue
 		}
 		if found, alive := t.read(pid); alive && (!ok || found.uptime > oldest.uptime) {
@@ -78,18 +88,36 @@ func (t *table) byProgram(program string) (oldest process, ok bool) {
 	return oldest, ok
 }
 
-func (t *table) runs(pid, program, resolved string) bool {
-	// The kernel adds this when the file was replaced, for example by an upgrade; the process is still ours.
-	exe, err := os.Readlink(filepath.Join(t.proc, pid, "exe"))
-	if err != nil {
-		return false
-	}
-	if strings.TrimSuffix(exe, " (deleted)") == resolved {
-		return true
-	}
+// isArgument says whether a process was started with the program as its first or second argument, which is
+// where the kernel puts a script's path.
+func (t *table) isArgument(pid, program string) bool {
 	arguments, _ := os.ReadFile(filepath.Join(t.proc, pid, "cmdline"))
-	words := bytes.Split(arguments, []byte{0})
-	return len(words) > 1 && string(words[1]) == program
+	for i, word := range bytes.SplitN(arguments, []byte{0}, 4) {
+		if (i == 1 || i == 2) && string(word) == program {
+			return true
+		}
+	}
+	return false
+}
+
+// interpreter returns the program that runs a script, its links resolved; "" for what is no script.
+func interpreter(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
+	words := strings.Fields(strings.TrimPrefix(line, "#!"))
+	if !strings.HasPrefix(line, "#!") || len(words) == 0 {
+		return ""
+	}
+	program := words[0]
+	if filepath.Base(program) == "env" && len(words) > 1 {
+		program, _ = exec.LookPath(words[1])
+	}
+	resolved, _ := filepath.EvalSymlinks(program)
+	return resolved
 }
 
 // read looks a process up; one that has ended and only waits for its parent counts as gone.

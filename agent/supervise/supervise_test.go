@@ -88,8 +88,10 @@ func TestByProgram(t *testing.T) {
 
 func TestByScript(t *testing.T) {
 	h := newHost(t)
-	script := h.write("script", "#!/bin/sh\necho up\nread line\n")
+	script := h.write("script", "#!/usr/bin/env sh\necho up\nread line\n")
 	h.write("a.ini", "[agent]\nname = A\ncommand = "+script+"\n")
+	h.start("tail", "-f", script) // an argument alone does not make it run
+	h.expect("A", wire.ChildStopped)
 	command := exec.Command(script)
 	in, err := command.StdinPipe()
 	if err != nil {

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"hostler/agent/agenttest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"hostler-agent": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+}
+
+// startAgent runs an agent until the test ends.
+func startAgent(t *testing.T, program string, host *agenttest.Host) *exec.Cmd {
+	t.Helper()
+	host.Store.Close() // it is the process's from now on
+	agent := exec.Command(program, "run", "--config", host.Ini())
+	var output strings.Builder
+	agent.Stdout, agent.Stderr = &output, &output
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		agent.Process.Kill()
+		agent.Wait()
+		if output.Len() > 0 {
+			t.Errorf("the agent printed, without a terminal:\n%s", output.String())
+		}
+		if log, _ := os.ReadFile(filepath.Join(host.Dir, "agent.log")); t.Failed() {
+			t.Logf("agent.log:\n%s", log)
+		}
+	})
+	return agent
+}
+
+func TestALifeOfTheAgent(t *testing.T) {
+	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	host := agenttest.NewHost(t, server, "secret-token")
+	agent := startAgent(t, "hostler-agent", host)
+	if ask := agenttest.Receive(t, server.Registers); ask.Version != version || ask.Facts == nil || ask.Facts.Kernel == "" {
+		t.Errorf("registered %+v", ask)
+	}
+	if beat := agenttest.Receive(t, server.Statuses); len(beat.Agents) != 0 || beat.Agents == nil {
+		t.Errorf("heartbeat %+v", beat)
+	}
+	agenttest.Eventually(t, "the status tells of the heartbeat", func() bool {
+		output, err := exec.Command("hostler-agent", "status", "--config", host.Ini()).Output()
+		return err == nil && strings.Contains(string(output), agenttest.AgentSN) &&
+			strings.Contains(string(output), server.Secured+" (from agent.ini)") && !strings.Contains(string(output), "never")
+	})
+
+	second := exec.Command("hostler-agent", "run", "--config", host.Ini())
+	if output, err := second.CombinedOutput(); err == nil || !strings.Contains(string(output), "another agent is running") {
+		t.Errorf("a second agent: %v, %s", err, output)
+	}
+
+	child := "[agent]\nname = BasicAgent\nversion = 1\ncommand = /nonexistent/basic\n"
+	if err := os.Mkdir(filepath.Join(host.Dir, "agents.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(host.Dir, "agents.d", "basic.ini"), []byte(child), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	agenttest.Receive(t, server.Registers)
+	if beat := agenttest.Receive(t, server.Statuses); len(beat.Agents) != 1 || beat.Agents[0].Name != "BasicAgent" {
+		t.Errorf("heartbeat after SIGHUP %+v", beat)
+	}
+
+	stopping := time.Now()
+	if err := agent.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Wait(); err != nil || time.Since(stopping) > time.Second {
+		t.Errorf("stopped with %v after %v", err, time.Since(stopping))
+	}
+	log, err := os.ReadFile(filepath.Join(host.Dir, "agent.log"))
+	if err != nil || strings.Contains(string(log), "secret-token") || !strings.Contains(string(log), "agent stopped") {
+		t.Errorf("%v, log:\n%s", err, log)
+	}
+}
+
+func TestAWrongConfigurationChangesNothingAtSIGHUP(t *testing.T) {
+	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	host := agenttest.NewHost(t, server, "secret")
+	agent := startAgent(t, "hostler-agent", host)
+	agenttest.Receive(t, server.Statuses)
+	if err := os.WriteFile(host.Ini(), []byte("rubbish"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	agenttest.Eventually(t, "the log tells the line", func() bool {
+		log, _ := os.ReadFile(filepath.Join(host.Dir, "agent.log"))
+		return strings.Contains(string(log), "goes on with the former") && strings.Contains(string(log), "line 1")
+	})
+	if err := agent.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the agent is gone: %v", err)
+	}
+}
+
+// TestFootprint holds the released form of the agent to its limits of memory and size.
+func TestFootprint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the agent")
+	}
+	program := filepath.Join(t.TempDir(), "hostler-agent")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	info, err := os.Stat(program)
+	if err != nil || info.Size() > 8<<20 {
+		t.Errorf("the binary has %d bytes (%v), want 8 MiB or less", info.Size(), err)
+	}
+	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	host := agenttest.NewHost(t, server, "secret")
+	ini, err := os.ReadFile(host.Ini())
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick := strings.Replace(string(ini), "step = 20", "step = 1", 1)
+	if err := os.WriteFile(host.Ini(), []byte(quick), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agent := startAgent(t, program, host)
+	for range 3 {
+		agenttest.Receive(t, server.Statuses)
+	}
+	memory := residentMemory(t, agent.Process.Pid)
+	t.Logf("binary %d kB, resident memory %d kB", info.Size()>>10, memory>>10)
+	if memory > 12<<20 {
+		t.Errorf("resident memory is %d bytes, want 12 MiB or less", memory)
+	}
+}
+
+func residentMemory(t *testing.T, pid int) int {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(content), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"hostler/agent/clock"
+	"hostler/agent/enroll"
+	"hostler/agent/facts"
+	"hostler/agent/logfile"
+	"hostler/agent/report"
+	"hostler/agent/settings"
+	"hostler/agent/state"
+	"hostler/agent/supervise"
+	"hostler/agent/task"
+	"hostler/agent/wire"
+)
+
+// stopTimeout is how long the agent takes to stop at most; what has not ended by then is safe to cut off,
+// because everything on the disk is replaced atomically.
+const stopTimeout = 900 * time.Millisecond
+
+// beSmall trades a little of the processor for memory. The live heap is about a megabyte and a heartbeat
+// makes some 50 kB of garbage, so collecting at 1 MB instead of Go's 4 MB costs one collection of a millisecond
+// in some minutes. The limit gives memory back that one large answer or job needed. Two processors bound
+// what the runtime keeps for each of them on a machine with hundreds.
+func beSmall() {
+	debug.SetGCPercent(25)
+	debug.SetMemoryLimit(10 << 20)
+	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
+}
+
+func runCommand(args []string, stderr io.Writer) int {
+	path, ok := configFlag("run", args, stderr)
+	if !ok {
+		return exitUsage
+	}
+	current, err := settings.Read(path)
+	if err != nil {
+		fmt.Fprintln(stderr, "hostler-agent:", err)
+		return exitUsage
+	}
+	beSmall()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	started := time.Now()
+	for {
+		again, err := serve(current, started, signals, stderr)
+		if err != nil {
+			fmt.Fprintln(stderr, "hostler-agent:", err)
+			return exitFailed
+		}
+		if again == nil {
+			return exitOK
+		}
+		current = again
+	}
+}
+
+// serve runs the agent until a signal ends it. It returns the settings to go on with, nil to stop.
+func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal, stderr io.Writer) (*settings.Settings, error) {
+	log, closeLog := openLog(s, stderr)
+	defer closeLog()
+	store, damage, err := state.Open(s.StateDir)
+	if err != nil {
+		log.Error("the agent cannot start", "error", err)
+		return nil, err
+	}
+	defer store.Close()
+	if damage != nil {
+		log.Error("remembered settings are damaged; the agent starts without them", "error", damage)
+	}
+	for _, key := range s.Unknown {
+		log.Warn("a setting is not known and not used", "file", s.Path, "setting", key)
+	}
+	log.Info("agent started", "version", version, "pid", os.Getpid(), "hostname", s.Hostname, "server", s.Host)
+	store.Note(func(status *state.Status) { status.PID, status.Version = os.Getpid(), version })
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { defer close(done); done <- work(ctx, s, store, started, log) }()
+	again, err := await(done, signals, s.Path, log)
+	if err != nil {
+		log.Error("the agent cannot go on", "error", err)
+		return nil, err
+	}
+	if again == nil {
+		watchdog := time.AfterFunc(stopTimeout, func() { os.Exit(exitOK) })
+		defer watchdog.Stop()
+	}
+	cancel()
+	<-done
+	log.Info("agent stopped", "restarts", again != nil)
+	return again, nil
+}
+
+// await waits for the work to fail or for a signal to stop it, which may bring settings to go on with.
+func await(done <-chan error, signals <-chan os.Signal, path string, log *slog.Logger) (*settings.Settings, error) {
+	for {
+		select {
+		case err := <-done:
+			return nil, err
+		case received := <-signals:
+			if received != syscall.SIGHUP {
+				return nil, nil
+			}
+			again, err := settings.Read(path)
+			if err == nil {
+				return again, nil
+			}
+			log.Error("the new configuration is wrong; the agent goes on with the former", "error", err)
+		}
+	}
+}
+
+// work enrols and then reports until ctx ends.
+func work(ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, log *slog.Logger) error {
+	enroller := enroll.New(s, store, clock.Real(), log)
+	identity, err := enroller.Identity(ctx)
+	if err != nil {
+		return nil // only ctx ends the attempts
+	}
+	journal, dropped, err := task.OpenJournal(store.Path(state.JournalFile))
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	if dropped > 0 {
+		log.Error("results of jobs are lost: their lines are damaged", "lines", dropped)
+	}
+	runner := task.NewRunner(task.Actions(store), journal, log)
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { runner.Run(ctx) })
+	report.New(report.Options{
+		Settings: s, Store: store, Clock: clock.Real(), Log: log, Version: version, Started: started,
+		Enroller: enroller, Identity: identity, Runner: runner,
+		Children: supervise.New(s.AgentsDir, log).Children,
+		Facts:    func(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") },
+	}).Run(ctx)
+	return nil
+}
+
+// openLog logs to the file, and to a terminal as well where there is one. Under systemd there is none, and the
+// journal would only hold everything twice. Without a file there is still standard error.
+func openLog(s *settings.Settings, stderr io.Writer) (*slog.Logger, func() error) {
+	file, err := logfile.Open(s.LogFile, s.LogSize, s.LogCount)
+	if err != nil {
+		log := slog.New(slog.NewTextHandler(stderr, nil))
+		log.Error("there is no log file", "error", err)
+		return log, func() error { return nil }
+	}
+	var to io.Writer = file
+	if terminal, ok := stderr.(*os.File); ok && isTerminal(terminal) {
+		to = io.MultiWriter(file, terminal)
+	}
+	return slog.New(slog.NewTextHandler(to, nil)), file.Close
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,137 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	setupscripts "hostler/setup-scripts"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/event"
+)
+
+// ping is GET /ping: proof that a host reaches the server, and the server's time.
+func (w *Web) ping(c *gin.Context) error {
+	c.JSON(http.StatusOK, wire.PingReply{Product: "hostler", Version: w.Options.Version, Time: w.Options.Now().Unix()})
+	return nil
+}
+
+// caCertificate is GET /ca.pem. Who fetches it trusts it only after comparing its pin.
+func (w *Web) caCertificate(c *gin.Context) error {
+	c.Data(http.StatusOK, "application/x-pem-file", w.CA.PEM())
+	return nil
+}
+
+// setupScript is GET /setup-agent.sh. It is the same for every host and holds no secret.
+func (w *Web) setupScript(c *gin.Context) error {
+	c.Data(http.StatusOK, "text/x-shellscript; charset=utf-8", setupscripts.Script())
+	return nil
+}
+
+// repository is GET /repo/….
+func (w *Web) repository(c *gin.Context) error {
+	w.Repo.Handler().ServeHTTP(c.Writer, c.Request)
+	return nil
+}
+
+// enrol is POST /agent/enroll.
+func (w *Web) enrol(c *gin.Context) error {
+	var in wire.EnrollRequest
+	if err := decodeAgent(c, &in); err != nil {
+		return err
+	}
+	ctx, address := c.Request.Context(), c.RemoteIP()
+	reply, err := w.CA.Enrol(ctx, in)
+	var refused *wire.Error
+	if errors.As(err, &refused) && w.refusals.allow(address) {
+		w.Events.Record(ctx, db.Event{
+			Kind: event.EnrolRefused, Severity: db.SeverityWarning,
+			Params: map[string]string{"host": clip(in.Hostname), "address": address, "code": refused.Code, "message": refused.Message},
+		})
+	}
+	if err != nil {
+		return err
+	}
+	w.Events.Record(ctx, db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip(in.Hostname), "address": address}})
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+// register is POST /agent/register.
+func (w *Web) register(c *gin.Context) error {
+	var in wire.RegisterRequest
+	if err := decodeAgent(c, &in); err != nil {
+		return err
+	}
+	reply, err := w.Fleet.Register(c.Request.Context(), certificate(c), in, c.RemoteIP())
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+// status is POST /agent/status: a heartbeat, answered with the host's open jobs.
+func (w *Web) status(c *gin.Context) error {
+	var in wire.StatusRequest
+	if err := decodeAgent(c, &in); err != nil {
+		return err
+	}
+	id, reply, err := w.Fleet.Heartbeat(c.Request.Context(), certificate(c), in, c.RemoteIP())
+	if err != nil {
+		return err
+	}
+	// The heartbeat counts even if the jobs cannot be read; they come with the next one.
+	if reply.Jobs, err = w.Jobs.Deliver(c.Request.Context(), id); err != nil {
+		w.Log.Error("cannot read the jobs of a host", "host", in.Hostname, "err", err)
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+// jobResult is POST /agent/job/result.
+func (w *Web) jobResult(c *gin.Context) error {
+	var in []wire.JobResult
+	if err := decodeAgent(c, &in); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	h, err := w.DB.HostBySN(ctx, certificate(c).AgentSN)
+	if errors.Is(err, db.ErrNotFound) {
+		return &wire.Error{Code: "not_registered", Message: "the server does not know this host yet", Hint: "register first"}
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.Jobs.Finish(ctx, h.ID, h.Name, in); err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, wire.ResultReply{})
+	return nil
+}
+
+// renewCertificate is POST /agent/renew.
+func (w *Web) renewCertificate(c *gin.Context) error {
+	var in wire.RenewRequest
+	if err := decodeAgent(c, &in); err != nil {
+		return err
+	}
+	reply, err := w.CA.Renew(c.Request.Context(), certificate(c), in)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+// clip bounds what an agent that nobody knows yet puts into an event.
+func clip(s string) string {
+	const most = 253 // as long as a host name may be
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}

@@ -1,0 +1,161 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/server/bootstrap"
+	"hostler/server/bootstrap/hostlist"
+	"hostler/server/operation"
+)
+
+// maxParallel bounds how many hosts a request may have worked on at a time.
+const maxParallel = 500
+
+type bootstrapRequest struct {
+	Hosts    string     `json:"hosts"` // as in a wizard: lines, commas, patterns, comments
+	SSH      sshRequest `json:"ssh"`
+	Cluster  string     `json:"cluster,omitempty"`
+	Parallel int        `json:"parallel,omitempty"` // 0: the server's default
+}
+
+// sshRequest is how to log in. Its secrets end up in bootstrap.Credentials, which overwrites them after use.
+type sshRequest struct {
+	User         string `json:"user,omitempty"`
+	Port         int    `json:"port,omitempty"`
+	PrivateKey   secret `json:"private_key,omitempty"`
+	Passphrase   secret `json:"passphrase,omitempty"`
+	Password     secret `json:"password,omitempty"`
+	SudoPassword secret `json:"sudo_password,omitempty"`
+}
+
+func (r *sshRequest) given() bool {
+	return len(r.PrivateKey)+len(r.Passphrase)+len(r.Password)+len(r.SudoPassword) > 0
+}
+
+// credentials hands the secrets over: whoever gets them wipes them.
+func (r *sshRequest) credentials() *bootstrap.Credentials {
+	return &bootstrap.Credentials{
+		User: r.User, Port: r.Port, PrivateKey: r.PrivateKey, Passphrase: r.Passphrase, Password: r.Password, SudoPassword: r.SudoPassword,
+	}
+}
+
+type startedReply struct {
+	OperationID int64 `json:"operation_id"`
+}
+
+// createBootstrap is POST bootstraps. Nothing is started unless every field is right.
+func (w *Web) createBootstrap(c *gin.Context) error {
+	var in bootstrapRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	credentials := in.SSH.credentials()
+	fields := map[string]string{}
+	hosts, problems := hostlist.Expand(in.Hosts)
+	if len(in.Hosts) > maxHosts {
+		fields["hosts"] = "this has more than " + strconv.Itoa(maxHosts) + " bytes"
+	} else if len(problems) > 0 {
+		fields["hosts"] = problemLines(c.Request.Context(), problems)
+	}
+	if in.Parallel < 0 || in.Parallel > maxParallel {
+		fields["parallel"] = "this must be a number from 1 to " + strconv.Itoa(maxParallel)
+	}
+	if len(in.Cluster) > maxCluster {
+		fields["cluster"] = "this has more than " + strconv.Itoa(maxCluster) + " bytes"
+	}
+	if err := checkCredentials(credentials); err != nil {
+		fields["ssh."+err.Field] = sentence(err.Message, err.Hint)
+	}
+	if len(fields) > 0 {
+		credentials.Wipe()
+		return invalid(fields)
+	}
+	spec := bootstrap.Spec(in.Cluster, identity(c).Name, names(hosts), credentials)
+	if in.Parallel > 0 {
+		spec.Parallel = in.Parallel
+	}
+	o, err := w.Engine.Start(c.Request.Context(), spec)
+	if err != nil {
+		return err
+	}
+	c.Header("Location", api+"/operations/"+strconv.FormatInt(o.ID, 10))
+	c.JSON(http.StatusCreated, startedReply{o.ID})
+	return nil
+}
+
+// checkCredentials checks what a person gave; nil when it is right.
+func checkCredentials(c *bootstrap.Credentials) *bootstrap.FieldError {
+	for field, value := range map[string][]byte{"passphrase": c.Passphrase, "password": c.Password, "sudo_password": c.SudoPassword} {
+		if len(value) > maxField {
+			return &bootstrap.FieldError{Field: field, Code: "too_long", Message: "This is too long."}
+		}
+	}
+	var wrong *bootstrap.FieldError
+	if errors.As(c.Check(), &wrong) {
+		return wrong
+	}
+	return nil
+}
+
+// problemLines writes the first problems of a host list, one per line.
+func problemLines(ctx context.Context, problems []hostlist.Problem) string {
+	const most = 20
+	var b strings.Builder
+	for i, p := range problems {
+		if i == most {
+			b.WriteString("\n…")
+			break
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if p.Code != hostlist.CodeEmpty {
+			b.WriteString("line " + strconv.Itoa(p.Line) + ": ")
+		}
+		b.WriteString(problemText(ctx, p))
+	}
+	return b.String()
+}
+
+// again completes credentials that are given anew for an operation with the user and the port that it was
+// started with, and checks them. On an error they are wiped.
+func (w *Web) again(ctx context.Context, operationID int64, c *bootstrap.Credentials) error {
+	o, err := w.DB.Operation(ctx, operationID)
+	if err != nil {
+		c.Wipe()
+		return err
+	}
+	params := bootstrapParams(o)
+	if c.User == "" {
+		c.User = params.User
+	}
+	if c.Port == 0 {
+		c.Port = params.Port
+	}
+	if wrong := checkCredentials(c); wrong != nil {
+		c.Wipe()
+		return wrong
+	}
+	return nil
+}
+
+// giveAgain lets an operation go on with new credentials: tasks that wait for them, or else those that failed.
+func (w *Web) giveAgain(ctx context.Context, operationID int64, c *bootstrap.Credentials, actor string) (int, error) {
+	counts, err := w.DB.CountTasks(ctx, operationID)
+	if err != nil {
+		c.Wipe()
+		return 0, err
+	}
+	if waits(counts) {
+		return w.Engine.Unlock(ctx, operationID, c)
+	}
+	return w.Engine.Retry(ctx, operationID, nil, c, actor)
+}
+
+var _ operation.Secrets = (*bootstrap.Credentials)(nil)

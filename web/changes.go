@@ -1,0 +1,290 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"hostler/db"
+	"hostler/server/event"
+	"hostler/server/fleet"
+	"hostler/server/operation"
+	"hostler/ui/live"
+	"hostler/ui/page"
+)
+
+// receive turns a message of the bus into changes of topics. The bus calls it from one goroutine; it must not
+// block, so whatever needs a query is asked when it is rendered.
+func (h *hub) receive(topic string, payload []byte) {
+	kind, rest, _ := strings.Cut(topic, ".")
+	var err error
+	switch kind {
+	case "host":
+		err = with(payload, h.hostChanged)
+	case "operation":
+		err = with(payload, h.operationChanged)
+	case "task":
+		err = with(payload, h.taskChanged)
+	case "log":
+		n, _ := strconv.ParseInt(rest, 10, 64)
+		err = with(payload, func(g operation.LogGrew) { h.logGrew(n, g) })
+	case "jobs":
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.tell(change{topic: "host." + rest, reload: true}, false)
+	case event.Topic:
+		err = with(payload, h.eventRecorded)
+	}
+	if err != nil {
+		h.web.Log.Error("cannot read a change", "topic", topic, "err", err)
+	}
+}
+
+func with[T any](payload []byte, do func(T)) error {
+	var v T
+	if err := json.Unmarshal(payload, &v); err != nil {
+		return err
+	}
+	do(v)
+	return nil
+}
+
+func (h *hub) hostChanged(ch fleet.Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := strconv.FormatInt(ch.ID, 10)
+	was, known := h.states[ch.ID]
+	moved := !known || was != ch.State
+	h.states[ch.ID] = ch.State
+
+	// A heartbeat alone is not told again to those who come later: the next one will do.
+	list := change{topic: live.TopicHosts, id: id, row: h.hostRow(ch.ID)}
+	if moved {
+		list.values = h.hostCounts
+		h.tell(change{topic: live.TopicOverview, values: h.hostCounts, reload: known}, true)
+	}
+	h.tell(list, moved)
+
+	own := live.TopicHost(ch.ID)
+	if h.wanted(own) {
+		h.tell(change{topic: own, values: h.hostValues(ch.ID), reload: h.childrenMoved(ch.ID)}, moved)
+	}
+	if ch.DraftID != nil {
+		h.tell(change{topic: live.TopicDraft(*ch.DraftID), id: id, row: h.arrivalRow(ch.ID), values: h.arrivalValues(*ch.DraftID)}, moved)
+	}
+}
+
+func (h *hub) hostRow(id int64) rowMaker {
+	return func(ctx context.Context) (live.Row, bool) {
+		host, ok := h.web.Fleet.Get(id)
+		return page.HostRow(ctx, h.web.hostView(host)), ok
+	}
+}
+
+func (h *hub) hostCounts(context.Context) map[string]string {
+	return page.HostCountValues(hostCounts(h.web.Fleet.Counts()))
+}
+
+func (h *hub) hostValues(id int64) valueMaker {
+	return func(ctx context.Context) map[string]string {
+		host, ok := h.web.Fleet.Get(id)
+		if !ok {
+			return nil
+		}
+		return page.HostValues(ctx, h.web.hostView(host))
+	}
+}
+
+func (h *hub) arrivalRow(id int64) rowMaker {
+	return func(ctx context.Context) (live.Row, bool) {
+		host, ok := h.web.Fleet.Get(id)
+		return page.ArrivalRow(ctx, arrivalView(host)), ok
+	}
+}
+
+func (h *hub) arrivalValues(draftID int64) valueMaker {
+	return func(ctx context.Context) map[string]string {
+		uses, err := h.web.usesLeft(ctx, draftID)
+		if err != nil {
+			h.web.Log.Error("cannot read how many hosts a token still admits", "draft", draftID, "err", err)
+		}
+		return page.ArrivalValues(len(h.web.arrivals(draftID)), uses)
+	}
+}
+
+// watchHost notes the child agents that a host's page shows.
+func (h *hub) watchHost(id int64) {
+	host, _ := h.web.Fleet.Get(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, watched := h.hosts[id]; !watched {
+		h.hosts[id] = fingerprint(host)
+	}
+}
+
+// childrenMoved reports whether the child agents of a watched host are others than before; h.mu is held.
+func (h *hub) childrenMoved(id int64) bool {
+	was, watched := h.hosts[id]
+	host, ok := h.web.Fleet.Get(id)
+	if !watched || !ok {
+		return false
+	}
+	now := fingerprint(host)
+	h.hosts[id] = now
+	return now != was
+}
+
+// fingerprint tells child agents apart by all but their uptime.
+func fingerprint(host fleet.Host) string {
+	var b strings.Builder
+	for _, c := range host.Children {
+		fmt.Fprintf(&b, "%q %q %q\n", c.Name, c.Version, c.Status)
+	}
+	return b.String()
+}
+
+func (h *hub) operationChanged(s operation.Summary) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o := operationView(s)
+	h.tell(change{topic: live.TopicOperations, id: strconv.FormatInt(s.ID, 10), row: func(ctx context.Context) (live.Row, bool) {
+		return page.OperationRow(ctx, o), true
+	}}, true)
+	h.tell(change{topic: live.TopicOverview, reload: true}, false)
+	if run, watched := h.runs[s.ID]; watched {
+		run.summarise(s)
+		h.tell(change{topic: live.TopicOperation(s.ID), values: run.values}, false)
+	}
+}
+
+func (h *hub) taskChanged(t operation.TaskView) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	task := taskView(t)
+	ch := change{topic: live.TopicOperation(t.OperationID), id: strconv.FormatInt(t.ID, 10), row: func(ctx context.Context) (live.Row, bool) {
+		return page.TaskRow(ctx, task), true
+	}}
+	if run, watched := h.runs[t.OperationID]; watched {
+		run.update(task)
+		ch.values = run.values
+	}
+	h.tell(ch, true)
+}
+
+func (h *hub) logGrew(taskID int64, g operation.LogGrew) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tell(change{topic: live.TopicLog(taskID), values: func(context.Context) map[string]string {
+		return map[string]string{"size": strconv.FormatInt(g.Size, 10)}
+	}}, true)
+}
+
+func (h *hub) eventRecorded(e db.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tell(change{topic: live.TopicEvents, id: strconv.FormatInt(e.ID, 10), row: func(ctx context.Context) (live.Row, bool) {
+		return page.EventRow(ctx, h.web.eventView(e)), true
+	}}, true)
+	h.tell(change{topic: live.TopicOverview, reload: true}, false)
+	if e.HostID != nil {
+		h.tell(change{topic: live.TopicHost(*e.HostID), reload: true}, false)
+	}
+}
+
+// watchedRun is an operation whose page is open. It knows the steps of all tasks, because the overall progress
+// counts them and a single task's message does not tell it.
+type watchedRun struct {
+	mu      sync.Mutex
+	summary *operation.Summary
+	tasks   []page.Task
+	index   map[int64]int // task id -> place in tasks
+}
+
+// watchRun begins to follow an operation, unless that is done already, and tells how far it is: the page may have
+// been made before the last change.
+func (h *hub) watchRun(ctx context.Context, id int64) {
+	h.mu.Lock()
+	run, watched := h.runs[id]
+	if !watched {
+		run = &watchedRun{index: map[int64]int{}}
+		h.runs[id] = run
+	}
+	h.mu.Unlock()
+	if !watched {
+		if err := run.load(ctx, h.web, id); err != nil {
+			h.web.Log.Error("cannot follow an operation", "operation", id, "err", err)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tell(change{topic: live.TopicOperation(id), values: run.values}, false)
+}
+
+// load reads what no message told yet.
+func (r *watchedRun) load(ctx context.Context, w *Web, id int64) error {
+	s, err := w.Engine.Summarise(ctx, id)
+	if err != nil {
+		return err
+	}
+	tasks, err := w.DB.Tasks(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.summary == nil {
+		r.summary = &s
+	}
+	for _, t := range w.taskViews(s.Kind, tasks) {
+		if _, told := r.index[t.ID]; !told {
+			r.put(t)
+		}
+	}
+	return nil
+}
+
+func (r *watchedRun) summarise(s operation.Summary) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.summary = &s
+}
+
+func (r *watchedRun) update(t page.Task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(t)
+}
+
+// put adds or replaces a task; r.mu is held.
+func (r *watchedRun) put(t page.Task) {
+	if i, ok := r.index[t.ID]; ok {
+		r.tasks[i] = t
+		return
+	}
+	r.index[t.ID] = len(r.tasks)
+	r.tasks = append(r.tasks, t)
+}
+
+func (r *watchedRun) values(ctx context.Context) map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.summary == nil {
+		return nil
+	}
+	o := operationView(*r.summary)
+	o.Progress = page.Progress(r.tasks)
+	return page.OperationValues(ctx, o)
+}
+
+// unwatch forgets what nobody looks at any more; h.mu is held.
+func (h *hub) unwatch(topic string) {
+	switch kind, n, _ := parseTopic(topic); kind {
+	case "operation":
+		delete(h.runs, n)
+	case "host":
+		delete(h.hosts, n)
+	}
+}

@@ -1,0 +1,291 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/bootstrap/hostlist"
+	"hostler/server/fleet"
+	"hostler/ui/page"
+)
+
+const (
+	hostsPerPage = 100
+	hostJobs     = 20 // jobs and events on a host's page
+	hostEvents   = 20
+	maxStep      = 3600 // seconds between heartbeats
+)
+
+// hostsPage is GET /hosts.
+func (w *Web) hostsPage(c *gin.Context) error {
+	hosts, next, err := w.findHosts(c, hostsPerPage)
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, page.HostsPage(page.HostsView{
+		Frame: w.frame(c), Hosts: w.hostViews(hosts), Counts: hostCounts(w.Fleet.Counts()),
+		State: c.Query("state"), Search: c.Query("search"), Next: next, Paged: c.Query("after") != "",
+	}))
+}
+
+// findHosts reads the page of hosts that the query asks for: state, search, after.
+func (w *Web) findHosts(c *gin.Context, limit int) (hosts []fleet.Host, next string, err error) {
+	q := db.HostQuery{State: db.HostState(c.Query("state")), Search: c.Query("search"), Limit: limit}
+	if q.State != "" && !slices.Contains(db.HostStates, q.State) {
+		return nil, "", badQuery("state", "there is no such state")
+	}
+	if after := c.Query("after"); after != "" {
+		n, name, ok := strings.Cut(after, ".")
+		last, err := strconv.ParseInt(n, 10, 64)
+		if !ok || err != nil {
+			return nil, "", badQuery("after", "this is not a place in the list")
+		}
+		q.After = db.HostKey{Name: name, ID: last}
+	}
+	rows, key, err := w.DB.Hosts(c.Request.Context(), q)
+	if err != nil {
+		return nil, "", err
+	}
+	if key != nil {
+		next = strconv.FormatInt(key.ID, 10) + "." + key.Name
+	}
+	return w.Fleet.Overlay(rows), next, nil
+}
+
+func badQuery(name, why string) *failure {
+	f := refuse(http.StatusBadRequest, "bad_query", "a parameter is not valid", "")
+	f.cause.Fields = map[string]string{name: why}
+	return f
+}
+
+// host finds the host that the path names.
+func (w *Web) host(c *gin.Context) (fleet.Host, error) {
+	n, err := pathID(c, "id")
+	if err != nil {
+		return fleet.Host{}, err
+	}
+	h, ok := w.Fleet.Get(n)
+	if !ok {
+		return fleet.Host{}, db.ErrNotFound
+	}
+	return h, nil
+}
+
+// hostPage is GET /hosts/{id}.
+func (w *Web) hostPage(c *gin.Context) error { return w.showHost(c, http.StatusOK, nil) }
+
+func (w *Web) showHost(c *gin.Context, status int, fields map[string]string) error {
+	h, err := w.host(c)
+	if err != nil {
+		return err
+	}
+	jobs, events, err := w.historyOf(c, h.ID)
+	if err != nil {
+		return err
+	}
+	beats, slot := beatViews(h.Beats, w.Fleet.StepOf(h), w.Options.Now())
+	return show(c, status, page.HostPage(page.HostView{
+		Frame: w.frame(c), Host: w.hostView(h), Facts: factsView(h.Facts), Beats: beats, BeatSlot: slot,
+		Children: childViews(h.Children), Jobs: jobViews(jobs), Events: w.eventViews(events),
+		DefaultStep: int(w.Options.Step / time.Second), Fields: fields,
+	}))
+}
+
+func (w *Web) historyOf(c *gin.Context, hostID int64) ([]db.Job, []db.Event, error) {
+	ctx := c.Request.Context()
+	jobs, err := w.DB.JobsOf(ctx, hostID, hostJobs)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, err := w.DB.Events(ctx, db.EventQuery{HostID: hostID, Limit: hostEvents})
+	return jobs, events, err
+}
+
+// setHostStep is POST /hosts/{id}/step of the host's page.
+func (w *Web) setHostStep(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	h, err := w.host(c)
+	if err != nil {
+		return err
+	}
+	step, err := strconv.Atoi(strings.TrimSpace(f.text("step")))
+	if err != nil || step < 0 || step > maxStep {
+		return w.showHost(c, http.StatusUnprocessableEntity, map[string]string{"step": page.FieldText(c.Request.Context(), "step_invalid")})
+	}
+	if err := w.Fleet.SetStep(c.Request.Context(), h.ID, step); err != nil {
+		return err
+	}
+	notice(c, "step_queued")
+	return goTo(c, "/hosts/"+strconv.FormatInt(h.ID, 10))
+}
+
+// hostReply is a host in the API.
+type hostReply struct {
+	ID           int64        `json:"id"`
+	Name         string       `json:"name"`
+	State        db.HostState `json:"state"`
+	Address      string       `json:"address"`
+	OS           string       `json:"os"`
+	Arch         string       `json:"arch"`
+	AgentVersion string       `json:"agent_version"`
+	AgentSN      string       `json:"agentsn"`
+	Cluster      string       `json:"cluster"`
+	Step         int          `json:"step"` // seconds, in force
+	LastSeenAt   *time.Time   `json:"last_seen_at"`
+	RegisteredAt *time.Time   `json:"registered_at"`
+	Children     []childReply `json:"children"`
+}
+
+type childReply struct {
+	Name    string          `json:"name"`
+	Version string          `json:"version"`
+	Status  wire.ChildState `json:"status"`
+	Uptime  int64           `json:"uptime"` // seconds
+}
+
+// hostDetailReply is what GET hosts/{id} adds.
+type hostDetailReply struct {
+	hostReply
+	FQDN   string      `json:"fqdn"`
+	Tags   string      `json:"tags"`
+	Facts  *wire.Facts `json:"facts"`
+	Jobs   []jobReply  `json:"jobs"`
+	Events []db.Event  `json:"events"`
+}
+
+type jobReply struct {
+	ID         string      `json:"id"`
+	Action     string      `json:"action"`
+	State      db.JobState `json:"state"`
+	ErrCode    int         `json:"errcode"`
+	Message    string      `json:"message"`
+	CreatedBy  string      `json:"created_by"`
+	CreatedAt  time.Time   `json:"created_at"`
+	FinishedAt *time.Time  `json:"finished_at"`
+}
+
+type hostsReply struct {
+	Items []hostReply `json:"items"`
+	Next  string      `json:"next"` // for ?after=; "" on the last page
+}
+
+func (w *Web) hostReply(h fleet.Host) hostReply {
+	r := hostReply{
+		ID: h.ID, Name: h.Name, State: h.State, Address: h.Address, OS: h.OSName, Arch: h.Arch, AgentVersion: h.AgentVersion,
+		AgentSN: h.AgentSN, Cluster: h.Cluster, Step: int(w.Fleet.StepOf(h) / time.Second), LastSeenAt: h.LastSeenAt,
+		RegisteredAt: h.RegisteredAt, Children: make([]childReply, len(h.Children)),
+	}
+	for i, c := range h.Children {
+		r.Children[i] = childReply{Name: c.Name, Version: c.Version, Status: c.Status, Uptime: c.Uptime}
+	}
+	return r
+}
+
+// listHosts is GET hosts.
+func (w *Web) listHosts(c *gin.Context) error {
+	limit, err := queryInt(c, "limit", hostsPerPage, 1, 1000)
+	if err != nil {
+		return err
+	}
+	hosts, next, err := w.findHosts(c, int(limit))
+	if err != nil {
+		return err
+	}
+	reply := hostsReply{Items: make([]hostReply, len(hosts)), Next: next}
+	for i, h := range hosts {
+		reply.Items[i] = w.hostReply(h)
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+// getHost is GET hosts/{id}.
+func (w *Web) getHost(c *gin.Context) error {
+	h, err := w.host(c)
+	if err != nil {
+		return err
+	}
+	jobs, events, err := w.historyOf(c, h.ID)
+	if err != nil {
+		return err
+	}
+	reply := hostDetailReply{hostReply: w.hostReply(h), FQDN: h.FQDN, Tags: h.Tags, Facts: h.Facts, Jobs: make([]jobReply, len(jobs)), Events: events}
+	for i, j := range jobs {
+		reply.Jobs[i] = jobReply{
+			ID: j.ID, Action: j.Action, State: j.State, ErrCode: j.ErrCode, Message: j.Message,
+			CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,
+		}
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+type stepRequest struct {
+	Step int `json:"step"` // seconds; 0 gives the default back
+}
+
+// putHostStep is POST hosts/{id}/step.
+func (w *Web) putHostStep(c *gin.Context) error {
+	var in stepRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	h, err := w.host(c)
+	if err != nil {
+		return err
+	}
+	if in.Step < 0 || in.Step > maxStep {
+		return invalid(map[string]string{"step": "this must be a number from 0 to " + strconv.Itoa(maxStep)})
+	}
+	if err := w.Fleet.SetStep(c.Request.Context(), h.ID, in.Step); err != nil {
+		return err
+	}
+	if h, err = w.host(c); err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, w.hostReply(h))
+	return nil
+}
+
+type expandRequest struct {
+	Text string `json:"text"`
+}
+
+type expandReply struct {
+	Hosts  []string      `json:"hosts"`
+	Errors []expandError `json:"errors"`
+}
+
+type expandError struct {
+	Line    int    `json:"line"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// expandHosts is POST hosts/expand: what a list of hosts stands for.
+func (w *Web) expandHosts(c *gin.Context) error {
+	var in expandRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	if len(in.Text) > maxHosts {
+		return invalid(map[string]string{"text": "this has more than " + strconv.Itoa(maxHosts) + " bytes"})
+	}
+	hosts, problems := hostlist.Expand(in.Text)
+	reply := expandReply{Hosts: names(hosts), Errors: make([]expandError, len(problems))}
+	for i, p := range problems {
+		reply.Errors[i] = expandError{Line: p.Line, Code: p.Code, Message: problemText(c.Request.Context(), p)}
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}

@@ -1,0 +1,180 @@
+package web
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"hostler/db"
+	"hostler/ui/live"
+)
+
+// A page subscribes a moment after it was made. What changed in between is told again.
+const (
+	replayFor = 10 * time.Second
+	replayMax = 2048
+)
+
+// hub follows the bus once and hands changes to the connections that subscribed to their topics.
+type hub struct {
+	web    *Web
+	cancel func()
+	wg     sync.WaitGroup // connections
+
+	mu     sync.Mutex
+	closed bool
+	conns  map[*connection][]string // with their topics
+	topics map[string]map[*connection]bool
+	recent []past // oldest first
+	states map[int64]db.HostState
+	runs   map[int64]*watchedRun // operations whose page is open
+	hosts  map[int64]string      // child agents of hosts whose page is open, see fingerprint
+}
+
+type past struct {
+	at time.Time
+	change
+}
+
+func newHub(w *Web) *hub {
+	return &hub{
+		web: w, conns: map[*connection][]string{}, topics: map[string]map[*connection]bool{},
+		states: map[int64]db.HostState{}, runs: map[int64]*watchedRun{}, hosts: map[int64]string{},
+	}
+}
+
+func (h *hub) start() (err error) {
+	h.cancel, err = h.web.Bus.Subscribe(">", h.receive)
+	return err
+}
+
+// close ends all connections and waits for them.
+func (h *hub) close() {
+	if h.cancel != nil {
+		h.cancel()
+	}
+	h.mu.Lock()
+	h.closed = true
+	open := slices.Collect(maps.Keys(h.conns))
+	h.mu.Unlock()
+	for _, c := range open {
+		c.bye(websocket.CloseGoingAway, "the server is stopping")
+		_ = c.ws.Close() // ends its reader
+	}
+	h.wg.Wait()
+}
+
+// add takes a new connection; false when the hub is closed.
+func (h *hub) add(c *connection) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.wg.Add(1)
+	h.conns[c] = nil
+	return true
+}
+
+func (h *hub) remove(c *connection) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, topic := range h.conns[c] {
+		delete(h.topics[topic], c)
+		if len(h.topics[topic]) == 0 {
+			delete(h.topics, topic)
+			h.unwatch(topic)
+		}
+	}
+	delete(h.conns, c)
+	h.wg.Done()
+}
+
+func (h *hub) connections() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.conns)
+}
+
+// subscribe adds topics to a connection. Unknown ones are ignored: the page may be newer than the server.
+func (h *hub) subscribe(c *connection, topics []string) {
+	for _, topic := range topics {
+		kind, n, ok := parseTopic(topic)
+		if !ok || !h.join(c, topic) {
+			continue
+		}
+		switch kind {
+		case "operation":
+			h.watchRun(c.ctx, n)
+		case "host":
+			h.watchHost(n)
+		}
+		h.replay(c, topic)
+	}
+}
+
+func (h *hub) join(c *connection, topic string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	mine, open := h.conns[c]
+	if !open || len(mine) >= liveTopics || slices.Contains(mine, topic) {
+		return false
+	}
+	h.conns[c] = append(mine, topic)
+	if h.topics[topic] == nil {
+		h.topics[topic] = map[*connection]bool{}
+	}
+	h.topics[topic][c] = true
+	return true
+}
+
+// replay tells what changed while the page was on its way. Requests to load it again are not among that: they
+// would come back with every load.
+func (h *hub) replay(c *connection, topic string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since := time.Now().Add(-replayFor)
+	for _, p := range h.recent {
+		if p.topic == topic && p.at.After(since) {
+			c.push(p.change)
+		}
+	}
+}
+
+// tell hands a change to the connections that want it; h.mu is held. keep makes it part of what later
+// subscribers are told again.
+func (h *hub) tell(ch change, keep bool) {
+	for c := range h.topics[ch.topic] {
+		c.push(ch)
+	}
+	if !keep || ch.reload {
+		return
+	}
+	if len(h.recent) >= replayMax {
+		h.recent = append(h.recent[:0], h.recent[replayMax/4:]...)
+	}
+	h.recent = append(h.recent, past{time.Now(), ch})
+}
+
+// wanted reports whether a topic has a subscriber; h.mu is held.
+func (h *hub) wanted(topic string) bool { return len(h.topics[topic]) > 0 }
+
+// parseTopic splits "operation.12"; n is 0 for topics without a number.
+func parseTopic(topic string) (kind string, n int64, ok bool) {
+	switch topic {
+	case live.TopicHosts, live.TopicOperations, live.TopicEvents, live.TopicOverview:
+		return topic, 0, true
+	}
+	kind, number, _ := strings.Cut(topic, ".")
+	switch kind {
+	case "host", "operation", "draft", "log":
+		n, err := strconv.ParseInt(number, 10, 64)
+		return kind, n, err == nil && n > 0 && strconv.FormatInt(n, 10) == number
+	}
+	return "", 0, false
+}

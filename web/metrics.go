@@ -1,0 +1,116 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"hostler/db"
+)
+
+// scrapeWait bounds the queries of one scrape.
+const scrapeWait = 5 * time.Second
+
+// metrics counts requests, and reads everything else when it is asked.
+type metrics struct {
+	web      *Web
+	requests *prometheus.HistogramVec
+	handler  http.Handler
+
+	hosts, heartbeats, operations, tasks, live *prometheus.Desc
+}
+
+func newMetrics(w *Web) *metrics {
+	m := &metrics{
+		web: w,
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hostler_http_request_duration_seconds", Help: "Time to answer a request, by route.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"listener", "method", "route", "code"}),
+		hosts:      prometheus.NewDesc("hostler_hosts", "Hosts by state.", []string{"state"}, nil),
+		heartbeats: prometheus.NewDesc("hostler_heartbeats_total", "Heartbeats since the server started.", nil, nil),
+		operations: prometheus.NewDesc("hostler_operations", "Operations that have not ended, by state.", []string{"state"}, nil),
+		tasks:      prometheus.NewDesc("hostler_tasks", "Tasks of operations that have not ended, by state.", []string{"state"}, nil),
+		live:       prometheus.NewDesc("hostler_live_connections", "Open pages that are kept up to date.", nil, nil),
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m, m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	return m
+}
+
+// observe counts a request. Paths that no route matches share one label, or scanners would fill the memory.
+func (m *metrics) observe(on listener, method, route string, status int, took time.Duration) {
+	if route == "" {
+		route, method = "none", "any"
+	}
+	m.requests.WithLabelValues(string(on), method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, n int, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), labels...)
+	}
+	counts := m.web.Fleet.Counts()
+	for _, s := range db.HostStates {
+		gauge(m.hosts, counts[s], string(s))
+	}
+	out <- prometheus.MustNewConstMetric(m.heartbeats, prometheus.CounterValue, float64(m.web.Fleet.Heartbeats()))
+	gauge(m.live, m.web.hub.connections())
+	operations, tasks, err := m.unfinished()
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(m.operations, err)
+		return
+	}
+	for _, s := range []db.State{db.Pending, db.Running, db.Waiting} {
+		gauge(m.operations, operations[s], string(s))
+	}
+	for _, s := range []db.State{db.Pending, db.Running, db.Waiting, db.Done, db.Failed, db.Skipped, db.Canceled} {
+		gauge(m.tasks, tasks[s], string(s))
+	}
+}
+
+func (m *metrics) unfinished() (operations, tasks map[db.State]int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeWait)
+	defer cancel()
+	ops, err := m.web.DB.UnfinishedOperations(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	operations, tasks = map[db.State]int{}, map[db.State]int{}
+	ids := make([]int64, len(ops))
+	for i, o := range ops {
+		ids[i] = o.ID
+		operations[o.State]++
+	}
+	counts, err := m.web.DB.CountTasksOf(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, byState := range counts {
+		for s, n := range byState {
+			tasks[s] += n
+		}
+	}
+	return operations, tasks, nil
+}
+
+// exposeMetrics is GET /metrics.
+func (w *Web) exposeMetrics(c *gin.Context) error {
+	w.metrics.handler.ServeHTTP(c.Writer, c.Request)
+	return nil
+}

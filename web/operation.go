@@ -1,0 +1,314 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/db"
+	"hostler/server/bootstrap"
+	"hostler/server/operation"
+	"hostler/ui/page"
+)
+
+const (
+	operationsPerPage = 50
+	logPiece          = 256 << 10 // bytes of log in one answer
+	logPage           = 1 << 20   // bytes of log on a task's page
+)
+
+// operationsPage is GET /operations.
+func (w *Web) operationsPage(c *gin.Context) error {
+	sums, next, err := w.findOperations(c, operationsPerPage)
+	if err != nil {
+		return err
+	}
+	v := page.OperationsView{Frame: w.frame(c), Operations: operationViews(sums), Paged: c.Query("before") != ""}
+	if next > 0 {
+		v.Next = strconv.FormatInt(next, 10)
+	}
+	return show(c, http.StatusOK, page.OperationsPage(v))
+}
+
+// findOperations reads the page that ?before= asks for, newest first; next is 0 on the last one.
+func (w *Web) findOperations(c *gin.Context, limit int) (sums []operation.Summary, next int64, err error) {
+	before, err := queryInt(c, "before", 0, 1, 1<<62)
+	if err != nil {
+		return nil, 0, err
+	}
+	ops, err := w.DB.Operations(c.Request.Context(), before, limit+1)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(ops) > limit {
+		ops = ops[:limit]
+		next = ops[limit-1].ID
+	}
+	sums, err = w.Engine.SummariseAll(c.Request.Context(), ops)
+	return sums, next, err
+}
+
+// operationPage is GET /operations/{id}.
+func (w *Web) operationPage(c *gin.Context) error { return w.showOperation(c, http.StatusOK, nil) }
+
+func (w *Web) showOperation(c *gin.Context, status int, fields map[string]string) error {
+	n, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	run, err := w.run(c, n)
+	if err != nil {
+		return err
+	}
+	run.unlock.Fields = fields
+	return show(c, status, page.OperationPage(page.OperationView{
+		Frame: w.frame(c), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
+	}))
+}
+
+// runView is an operation as the pages show it.
+type runView struct {
+	operation page.Operation
+	tasks     []page.Task
+	locked    bool
+	unlock    page.CredentialsView
+}
+
+func (w *Web) run(c *gin.Context, operationID int64) (runView, error) {
+	s, err := w.Engine.Summarise(c.Request.Context(), operationID)
+	if err != nil {
+		return runView{}, err
+	}
+	tasks, err := w.DB.Tasks(c.Request.Context(), operationID)
+	if err != nil {
+		return runView{}, err
+	}
+	v := runView{operation: operationView(s), tasks: w.taskViews(s.Kind, tasks), locked: w.locked(s)}
+	v.operation.Progress = page.Progress(v.tasks)
+	v.unlock.User = bootstrapParams(&s.Operation).User
+	return v, nil
+}
+
+// locked tells that the operation can go on only with secrets that the server does not have.
+func (w *Web) locked(s operation.Summary) bool {
+	kind, _ := w.Engine.Kind(s.Kind)
+	return kind.NeedsSecrets && !s.HasSecrets && (waits(s.Counts) || s.State.Ended() && s.Counts[db.Failed] > 0)
+}
+
+func waits(counts map[db.State]int) bool { return counts[db.Waiting] > 0 }
+
+// bootstrapParams are the parameters of a bootstrap operation; none of another kind.
+func bootstrapParams(o *db.Operation) (p bootstrap.Params) {
+	if o.Kind == bootstrap.KindName {
+		// Parameters that cannot be read leave the fields empty, and those have defaults.
+		_ = json.Unmarshal(o.Params, &p)
+	}
+	return p
+}
+
+// taskPage is GET /operations/{id}/tasks/{task}: steps and log, also with scripts off.
+func (w *Web) taskPage(c *gin.Context) error {
+	s, t, err := w.task(c)
+	if err != nil {
+		return err
+	}
+	steps, err := w.stepsOf(c, s.Kind, []int64{t.ID})
+	if err != nil {
+		return err
+	}
+	text, next, err := w.DB.ReadLog(c.Request.Context(), t.ID, 0, logPage)
+	if err != nil {
+		return err
+	}
+	size, err := w.DB.LogSize(c.Request.Context(), t.ID)
+	if err != nil {
+		return err
+	}
+	v := page.TaskView{
+		Frame: w.frame(c), Operation: operationView(s), Task: taskView(w.Engine.View(s.Kind, t)), Log: string(text), Truncated: next < size,
+	}
+	v.Task.LogSize = size
+	for _, step := range steps[t.ID] {
+		v.Steps = append(v.Steps, page.Step{
+			Name: step.Name, State: string(step.State), Started: at(step.StartedAt), Finished: at(step.FinishedAt), LogOffset: step.LogOffset,
+		})
+	}
+	return show(c, http.StatusOK, page.TaskPage(v))
+}
+
+// task finds the task that the path names, and its operation.
+func (w *Web) task(c *gin.Context) (s operation.Summary, t *db.Task, err error) {
+	operationID, err := pathID(c, "id")
+	if err != nil {
+		return s, nil, err
+	}
+	taskID, err := pathID(c, "task")
+	if err != nil {
+		return s, nil, err
+	}
+	if t, err = w.DB.Task(c.Request.Context(), taskID); err != nil {
+		return s, nil, err
+	}
+	if t.OperationID != operationID {
+		return s, nil, db.ErrNotFound
+	}
+	s, err = w.Engine.Summarise(c.Request.Context(), operationID)
+	return s, t, err
+}
+
+// stepReply is a step of a task's latest run; those that were not begun are pending.
+type stepReply struct {
+	Name       string     `json:"name"`
+	State      db.State   `json:"state"`
+	LogOffset  int64      `json:"log_offset"` // where in the log the step begins
+	StartedAt  *time.Time `json:"started_at,omitempty"`
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+}
+
+// stepsOf reads the steps of tasks and adds those that the kind has besides.
+func (w *Web) stepsOf(c *gin.Context, kind string, taskIDs []int64) (map[int64][]stepReply, error) {
+	rows, err := w.DB.StepsOf(c.Request.Context(), taskIDs)
+	if err != nil {
+		return nil, err
+	}
+	k, _ := w.Engine.Kind(kind)
+	out := make(map[int64][]stepReply, len(taskIDs))
+	for _, taskID := range taskIDs {
+		begun := map[int]db.Step{}
+		for _, s := range rows[taskID] {
+			begun[s.Seq] = s
+		}
+		steps := make([]stepReply, 0, len(k.Steps))
+		for i, s := range k.Steps {
+			r := stepReply{Name: s.Name, State: db.Pending}
+			if b, ok := begun[i]; ok {
+				r = stepReply{Name: b.Name, State: b.State, LogOffset: b.LogOffset, StartedAt: b.StartedAt, FinishedAt: b.FinishedAt}
+			}
+			steps = append(steps, r)
+		}
+		out[taskID] = steps
+	}
+	return out, nil
+}
+
+// operationReply is an operation in the API.
+type operationReply struct {
+	ID         int64            `json:"id"`
+	Kind       string           `json:"kind"`
+	Title      string           `json:"title"`
+	Cluster    string           `json:"cluster"`
+	State      db.State         `json:"state"`
+	Counts     map[db.State]int `json:"counts"`
+	HasSecrets bool             `json:"has_secrets"` // a retry need not give them again
+	Parallel   int              `json:"parallel"`
+	CreatedBy  string           `json:"created_by"`
+	CreatedAt  time.Time        `json:"created_at"`
+	StartedAt  *time.Time       `json:"started_at"`
+	FinishedAt *time.Time       `json:"finished_at"`
+}
+
+type operationDetailReply struct {
+	operationReply
+	Tasks []taskReply `json:"tasks"`
+}
+
+type taskReply struct {
+	operation.TaskView
+	Steps []stepReply `json:"steps"`
+}
+
+type operationsReply struct {
+	Items []operationReply `json:"items"`
+	Next  int64            `json:"next"` // for ?before=; 0 on the last page
+}
+
+func replyOf(s operation.Summary) operationReply {
+	return operationReply{
+		ID: s.ID, Kind: s.Kind, Title: s.Title, Cluster: s.Cluster, State: s.State, Counts: s.Counts, HasSecrets: s.HasSecrets,
+		Parallel: s.Parallel, CreatedBy: s.CreatedBy, CreatedAt: s.CreatedAt, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
+	}
+}
+
+// listOperations is GET operations.
+func (w *Web) listOperations(c *gin.Context) error {
+	limit, err := queryInt(c, "limit", operationsPerPage, 1, 500)
+	if err != nil {
+		return err
+	}
+	sums, next, err := w.findOperations(c, int(limit))
+	if err != nil {
+		return err
+	}
+	reply := operationsReply{Items: make([]operationReply, len(sums)), Next: next}
+	for i, s := range sums {
+		reply.Items[i] = replyOf(s)
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+// getOperation is GET operations/{id}.
+func (w *Web) getOperation(c *gin.Context) error {
+	n, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	s, err := w.Engine.Summarise(c.Request.Context(), n)
+	if err != nil {
+		return err
+	}
+	tasks, err := w.DB.Tasks(c.Request.Context(), n)
+	if err != nil {
+		return err
+	}
+	ids := make([]int64, len(tasks))
+	for i := range tasks {
+		ids[i] = tasks[i].ID
+	}
+	steps, err := w.stepsOf(c, s.Kind, ids)
+	if err != nil {
+		return err
+	}
+	reply := operationDetailReply{operationReply: replyOf(s), Tasks: make([]taskReply, len(tasks))}
+	for i := range tasks {
+		reply.Tasks[i] = taskReply{w.Engine.View(s.Kind, &tasks[i]), steps[tasks[i].ID]}
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+// getTask is GET operations/{id}/tasks/{task}.
+func (w *Web) getTask(c *gin.Context) error {
+	s, t, err := w.task(c)
+	if err != nil {
+		return err
+	}
+	steps, err := w.stepsOf(c, s.Kind, []int64{t.ID})
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, taskReply{w.Engine.View(s.Kind, t), steps[t.ID]})
+	return nil
+}
+
+// getTaskLog is GET operations/{id}/tasks/{task}/log. X-Log-Next is the offset to go on from.
+func (w *Web) getTaskLog(c *gin.Context) error {
+	_, t, err := w.task(c)
+	if err != nil {
+		return err
+	}
+	offset, err := queryInt(c, "offset", 0, 0, 1<<62)
+	if err != nil {
+		return err
+	}
+	text, next, err := w.DB.ReadLog(c.Request.Context(), t.ID, offset, logPiece)
+	if err != nil {
+		return err
+	}
+	c.Header("X-Log-Next", strconv.FormatInt(next, 10))
+	c.Data(http.StatusOK, "text/plain; charset=utf-8", text)
+	return nil
+}

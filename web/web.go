@@ -1,0 +1,104 @@
+// Package web is the HTTP edge: the pages, the API and the live WebSocket for people and programs, and the two
+// ports that agents talk to. Handlers decode, check, call and answer; what is true and what happens next is
+// decided in server. routes.go is the one table of what there is and who may use it.
+//
+// The package opens no port and knows no file of certificates. Who listens gives each handler its TLS:
+//
+//   - Public takes plain HTTP on loopback or TLS with any certificate a browser accepts. Cookies are marked
+//     Secure and HSTS is sent when a request came by TLS.
+//   - Handshake needs TLS with a certificate of the internal CA for the advertised name, and asks for no client
+//     certificate.
+//   - Secured needs TLS 1.3 with such a certificate, tls.RequireAndVerifyClientCert and trust.CA.Pool as ClientCAs:
+//     the handlers take the verified client certificate as the agent's identity and refuse a request without one.
+//
+// Servers should set ReadHeaderTimeout and IdleTimeout; bodies are bounded here.
+package web
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/db"
+	"hostler/repo"
+	"hostler/server/account"
+	"hostler/server/event"
+	"hostler/server/fleet"
+	"hostler/server/job"
+	"hostler/server/operation"
+	"hostler/server/trust"
+)
+
+// Deps are the parts of the server that the edge calls.
+type Deps struct {
+	DB       *db.DB
+	Engine   *operation.Engine
+	Fleet    *fleet.Fleet
+	Jobs     *job.Queue
+	CA       *trust.CA
+	Accounts *account.Accounts
+	Bus      *event.Bus
+	Events   *event.Log
+	Repo     *repo.Repository
+	Log      *slog.Logger
+	Options  Options
+}
+
+// Options are the edge's settings.
+type Options struct {
+	Version       string           // of the server; told to agents and to those who are logged in
+	Advertise     string           // DNS name or IP address by which hosts reach this server
+	HandshakePort int              // where hosts reach Handshake
+	SecuredPort   int              // where hosts reach Secured
+	Step          time.Duration    // between heartbeats unless a host has its own; only shown
+	Now           func() time.Time // the clock; db.Now
+}
+
+// Web serves all three ports.
+type Web struct {
+	Deps
+	agents    *identities
+	refusals  *throttle
+	tokens    *draftTokens
+	hub       *hub
+	metrics   *metrics
+	crossSite *http.CrossOriginProtection
+	setUpDone atomic.Bool // never becomes false again
+	starting  sync.Mutex  // held while a wizard starts its operation, so that a double click finds it started
+
+	public, handshake, secured http.Handler
+}
+
+// New returns the edge. It subscribes to the bus; Close ends that.
+func New(d Deps) (*Web, error) {
+	gin.SetMode(gin.ReleaseMode)
+	w := &Web{
+		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery),
+		tokens: newDraftTokens(), crossSite: http.NewCrossOriginProtection(),
+	}
+	w.hub = newHub(w)
+	w.metrics = newMetrics(w)
+	w.public, w.handshake, w.secured = w.engine(public), w.engine(handshake), w.engine(secured)
+	if err := w.hub.start(); err != nil {
+		return nil, fmt.Errorf("cannot follow changes for live pages: %w", err)
+	}
+	return w, nil
+}
+
+// Public serves people and programs: pages, /api/v1, /live and /metrics.
+func (w *Web) Public() http.Handler { return w.public }
+
+// Handshake serves hosts that have no certificate yet: enrolment, setup script and package repository.
+func (w *Web) Handshake() http.Handler { return w.handshake }
+
+// Secured serves enrolled agents.
+func (w *Web) Secured() http.Handler { return w.secured }
+
+// Close ends all live connections and waits for them. Call it before the server that serves Public shuts down:
+// that does not know of connections that became WebSockets.
+func (w *Web) Close() { w.hub.close() }

@@ -1,0 +1,263 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/db"
+	"hostler/server/fleet"
+	"hostler/ui/i18n"
+	"hostler/ui/page"
+)
+
+const maxCluster = 100
+
+var clusterPattern = regexp.MustCompile(`^[\pL\pN][\pL\pN._-]*$`)
+
+// wizardsPage is GET /wizards.
+func (w *Web) wizardsPage(c *gin.Context) error {
+	drafts, err := w.DB.OpenDrafts(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, page.WizardsPage(page.WizardsView{Frame: w.frame(c), Drafts: w.draftViews(drafts)}))
+}
+
+// startWizard is POST /wizards.
+func (w *Web) startWizard(c *gin.Context) error {
+	d := &db.Draft{Version: 1, Step: page.WizardStart, Method: page.MethodSSH, CreatedBy: identity(c).Name}
+	if err := w.DB.CreateDraft(c.Request.Context(), d); err != nil {
+		return err
+	}
+	return goTo(c, wizardPath(d.ID, page.WizardStart))
+}
+
+func wizardPath(n int64, step string) string {
+	return "/wizards/" + strconv.FormatInt(n, 10) + "/" + step
+}
+
+// draft finds the open draft that the path names.
+func (w *Web) draft(c *gin.Context) (*db.Draft, error) {
+	n, err := pathID(c, "id")
+	if err != nil {
+		return nil, err
+	}
+	d, err := w.DB.Draft(c.Request.Context(), n)
+	if err == nil && d.FinishedAt != nil {
+		return nil, db.ErrNotFound
+	}
+	return d, err
+}
+
+// resumeWizard is GET /wizards/{id}: on to the step where the draft was left.
+func (w *Web) resumeWizard(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	return goTo(c, wizardPath(d.ID, d.Step))
+}
+
+// wizardStartPage is GET /wizards/{id}/start.
+func (w *Web) wizardStartPage(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftView(d)}))
+}
+
+// saveWizardStart is POST /wizards/{id}/start: the cluster's name.
+func (w *Web) saveWizardStart(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	ctx, fields := c.Request.Context(), map[string]string{}
+	d.Cluster = strings.TrimSpace(f.text("cluster"))
+	switch {
+	case d.Cluster == "":
+		fields["cluster"] = page.FieldText(ctx, "required")
+	case len(d.Cluster) > maxCluster || !clusterPattern.MatchString(d.Cluster):
+		fields["cluster"] = page.FieldText(ctx, "cluster_invalid")
+	}
+	status := http.StatusUnprocessableEntity
+	if len(fields) == 0 {
+		d.Step = page.WizardHosts
+		err = w.saveDraft(c, d, f)
+		if err == nil {
+			return goTo(c, wizardPath(d.ID, page.WizardHosts))
+		}
+		if !errors.Is(err, db.ErrStale) || wantsJSON(c) {
+			return err
+		}
+		status, fields[""] = http.StatusConflict, i18n.T(ctx, "draft.stale")
+	}
+	if wantsJSON(c) {
+		return invalid(fields)
+	}
+	return show(c, status, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftView(d), Fields: fields}))
+}
+
+// saveDraft stores a draft whose form was made at the version that the form tells; db.ErrStale when the draft is
+// newer. d.Version keeps the stored version then, so that a page made from d can be sent once more.
+func (w *Web) saveDraft(c *gin.Context, d *db.Draft, f *form) error {
+	version, err := strconv.Atoi(f.text("version"))
+	if err != nil {
+		return malformed("the draft's version is missing")
+	}
+	if version != d.Version {
+		return db.ErrStale
+	}
+	return w.DB.SaveDraft(c.Request.Context(), d)
+}
+
+type savedReply struct {
+	Version int `json:"version"`
+}
+
+// autosaveWizard is POST /wizards/{id}/save: what was typed so far, without a check, and never a secret.
+func (w *Web) autosaveWizard(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	defer f.wipe()
+	if fields := largeFields(c.Request.Context(), f); len(fields) > 0 {
+		return invalid(fields)
+	}
+	for name, to := range map[string]*string{"cluster": &d.Cluster, "hosts": &d.Hosts, "user": &d.SSHUser} {
+		if _, given := f.fields[name]; given {
+			*to = f.text(name)
+		}
+	}
+	if m := f.text("method"); m == page.MethodSSH || m == page.MethodManual {
+		d.Method = m
+	}
+	if port, err := strconv.Atoi(f.text("port")); err == nil && port > 0 && port <= 65535 {
+		d.SSHPort = port
+	}
+	d.Cluster, d.SSHUser = truncate(d.Cluster, maxCluster), truncate(d.SSHUser, maxUser)
+	if err := w.saveDraft(c, d, f); err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, savedReply{d.Version})
+	return nil
+}
+
+// truncate cuts a text to what its column holds, between characters.
+func truncate(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// wizardConfirmPage is GET /wizards/{id}/confirm: the operation at work.
+func (w *Web) wizardConfirmPage(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	if d.OperationID == nil {
+		return goTo(c, wizardPath(d.ID, page.WizardHosts))
+	}
+	run, err := w.run(c, *d.OperationID)
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, page.WizardConfirmPage(page.WizardConfirmView{
+		Frame: w.frame(c), Draft: w.draftView(d), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
+	}))
+}
+
+// wizardSummaryPage is GET /wizards/{id}/summary.
+func (w *Web) wizardSummaryPage(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	v := page.WizardSummaryView{Frame: w.frame(c), Draft: w.draftView(d)}
+	switch {
+	case d.Method == page.MethodManual:
+		v.Arrivals = w.arrivals(d.ID)
+	case d.OperationID == nil:
+		return goTo(c, wizardPath(d.ID, page.WizardHosts))
+	default:
+		run, err := w.run(c, *d.OperationID)
+		if err != nil {
+			return err
+		}
+		v.Operation = &run.operation
+		for _, t := range run.tasks {
+			if t.State == page.Done {
+				v.Done = append(v.Done, t)
+			} else {
+				v.Failed = append(v.Failed, t)
+			}
+		}
+	}
+	return show(c, http.StatusOK, page.WizardSummaryPage(v))
+}
+
+// arrivals are the hosts that a draft's token admitted.
+func (w *Web) arrivals(draftID int64) []page.Arrival {
+	hosts := w.Fleet.Select(func(h *db.Host) bool { return h.DraftID != nil && *h.DraftID == draftID })
+	return arrivalViews(hosts)
+}
+
+func arrivalViews(hosts []fleet.Host) []page.Arrival {
+	out := make([]page.Arrival, len(hosts))
+	for i, h := range hosts {
+		out[i] = arrivalView(h)
+	}
+	return out
+}
+
+// finishWizard is POST /wizards/{id}/finish: the key is forgotten and the draft is done.
+func (w *Web) finishWizard(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	if d.OperationID != nil {
+		if err := w.Engine.Forget(c.Request.Context(), *d.OperationID); err != nil {
+			return err
+		}
+	}
+	now := w.Options.Now()
+	d.FinishedAt, d.Step = &now, page.WizardSummary
+	if err := w.DB.SaveDraft(c.Request.Context(), d); err != nil {
+		return err
+	}
+	w.tokens.forget(d.ID)
+	notice(c, "wizard_finished")
+	return goTo(c, "/hosts")
+}
+
+// discardWizard is POST /wizards/{id}/discard. An operation that the draft started goes on.
+func (w *Web) discardWizard(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	if err := w.DB.DeleteDraft(c.Request.Context(), d.ID); err != nil {
+		return err
+	}
+	w.tokens.forget(d.ID)
+	notice(c, "draft_discarded")
+	return goTo(c, "/wizards")
+}

@@ -1,0 +1,192 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/db"
+	"hostler/server/bootstrap"
+	"hostler/server/bootstrap/hostlist"
+	"hostler/ui/i18n"
+	"hostler/ui/page"
+)
+
+const maxUser = 256
+
+// wizardHostsPage is GET /wizards/{id}/hosts.
+func (w *Web) wizardHostsPage(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	v := page.WizardHostsView{Frame: w.frame(c), Draft: w.draftView(d)}
+	if d.Hosts != "" {
+		v.Preview = preview(c.Request.Context(), d.Hosts)
+	}
+	return show(c, http.StatusOK, page.WizardHostsPage(v))
+}
+
+// saveWizardHosts is POST /wizards/{id}/hosts: hosts and how to reach them. Everything right, it starts the
+// operation, or goes on to the commands for doing it by hand. Anything wrong, nothing is started and the page comes
+// back with what was typed, except for secrets.
+func (w *Web) saveWizardHosts(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	defer f.wipe()
+	credentials := formCredentials(f)
+	w.starting.Lock()
+	defer w.starting.Unlock()
+	d, err := w.draft(c)
+	if err != nil {
+		credentials.Wipe()
+		return err
+	}
+	// A second click, or another tab: what was asked for is under way.
+	if running, err := w.underWay(c.Request.Context(), d, f); err != nil || running {
+		credentials.Wipe()
+		if err != nil {
+			return err
+		}
+		return goTo(c, wizardPath(d.ID, page.WizardConfirm))
+	}
+	hosts, fields := w.takeHosts(c.Request.Context(), d, f, credentials)
+	if len(fields) > 0 {
+		credentials.Wipe()
+		return w.hostsAgain(c, http.StatusUnprocessableEntity, d, fields)
+	}
+	if d.Method == page.MethodManual {
+		credentials.Wipe()
+		err = w.saveDraft(c, d, f)
+	} else {
+		err = w.startOperation(c, d, f, hosts, credentials)
+	}
+	if errors.Is(err, db.ErrStale) && !wantsJSON(c) {
+		return w.hostsAgain(c, http.StatusConflict, d, map[string]string{"": i18n.T(c.Request.Context(), "draft.stale")})
+	}
+	if err != nil {
+		return err
+	}
+	return goTo(c, wizardPath(d.ID, d.Step))
+}
+
+// underWay reports whether the draft's operation runs, or was started since the form was made.
+func (w *Web) underWay(ctx context.Context, d *db.Draft, f *form) (bool, error) {
+	if d.OperationID == nil {
+		return false, nil
+	}
+	if f.text("version") != strconv.Itoa(d.Version) {
+		return true, nil
+	}
+	o, err := w.DB.Operation(ctx, *d.OperationID)
+	if err != nil {
+		return false, err
+	}
+	return !o.State.Ended(), nil
+}
+
+// takeHosts puts what was typed into the draft and checks it; fields tells what is wrong.
+func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *bootstrap.Credentials) (hosts []string, fields map[string]string) {
+	fields = largeFields(ctx, f)
+	d.Hosts, d.SSHUser, d.Method, d.Step = f.text("hosts"), credentials.User, page.MethodSSH, page.WizardConfirm
+	if f.text("method") == page.MethodManual {
+		d.Method, d.Step = page.MethodManual, page.WizardManual
+	}
+	expanded, problems := hostlist.Expand(d.Hosts)
+	// Somebody who registers by hand need not know the names.
+	if d.Method == page.MethodManual && strings.TrimSpace(d.Hosts) == "" {
+		problems = nil
+	}
+	if _, wrong := fields["hosts"]; !wrong && len(problems) > 0 {
+		fields["hosts"] = problemLines(ctx, problems)
+	}
+	if d.Method == page.MethodManual {
+		return nil, fields
+	}
+	port := strings.TrimSpace(f.text("port"))
+	if n, err := strconv.Atoi(port); err == nil {
+		credentials.Port = n
+	} else if port != "" {
+		credentials.Port = -1 // refused below, with the same words as a port out of range
+	}
+	if wrong := checkCredentials(credentials); wrong != nil {
+		if name := formField(wrong.Field); fields[name] == "" {
+			fields[name] = credentialText(ctx, wrong)
+		}
+	}
+	d.SSHUser = truncate(credentials.User, maxUser)
+	if credentials.Port > 0 {
+		d.SSHPort = credentials.Port
+	}
+	return names(expanded), fields
+}
+
+// startOperation takes the draft first: of two that try, one gets db.ErrStale before anything is started.
+func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []string, credentials *bootstrap.Credentials) error {
+	ctx := c.Request.Context()
+	d.OperationID = nil
+	if err := w.saveDraft(c, d, f); err != nil {
+		credentials.Wipe()
+		return err
+	}
+	o, err := w.Engine.Start(ctx, bootstrap.Spec(d.Cluster, identity(c).Name, hosts, credentials))
+	if err != nil {
+		return err
+	}
+	d.OperationID = &o.ID
+	// The operation runs: a browser that went away must not make the draft lose it.
+	return w.DB.SaveDraft(context.WithoutCancel(ctx), d)
+}
+
+// hostsAgain answers with the form as it was typed. Secrets are never sent back.
+func (w *Web) hostsAgain(c *gin.Context, status int, d *db.Draft, fields map[string]string) error {
+	if wantsJSON(c) {
+		return invalid(fields)
+	}
+	return show(c, status, page.WizardHostsPage(page.WizardHostsView{
+		Frame: w.frame(c), Draft: w.draftView(d), Preview: preview(c.Request.Context(), d.Hosts), Fields: fields,
+		KeyDropped: d.Method == page.MethodSSH,
+	}))
+}
+
+// formCredentials takes the secrets out of a form. A file that was chosen wins over what was pasted.
+func formCredentials(f *form) *bootstrap.Credentials {
+	c := &bootstrap.Credentials{
+		User: strings.TrimSpace(f.text("user")), PrivateKey: f.take("key_file"), Passphrase: f.take("passphrase"),
+		Password: f.take("password"), SudoPassword: f.take("sudo_password"),
+	}
+	if len(c.PrivateKey) == 0 {
+		c.PrivateKey = f.take("key")
+	}
+	return c
+}
+
+// formField is the form's name for a field of bootstrap.Credentials.
+func formField(field string) string {
+	if field == "private_key" {
+		return "key"
+	}
+	return field
+}
+
+// largeFields complains about fields that had more than they may have.
+func largeFields(ctx context.Context, f *form) map[string]string {
+	fields := map[string]string{}
+	for name := range f.tooLarge {
+		switch name {
+		case "key", "key_file":
+			fields["key"] = page.FieldText(ctx, "key_too_large")
+		case "hosts":
+			fields["hosts"] = page.FieldText(ctx, "hosts_too_many")
+		default:
+			fields[name] = page.FieldText(ctx, "too_long")
+		}
+	}
+	return fields
+}

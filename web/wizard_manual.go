@@ -1,0 +1,163 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/bootstrap/hostlist"
+	"hostler/server/trust"
+	"hostler/ui/page"
+)
+
+const (
+	manualLifetime = 15 * time.Minute
+	manualUses     = 10 // hosts that a token admits when nobody said how many there are
+)
+
+// draftTokens remembers the enrolment tokens of drafts as long as they are good, because the database has their
+// hashes only and a page that is loaded again must show the same commands.
+type draftTokens struct {
+	mu    sync.Mutex
+	known map[int64]draftToken
+}
+
+type draftToken struct {
+	secret  string
+	expires time.Time
+}
+
+func newDraftTokens() *draftTokens { return &draftTokens{known: map[int64]draftToken{}} }
+
+func (t *draftTokens) get(draftID int64, now time.Time) (draftToken, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	token, ok := t.known[draftID]
+	return token, ok && now.Before(token.expires)
+}
+
+// put keeps a token and drops those that have expired.
+func (t *draftTokens) put(draftID int64, token draftToken, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n, old := range t.known {
+		if !now.Before(old.expires) {
+			delete(t.known, n)
+		}
+	}
+	t.known[draftID] = token
+}
+
+func (t *draftTokens) forget(draftID int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.known, draftID)
+}
+
+// wizardManualPage is GET /wizards/{id}/manual: the commands, and who has arrived.
+func (w *Web) wizardManualPage(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	if d.Method != page.MethodManual {
+		return goTo(c, wizardPath(d.ID, page.WizardHosts))
+	}
+	ctx := c.Request.Context()
+	token, ok := w.tokens.get(d.ID, w.Options.Now())
+	if !ok {
+		if token, err = w.mint(ctx, d); err != nil {
+			return err
+		}
+	}
+	uses, err := w.usesLeft(ctx, d.ID)
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, page.WizardManualPage(page.WizardManualView{
+		Frame: w.frame(c), Draft: w.draftView(d), Groups: w.commands(token.secret),
+		TokenExpires: token.expires, TokenUses: uses, Arrivals: w.arrivals(d.ID),
+	}))
+}
+
+// renewWizardToken is POST /wizards/{id}/token: a new token in new commands. The old one ends by its time.
+func (w *Web) renewWizardToken(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	if _, err := w.mint(c.Request.Context(), d); err != nil {
+		return err
+	}
+	return goTo(c, wizardPath(d.ID, page.WizardManual))
+}
+
+// mint makes a token for a draft that admits as many hosts as the draft names.
+func (w *Web) mint(ctx context.Context, d *db.Draft) (draftToken, error) {
+	hosts, _ := hostlist.Expand(d.Hosts)
+	uses := len(hosts)
+	if uses == 0 {
+		uses = manualUses
+	}
+	now := w.Options.Now()
+	secret, err := w.CA.MintToken(ctx, trust.TokenSpec{Cluster: d.Cluster, DraftID: &d.ID, Uses: uses, Lifetime: manualLifetime})
+	if err != nil {
+		return draftToken{}, err
+	}
+	token := draftToken{secret, now.Add(manualLifetime)}
+	w.tokens.put(d.ID, token, now)
+	return token, nil
+}
+
+// usesLeft is how many hosts a draft's present token still admits.
+func (w *Web) usesLeft(ctx context.Context, draftID int64) (int, error) {
+	token, ok := w.tokens.get(draftID, w.Options.Now())
+	if !ok {
+		return 0, nil
+	}
+	row, err := w.DB.EnrolToken(ctx, trust.Hash(token.secret))
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, nil
+	}
+	return row.UsesLeft, err
+}
+
+// commands are what a person runs on a host. Nothing that comes over the network is trusted or run before the CA
+// certificate proved to have the pin that this page tells; the token is never an argument of a program.
+func (w *Web) commands(token string) []page.CommandGroup {
+	server := w.Options.Advertise
+	base := "https://" + net.JoinHostPort(server, strconv.Itoa(w.Options.HandshakePort))
+	where := fmt.Sprintf("--server %s --handshake %d --secured %d --ca-pin %s", server, w.Options.HandshakePort, w.Options.SecuredPort, w.CA.Pin())
+	fetch := `d=$(mktemp -d) && cd "$d" &&
+curl -fsSk -o ca.pem ` + base + wire.PathCA + ` &&
+[ "$(grep -v -- ----- ca.pem | base64 -d | sha256sum | cut -d' ' -f1)" = ` + w.CA.Pin() + ` ] &&
+curl -fsS --cacert ca.pem -O ` + base + wire.PathScript
+	repository := fetch + ` &&
+curl -fsS --cacert ca.pem -O ` + base + wire.PathRepo + `key.asc &&
+sh setup-agent.sh repository --url ` + base + wire.PathRepo + ` --ca ca.pem --key key.asc`
+	install := page.Command{Code: "", Text: "sh setup-agent.sh install"}
+	rest := []page.Command{
+		{Code: "configure", Text: "printf '%s\\n' " + token + " |\nsh setup-agent.sh configure " + where + ` --hostname "$(hostname -f)"`},
+		{Code: "start", Text: "sh setup-agent.sh start"},
+	}
+	steps := func(family, kind string) page.CommandGroup {
+		install.Code = kind + "_install"
+		return page.CommandGroup{Family: family, Commands: append([]page.Command{{Code: kind + "_repository", Text: repository}, install}, rest...)}
+	}
+	return []page.CommandGroup{
+		{Family: "any", Commands: []page.Command{{Code: "one_line", Text: fetch + " &&\nprintf '%s\\n' " + token + " |\nsh setup-agent.sh all " + where + ` --ca ca.pem; cd /; rm -rf "$d"`}}},
+		steps("debian", "deb"),
+		steps("rhel", "rpm"),
+		steps("suse", "rpm"),
+		{Family: "other", Commands: append([]page.Command{{Code: "archive", Text: repository + " &&\nsh setup-agent.sh install"}}, rest...)},
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"net"
+	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
@@ -21,10 +22,19 @@ import (
 // maxRequest bounds a CSR in bytes; a P-256 one has about 500.
 const maxRequest = 8 << 10
 
+// hostPattern holds what names and addresses are made of. It lets more pass than RFC 1123 does, because hosts
+// that are installed by hand bring the name they have, but nothing that a certificate cannot carry.
+var hostPattern = regexp.MustCompile(`^[a-z0-9._:-]{1,253}$`)
+
+// canonical is the form under which a host is known.
+func canonical(hostname string) string {
+	return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(hostname), "."))
+}
+
 // Enrol admits an agent: it checks the request and the token and signs a certificate for the serial number
 // that the agent asks for, or for a new one when another host holds that number. Refusals are *wire.Error.
 func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply, error) {
-	hostname := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Hostname), "."))
+	hostname := canonical(r.Hostname)
 	public, err := checkRequest(r.CSR, hostname)
 	if err != nil {
 		return wire.EnrollReply{}, err
@@ -120,8 +130,8 @@ func checkRequest(csr, hostname string) (*ecdsa.PublicKey, error) {
 	invalid := func(why string) error {
 		return &wire.Error{Code: "csr_invalid", Message: "the certificate request is refused: " + why, Hint: "install the agent that this server offers"}
 	}
-	if hostname == "" || len(hostname) > 253 {
-		return nil, invalid("the host name is empty or too long")
+	if !hostPattern.MatchString(hostname) {
+		return nil, invalid("the host name is empty, longer than 253 characters or no host name")
 	}
 	if len(csr) > maxRequest {
 		return nil, invalid("it is too large")

@@ -29,7 +29,7 @@ func (c *CA) MintToken(ctx context.Context, s TokenSpec) (string, error) {
 	token := NewSecret()
 	now := c.now()
 	err := c.db.CreateEnrolToken(ctx, &db.EnrolToken{
-		Hash: Hash(token), Hostname: s.Hostname, Cluster: s.Cluster, TaskID: s.TaskID, DraftID: s.DraftID,
+		Hash: Hash(token), Hostname: canonical(s.Hostname), Cluster: s.Cluster, TaskID: s.TaskID, DraftID: s.DraftID,
 		UsesLeft: max(1, s.Uses), CreatedAt: now, ExpiresAt: now.Add(s.Lifetime),
 	})
 	return token, err

@@ -1,0 +1,296 @@
+package trust_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/db/dbtest"
+	"hostler/server/trust"
+)
+
+func TestEnrol(t *testing.T) {
+	r := newRig(t)
+	task, draft := int64(3), int64(4)
+	token := r.token(trust.TokenSpec{Hostname: "Node1.Lab.Test", Cluster: "lab", TaskID: &task, DraftID: &draft})
+	if kept, err := r.db.EnrolToken(t.Context(), token); err == nil {
+		t.Errorf("the token itself is in the database: %+v", kept)
+	}
+	key := newKey(t)
+	reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{
+		Hostname: " Node1.LAB.test. ", Token: token,
+		CSR: request(t, key, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "administrator"}, DNSNames: []string{"NODE1.lab.test"}}),
+	})
+	r.must(err)
+	c := leaf(t, reply)
+	if c.Subject.CommonName != reply.AgentSN || uuid.Validate(reply.AgentSN) != nil {
+		t.Errorf("the common name is %q, the serial number %q", c.Subject.CommonName, reply.AgentSN)
+	}
+	if !key.PublicKey.Equal(c.PublicKey) || c.IsCA || len(c.DNSNames) != 1 || c.DNSNames[0] != "node1.lab.test" {
+		t.Errorf("got %+v", c)
+	}
+	now := r.clock.now()
+	if !c.NotAfter.Equal(now.Add(30*day).Truncate(time.Second)) || now.Sub(c.NotBefore) < trust.MaxClockSkew {
+		t.Errorf("it is valid from %s to %s", c.NotBefore, c.NotAfter)
+	}
+	if _, err := c.Verify(x509.VerifyOptions{Roots: r.ca.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Verify(x509.VerifyOptions{Roots: r.ca.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}); err == nil {
+		t.Error("an agent's certificate would do for a server")
+	}
+	if reply.CA != string(r.ca.PEM()) {
+		t.Error("the answer lacks the authority's certificate")
+	}
+	record, err := r.ca.Identify(t.Context(), c)
+	r.must(err)
+	sum := sha256.Sum256(c.Raw)
+	if record.AgentSN != reply.AgentSN || record.Hostname != "node1.lab.test" || record.Fingerprint != hex.EncodeToString(sum[:]) ||
+		*record.TaskID != task || *record.DraftID != draft || record.Cluster != "lab" || !record.NotAfter.Equal(c.NotAfter) {
+		t.Errorf("the record is %+v", record)
+	}
+}
+
+func TestAnAddressIsANameToo(t *testing.T) {
+	for _, address := range []string{"10.1.2.3", "2001:db8::1"} {
+		r := newRig(t)
+		csr := request(t, newKey(t), &x509.CertificateRequest{IPAddresses: []net.IP{net.ParseIP(address)}})
+		reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: address, Token: r.token(trust.TokenSpec{Hostname: address}), CSR: csr})
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		if c := leaf(t, reply); len(c.DNSNames) > 0 {
+			t.Errorf("%s became a DNS name: %v", address, c.DNSNames)
+		}
+	}
+}
+
+func TestEnrolRefusesTokens(t *testing.T) {
+	r := newRig(t)
+	used := r.token(trust.TokenSpec{})
+	r.enrol("node9.lab.test", "", used)
+	short := r.token(trust.TokenSpec{Lifetime: time.Minute})
+	r.clock.advance(time.Minute)
+	for name, c := range map[string]struct{ token, code, says string }{
+		"none":          {"", "token_unknown", "does not know"},
+		"invented":      {trust.NewSecret(), "token_unknown", "does not know"},
+		"expired":       {short, "token_expired", "expired at"},
+		"used up":       {used, "token_used", "used already"},
+		"another's":     {r.token(trust.TokenSpec{Hostname: "node2.lab.test"}), "token_scope", "is for node2.lab.test, not for node1.lab.test"},
+		"its hash":      {trust.Hash(r.token(trust.TokenSpec{})), "token_unknown", "does not know"},
+		"with a prefix": {"x" + r.token(trust.TokenSpec{}), "token_unknown", "does not know"},
+	} {
+		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: c.token, CSR: request(t, newKey(t), nil)})
+		if code(err) != c.code || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %q %v, want %s", name, code(err), err, c.code)
+		}
+	}
+}
+
+func TestEnrolRefusesRequests(t *testing.T) {
+	weak, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	factors, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := request(t, newKey(t), nil)
+	asking := func(template x509.CertificateRequest) string { return request(t, newKey(t), &template) }
+	keyed := func(key crypto.Signer) string { return request(t, key, nil) }
+	r := newRig(t)
+	token := r.token(trust.TokenSpec{})
+	for name, c := range map[string]struct{ csr, says string }{
+		"another host's name":    {asking(x509.CertificateRequest{DNSNames: []string{"node1.lab.test", "node2.lab.test"}}), "another host's name: node2.lab.test"},
+		"any name":               {asking(x509.CertificateRequest{DNSNames: []string{"*.lab.test"}}), "another host's name"},
+		"another host's address": {asking(x509.CertificateRequest{IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)}}), "another host's address: 10.0.0.1"},
+		"a person's address":     {asking(x509.CertificateRequest{EmailAddresses: []string{"a@lab.test"}}), "no host names"},
+		"a URI":                  {asking(x509.CertificateRequest{URIs: []*url.URL{{Scheme: "spiffe", Host: "lab.test"}}}), "no host names"},
+		"RSA":                    {keyed(factors), "not ECDSA"},
+		"Ed25519":                {keyed(edwards), "not ECDSA"},
+		"a weak curve":           {keyed(weak), "not ECDSA"},
+		"a wrong signature":      {tamper(t, good), "possession"},
+		"too large":              {asking(x509.CertificateRequest{Subject: pkix.Name{CommonName: strings.Repeat("x", 9000)}}), "too large"},
+		"empty":                  {"", "not a PEM"},
+		"garbage":                {"garbage", "not a PEM"},
+		"garbage in PEM":         {encode("CERTIFICATE REQUEST", []byte("garbage")), "cannot be read"},
+		"a certificate":          {string(r.ca.PEM()), "not a PEM"},
+	} {
+		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: c.csr})
+		if code(err) != "csr_invalid" || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %q %v, want %q", name, code(err), err, c.says)
+		}
+	}
+	if n := r.usesLeft(token); n != 1 {
+		t.Errorf("refused requests used the token; it has %d uses left", n)
+	}
+}
+
+func TestEnrolRefusesNames(t *testing.T) {
+	r := newRig(t)
+	token := r.token(trust.TokenSpec{})
+	for _, name := range []string{"", " . ", strings.Repeat("x", 254), "nöde1.lab.test", "node1 lab", "node1\n[agent]", "<b>node1</b>", "a/b"} {
+		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: name, Token: token, CSR: request(t, newKey(t), nil)})
+		if code(err) != "csr_invalid" || !strings.Contains(err.Error(), "host name") {
+			t.Errorf("%q: got %q %v", name, code(err), err)
+		}
+	}
+	if n := r.usesLeft(token); n != 1 {
+		t.Errorf("refused names used the token; it has %d uses left", n)
+	}
+}
+
+// tamper changes the last bit of a request's signature.
+func tamper(t *testing.T, csr string) string {
+	t.Helper()
+	block, _ := pem.Decode([]byte(csr))
+	if block == nil {
+		t.Fatal("no request in PEM")
+	}
+	block.Bytes[len(block.Bytes)-1] ^= 1
+	return encode(block.Type, block.Bytes)
+}
+
+func TestSerialNumbers(t *testing.T) {
+	const mine, other = "7f7f6c2e-4a51-4c0e-9a0b-0f6f8f1f0a01", "7f7f6c2e-4a51-4c0e-9a0b-0f6f8f1f0a02"
+	for name, c := range map[string]struct {
+		host, holds string // a host that is registered already
+		wish        string
+		token       string // the name the token is for
+		want        string // "" for a number that nobody had
+	}{
+		"a first one":                     {},
+		"the wish":                        {wish: mine, want: mine},
+		"the wish in capitals":            {wish: strings.ToUpper(mine), want: mine},
+		"a wish that is no UUID":          {wish: "node1"},
+		"its own":                         {host: "node1", holds: mine, wish: mine, want: mine},
+		"another host's":                  {host: "node2", holds: other, wish: other},
+		"another host's, with its token":  {host: "node2", holds: other, wish: other, token: "node1"},
+		"given back by a token for it":    {host: "node1", holds: mine, token: "node1", want: mine},
+		"given back instead of another's": {host: "node1", holds: mine, wish: "node1", token: "node1", want: mine},
+		"not given to anybody":            {host: "node1", holds: mine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			if c.host != "" {
+				r.host(c.host, c.holds)
+			}
+			reply, _ := r.enrol("node1", c.wish, r.token(trust.TokenSpec{Hostname: c.token}))
+			if c.want != "" && reply.AgentSN != c.want {
+				t.Errorf("got %s, want %s", reply.AgentSN, c.want)
+			}
+			if c.want == "" && (reply.AgentSN == c.wish || reply.AgentSN == c.holds || uuid.Validate(reply.AgentSN) != nil) {
+				t.Errorf("got %q, want a new number", reply.AgentSN)
+			}
+		})
+	}
+}
+
+func TestOneUseAdmitsOne(t *testing.T) {
+	r := newRig(t)
+	token := r.token(trust.TokenSpec{Uses: 1})
+	csr := request(t, newKey(t), nil)
+	admitted := 0
+	for _, err := range atOnce(t.Context(), 10, func(ctx context.Context) error {
+		_, err := r.ca.Enrol(ctx, wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: csr})
+		return err
+	}) {
+		switch {
+		case err == nil:
+			admitted++
+		case code(err) != "token_used":
+			t.Error(err)
+		}
+	}
+	if admitted != 1 {
+		t.Errorf("a token for one host admitted %d", admitted)
+	}
+}
+
+func TestManyUses(t *testing.T) {
+	r := newRig(t)
+	token := r.token(trust.TokenSpec{Uses: 3})
+	numbers := map[string]bool{}
+	for _, name := range []string{"node1", "node2", "node3"} {
+		reply, _ := r.enrol(name, "", token)
+		numbers[reply.AgentSN] = true
+	}
+	if len(numbers) != 3 || r.usesLeft(token) != 0 {
+		t.Errorf("three hosts got %v, %d uses are left", numbers, r.usesLeft(token))
+	}
+}
+
+func TestRenew(t *testing.T) {
+	r := newRig(t)
+	task := int64(5)
+	reply, old := r.enrol("node1.lab.test", "", r.token(trust.TokenSpec{TaskID: &task, Cluster: "lab"}))
+	record, err := r.ca.Identify(t.Context(), old)
+	r.must(err)
+	r.clock.advance(20 * day)
+	key := newKey(t)
+	renewed, err := r.ca.Renew(t.Context(), record, wire.RenewRequest{CSR: request(t, key, nil)})
+	r.must(err)
+	c := leaf(t, renewed)
+	if renewed.AgentSN != reply.AgentSN || c.Subject.CommonName != reply.AgentSN || !key.PublicKey.Equal(c.PublicKey) {
+		t.Errorf("the renewed certificate is %+v", c)
+	}
+	if !c.NotAfter.Equal(r.clock.now().Add(30 * day).Truncate(time.Second)) {
+		t.Errorf("it ends at %s", c.NotAfter)
+	}
+	next, err := r.ca.Identify(t.Context(), c)
+	r.must(err)
+	if next.Hostname != "node1.lab.test" || *next.TaskID != task || next.Cluster != "lab" || next.Serial == record.Serial {
+		t.Errorf("the record is %+v", next)
+	}
+	if again, err := r.ca.Identify(t.Context(), old); err != nil || again.Serial != record.Serial {
+		t.Errorf("the old certificate ended before its time: %v", err)
+	}
+	_, err = r.ca.Renew(t.Context(), record, wire.RenewRequest{
+		CSR: request(t, newKey(t), &x509.CertificateRequest{DNSNames: []string{"node2.lab.test"}}),
+	})
+	if code(err) != "csr_invalid" {
+		t.Errorf("a renewal for another host: %v", err)
+	}
+}
+
+func TestIdentifyRefusesUnknownAndRevoked(t *testing.T) {
+	r := newRig(t)
+	elsewhere := &rig{T: t, db: dbtest.Open(t), dir: r.dir, clock: r.clock}
+	elsewhere.ca = elsewhere.open(elsewhere.db)
+	_, c := elsewhere.enrol("node1.lab.test", "", elsewhere.token(trust.TokenSpec{}))
+	if _, err := r.ca.Identify(t.Context(), c); code(err) != "certificate_unknown" {
+		t.Errorf("a certificate without a record: %v", err)
+	}
+	now := r.clock.now()
+	r.must(r.db.CreateCertificate(t.Context(), &db.Certificate{
+		Serial: c.SerialNumber.Text(16), AgentSN: c.Subject.CommonName, Hostname: "node1.lab.test",
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, RevokedAt: &now, CreatedAt: now,
+	}))
+	if _, err := r.ca.Identify(t.Context(), c); code(err) != "certificate_revoked" {
+		t.Errorf("a revoked certificate: %v", err)
+	}
+}

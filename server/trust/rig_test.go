@@ -1,0 +1,165 @@
+package trust_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/db/dbtest"
+	"hostler/server/trust"
+)
+
+// clock is a clock that moves when it is told to.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: db.Now()} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// rig is an authority with its parts.
+type rig struct {
+	*testing.T
+	db    *db.DB
+	dir   string
+	clock *clock
+	ca    *trust.CA
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{T: t, db: dbtest.Open(t), dir: t.TempDir(), clock: newClock()}
+	r.ca = r.open(r.db)
+	return r
+}
+
+// open opens the rig's authority on a database.
+func (r *rig) open(d *db.DB) *trust.CA {
+	r.Helper()
+	ca, err := trust.OpenCA(d, r.dir, r.clock.now)
+	r.must(err)
+	return ca
+}
+
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// token makes a token that admits one host of any name for an hour, unless the spec says otherwise.
+func (r *rig) token(s trust.TokenSpec) string {
+	r.Helper()
+	if s.Lifetime == 0 {
+		s.Lifetime = time.Hour
+	}
+	token, err := r.ca.MintToken(r.Context(), s)
+	r.must(err)
+	return token
+}
+
+// usesLeft reads how many hosts a token still admits.
+func (r *rig) usesLeft(token string) int {
+	r.Helper()
+	t, err := r.db.EnrolToken(r.Context(), trust.Hash(token))
+	r.must(err)
+	return t.UsesLeft
+}
+
+// enrol admits a host with a new key and returns the answer and its certificate.
+func (r *rig) enrol(name, wish, token string) (wire.EnrollReply, *x509.Certificate) {
+	r.Helper()
+	reply, err := r.ca.Enrol(r.Context(), wire.EnrollRequest{Hostname: name, AgentSN: wish, Token: token, CSR: request(r.T, newKey(r.T), nil)})
+	r.must(err)
+	return reply, leaf(r.T, reply)
+}
+
+// host stores a registered host.
+func (r *rig) host(name, sn string) {
+	r.Helper()
+	r.must(r.db.UpsertHost(r.Context(), &db.Host{AgentSN: sn, Name: name, State: db.HostHealthy}))
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// request makes a certificate request in PEM; nil asks for no names.
+func request(t *testing.T, key crypto.Signer, template *x509.CertificateRequest) string {
+	t.Helper()
+	if template == nil {
+		template = &x509.CertificateRequest{}
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, template, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encode("CERTIFICATE REQUEST", der)
+}
+
+func encode(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func leaf(t *testing.T, r wire.EnrollReply) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode([]byte(r.Certificate))
+	if block == nil {
+		t.Fatalf("no certificate in PEM: %q", r.Certificate)
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// code is the code of a refusal, or "" for any other error.
+func code(err error) string {
+	var refused *wire.Error
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+// atOnce runs do n times at once and returns what each got.
+func atOnce(ctx context.Context, n int, do func(ctx context.Context) error) []error {
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { <-start; errs[i] = do(ctx) })
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,14 +39,17 @@ type Operation struct {
 
 // TitleIn is the title in the context's language. Titles of kinds that the catalogue does not know stay as they
 // are.
-func (o Operation) TitleIn(ctx context.Context) string {
-	if o.Kind != "bootstrap" {
-		return o.Title
+func (o Operation) TitleIn(ctx context.Context) string { return titleIn(ctx, o.Kind, o.Title) }
+
+func titleIn(ctx context.Context, kind, title string) string {
+	if kind != "bootstrap" {
+		return title
 	}
-	if n := o.Counts.Total(); n > 1 {
+	name := strings.TrimPrefix(title, "Bootstrap ")
+	if n, err := strconv.Atoi(strings.TrimSuffix(name, " hosts")); err == nil {
 		return i18n.N(ctx, "operation.bootstrap", n)
 	}
-	return i18n.T(ctx, "operation.bootstrap_one", "Name", strings.TrimPrefix(o.Title, "Bootstrap "))
+	return i18n.T(ctx, "operation.bootstrap_one", "Name", name)
 }
 
 // Task is an operation's work on one host.

@@ -212,6 +212,7 @@ func EventText(ctx context.Context, e Event) string {
 	for k, v := range e.Params {
 		args[k] = v
 	}
+	args["title"] = titleIn(ctx, args["kind"], args["title"])
 	if s, ok := i18n.Fill(ctx, "event."+e.Kind, args); ok {
 		return s
 	}

@@ -1,0 +1,20 @@
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["**/node_modules/", "ui/assets/dist/", "bin/", "data/", "e2e/browser/out/"] },
+  {
+    files: ["ui/assets/src/**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "no-restricted-properties": [
+        "error",
+        { property: "innerHTML", message: "texts are data: use textContent" },
+        { property: "outerHTML", message: "texts are data: use textContent" },
+        { object: "window", property: "localStorage", message: "nothing typed is kept in the browser" },
+      ],
+      "no-restricted-globals": ["error", "localStorage", "sessionStorage"],
+    },
+  },
+);

@@ -470,7 +470,11 @@ verb_repository() {
 	need_root
 	if [ -n "$ca_pin" ]; then check_pin; fi
 	read_host
-	progress "configuring the package repository for $pkg"
+	if [ "$pkg" = none ]; then
+		progress "no package manager here: the static archive will be used"
+	else
+		progress "configuring the package repository for $pkg"
+	fi
 	make_dir "$root$conf"
 	write_file "$root$conf/ca.pem" 644 cat "$ca_file"
 	case $pkg in
@@ -677,14 +681,16 @@ verb_install() {
 	*) fail unsupported "there is no agent for this architecture ($arch)" ;;
 	esac
 	if [ "$epel" = yes ]; then install_epel; fi
-	progress "installing hostler-agent with $pkg"
+	if [ "$pkg" = none ]; then progress "installing the static archive"; else progress "installing hostler-agent with $pkg"; fi
 	case $pkg in
 	apt) install_apt ;;
 	dnf | yum) install_yum ;;
 	zypper) install_zypper ;;
 	none) install_static ;;
 	esac
-	[ "$dry_run" = yes ] || progress "hostler-agent $(installed_version) is installed"
+	if [ "$dry_run" = yes ]; then return 0; fi
+	[ -x /usr/bin/hostler-agent ] || fail package-manager-failed "$pkg reports success, but /usr/bin/hostler-agent is missing"
+	progress "hostler-agent $(installed_version) is installed"
 }
 
 install_epel() {
@@ -797,6 +803,9 @@ agent_ini() {
 
 verb_start() {
 	need_root
+	if [ "$dry_run" = no ] && [ ! -e $conf/agent.ini ]; then
+		fail service-failed "$conf/agent.ini is missing: run the verb configure first"
+	fi
 	read_host
 	case $init in
 	systemd) start_systemd ;;
@@ -821,7 +830,8 @@ start_systemd() {
 		fail service-failed "systemd cannot enable $unit"
 	if run systemctl restart $unit && { [ "$dry_run" = yes ] || systemctl is-active --quiet $unit; }; then return 0; fi
 	systemctl status --no-pager --lines=10 $unit 2>&1 | tail -n 15 >&2 || :
-	fail service-failed "$unit is $(systemctl show --property=ActiveState,SubState,Result --value $unit | tr '\n' ' ')"
+	state=$(systemctl is-active $unit) || :
+	fail service-failed "$unit did not start: it is $state, $(systemctl show --property=Result $unit)"
 }
 
 add_init_script() { # add_init_script sysv|openrc
@@ -868,6 +878,17 @@ verb_all() {
 	verb_start
 }
 
+remove_rpm() {
+	case $pkg in
+	dnf | yum) managed "the removal" "$pkg" -y --disablerepo=* --setopt=plugins=0 --setopt=exit_on_lock=1 remove hostler-agent ;;
+	zypper) managed "the removal" zypper --non-interactive --no-refresh remove hostler-agent ;;
+	esac
+	# A key that stays would vouch for packages of a repository that is gone.
+	rpm -q gpg-pubkey --qf '%{name}-%{version}-%{release} %{summary}\n' 2>/dev/null | while read -r imported summary; do
+		case $summary in *'Hostler repository '*) run rpm -e "$imported" || : ;; esac
+	done
+}
+
 verb_uninstall() {
 	need_root
 	read_host
@@ -883,12 +904,14 @@ verb_uninstall() {
 	progress "removing hostler-agent"
 	case $pkg in
 	apt) if dpkg-query -W hostler-agent >/dev/null 2>&1; then managed "the removal" dpkg --purge hostler-agent; fi ;;
-	dnf | yum | zypper) if rpm -q hostler-agent >/dev/null 2>&1; then managed "the removal" rpm -e hostler-agent; fi ;;
+	*) if [ -x /usr/bin/hostler-agent ]; then remove_rpm; fi ;;
 	esac
 	remove /usr/bin/hostler-agent /usr/share/hostler-agent /etc/systemd/system/hostler-agent.service \
+		/etc/systemd/system/multi-user.target.wants/hostler-agent.service \
 		/etc/init.d/hostler-agent /etc/apt/sources.list.d/hostler.sources /etc/apt/sources.list.d/hostler.list \
 		/etc/apt/apt.conf.d/90hostler /etc/yum.repos.d/hostler.repo /etc/zypp/repos.d/hostler.repo \
-		/var/lib/apt/lists/*_repo_apt_dists_stable_* /etc/hostler-agent /var/lib/hostler-agent /var/log/hostler-agent
+		/var/lib/apt/lists/*_repo_apt_dists_stable_* /var/cache/dnf/hostler-* /var/cache/yum/*/*/hostler \
+		/var/cache/zypp/*/hostler /etc/hostler-agent /var/lib/hostler-agent /var/log/hostler-agent
 	if have update-rc.d && [ "$init" = sysv ]; then run update-rc.d hostler-agent remove >/dev/null 2>&1 || :; fi
 	if [ "$init" = systemd ]; then run systemctl daemon-reload || :; fi
 	progress "hostler-agent is removed"

@@ -135,14 +135,14 @@ func (f *Fleet) checkIdentity(ctx context.Context, cert *db.Certificate, hostnam
 	if other, ok := f.bySN[sn]; sn != "" && sn != cert.AgentSN && ok {
 		wrong, claimed = true, other.Name
 	}
+	var hostID *int64
+	if e, ok := f.bySN[cert.AgentSN]; ok {
+		hostID = new(e.ID)
+	}
 	now := f.opts.Now()
 	record := wrong && now.Sub(f.refused[cert.Serial]) >= refusalEvery
 	if record {
 		f.refused[cert.Serial] = now
-	}
-	var hostID *int64
-	if e, ok := f.bySN[cert.AgentSN]; ok {
-		hostID = &e.ID
 	}
 	f.mu.Unlock()
 	if !wrong {

@@ -138,6 +138,10 @@ func (f *Fleet) checkIdentity(ctx context.Context, cert *db.Certificate, hostnam
 	var hostID *int64
 	if e, ok := f.bySN[cert.AgentSN]; ok {
 		hostID = new(e.ID)
+		// Two clones that enrol at once may get one serial number; the second must not become the first.
+		if e.Name != cert.Hostname {
+			wrong, claimed = true, e.Name
+		}
 	}
 	now := f.opts.Now()
 	record := wrong && now.Sub(f.refused[cert.Serial]) >= refusalEvery

@@ -112,7 +112,10 @@ func (f *Fleet) beat(e *entry, r wire.StatusRequest, address string) []db.ChildA
 	e.children = make(map[string]db.ChildAgent, len(r.Agents))
 	e.State = db.HostHealthy
 	for _, c := range r.Agents {
-		e.children[c.Name] = db.ChildAgent{HostID: e.ID, Name: clip(c.Name), Version: clip(c.Version), Status: c.Status, Uptime: c.Uptime, SeenAt: now}
+		name := clip(c.Name)
+		e.children[name] = db.ChildAgent{
+			HostID: e.ID, Name: name, Version: clip(c.Version), Status: wire.ChildState(clip(string(c.Status))), Uptime: c.Uptime, SeenAt: now,
+		}
 		if c.Status == wire.ChildFatal || c.Status == wire.ChildKilled {
 			e.State = db.HostUnhealthy
 		}

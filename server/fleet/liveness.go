@@ -46,6 +46,7 @@ func (f *Fleet) sweep(ctx context.Context) {
 		}
 		losses = append(losses, loss{id, e.Name, e.State, e.LastSeenAt})
 		e.State = db.HostLost
+		f.dirty[id] = true // the batch stores it if stateChanged cannot
 		f.changed(e)
 	}
 	f.mu.Unlock()

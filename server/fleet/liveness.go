@@ -55,11 +55,16 @@ func (f *Fleet) sweep(ctx context.Context) {
 	}
 }
 
-// stateChanged stores a new state and records the losses and returns of hosts.
+// stateChanged stores a new state and records it.
 func (f *Fleet) stateChanged(ctx context.Context, id int64, name string, was, state db.HostState, seen *time.Time) {
 	if err := f.db.SetHostState(ctx, id, state); err != nil {
 		f.log.Error("cannot store a host's state", "host", name, "state", state, "err", err)
 	}
+	f.recordMove(ctx, id, name, was, state, seen)
+}
+
+// recordMove records the losses and returns of hosts; other changes of state are no events.
+func (f *Fleet) recordMove(ctx context.Context, id int64, name string, was, state db.HostState, seen *time.Time) {
 	e := db.Event{HostID: &id, Params: map[string]string{"host": name}}
 	if seen != nil {
 		e.Params["seen"] = seen.Format(time.RFC3339)

@@ -44,9 +44,11 @@ func (f *Fleet) Register(ctx context.Context, cert *db.Certificate, r wire.Regis
 	if err := f.db.UpsertHost(ctx, &h); err != nil {
 		return wire.RegisterReply{}, err
 	}
+	back := false
 	f.mu.Lock()
 	e, ok := f.bySN[cert.AgentSN]
 	if ok {
+		back = e.State == db.HostLost
 		h.LastSeenAt, h.StartedAt = e.LastSeenAt, e.StartedAt
 		e.Host.Host = h
 	} else {
@@ -55,6 +57,9 @@ func (f *Fleet) Register(ctx context.Context, cert *db.Certificate, r wire.Regis
 	}
 	f.changed(e)
 	f.mu.Unlock()
+	if back {
+		f.recordMove(ctx, h.ID, h.Name, db.HostLost, h.State, h.LastSeenAt)
+	}
 	f.events.Record(ctx, db.Event{Kind: event.HostRegistered, HostID: &h.ID, Params: map[string]string{"host": h.Name, "address": address}})
 	return wire.RegisterReply{AgentSN: h.AgentSN, Tags: h.Tags, Step: seconds(f.stepOf(&h))}, nil
 }

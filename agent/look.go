@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"hostler/agent/facts"
@@ -19,81 +20,83 @@ import (
 	"hostler/agent/state"
 )
 
-// configFlag parses the flags that commands have. A message has been printed where ok is false.
-func configFlag(command string, args []string, stderr io.Writer) (path string, ok bool) {
-	flags := flag.NewFlagSet("hostler-agent "+command, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&path, "config", settings.DefaultPath, "path of agent.ini")
+// readConfig parses the flags that the commands share and reads agent.ini.
+func readConfig(command string, args []string) (*settings.Settings, error) {
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	path := flags.String("config", settings.DefaultPath, "path of agent.ini")
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	s, err := settings.Read(*path)
+	if err != nil {
+		return nil, fmt.Errorf("%w; %w", err, errUsage)
+	}
+	return s, nil
+}
+
+func parse(flags *flag.FlagSet, args []string) error {
 	if err := flags.Parse(args); err != nil {
-		return "", false
+		return fmt.Errorf("%s: %w; %w", flags.Name(), err, errUsage)
 	}
 	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "hostler-agent: %s takes no argument: %q\n", command, flags.Arg(0))
-		return "", false
+		return fmt.Errorf("%s takes no argument: %q; %w", flags.Name(), flags.Arg(0), errUsage)
 	}
-	return path, true
+	return nil
 }
 
-func factsCommand(args []string, stdout, stderr io.Writer) int {
-	if _, ok := configFlag("facts", args, stderr); !ok {
-		return exitUsage
+func factsCommand(args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("facts", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	if err := parse(flags, args); err != nil {
+		return err
 	}
-	encoder := json.NewEncoder(stdout)
+	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(facts.Collect(context.Background(), "/")); err != nil {
-		fmt.Fprintln(stderr, "hostler-agent:", err)
-		return exitFailed
-	}
-	return exitOK
+	return encoder.Encode(facts.Collect(context.Background(), "/"))
 }
 
-func statusCommand(args []string, stdout, stderr io.Writer) int {
-	path, ok := configFlag("status", args, stderr)
-	if !ok {
-		return exitUsage
-	}
-	s, err := settings.Read(path)
+func statusCommand(args []string, out io.Writer) error {
+	s, err := readConfig("status", args)
 	if err != nil {
-		fmt.Fprintln(stderr, "hostler-agent:", err)
-		return exitUsage
+		return err
 	}
 	known, status, err := state.Peek(s.StateDir)
 	if err != nil {
-		fmt.Fprintln(stderr, "hostler-agent:", err)
-		return exitFailed
+		return err
 	}
 	expires, err := certificateEnd(filepath.Join(s.StateDir, state.IdentityFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintln(stderr, "hostler-agent:", err)
-		return exitFailed
+		return err
 	}
-	printStatus(stdout, s, &known, &status, expires)
-	return exitOK
+	_, err = io.WriteString(out, describe(s, &known, &status, expires))
+	return err
 }
 
-func printStatus(to io.Writer, s *settings.Settings, known *state.Values, status *state.Status, expires time.Time) {
+func describe(s *settings.Settings, known *state.Values, status *state.Status, expires time.Time) string {
+	var text strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(to, "%-17s %s\n", name+":", fmt.Sprintf(format, args...))
+		fmt.Fprintf(&text, "%-17s %s\n", name+":", fmt.Sprintf(format, args...))
 	}
-	enrolled := !expires.IsZero()
-	line("Enrolled", "%s", map[bool]string{true: "yes", false: "no"}[enrolled])
-	line("Hostname", "%s", s.Hostname)
-	if enrolled {
+	if expires.IsZero() {
+		line("Enrolled", "no")
+	} else {
+		line("Enrolled", "yes")
 		line("Serial number", "%s", known.AgentSN)
 		line("Certificate until", "%s", moment(expires))
 	}
-	if status.Server != "" {
-		line("Server", "%s (from %s)", status.Server, status.ServerSource)
-	} else {
+	line("Hostname", "%s", s.Hostname)
+	if status.Server == "" {
 		line("Server", "%s", s.SecuredAddress())
-	}
-	if status.Step != 0 {
+	} else {
+		line("Server", "%s (from %s)", status.Server, status.ServerSource)
 		line("Step", "%d s", status.Step)
 	}
 	line("Last heartbeat", "%s", moment(status.LastHeartbeat))
 	if status.LastError != "" {
 		line("Last error", "%s: %s", moment(status.LastErrorTime), status.LastError)
 	}
+	return text.String()
 }
 
 func moment(t time.Time) string {

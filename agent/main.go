@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,35 +24,37 @@ Commands:
 FILE is /etc/hostler-agent/agent.ini where it is not given.
 `
 
-// Exit codes.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2 // the command line or the configuration is wrong: trying again does not help
-)
+// errUsage is in the chain of errors that trying again does not mend: the command line or the configuration
+// is wrong. The process exits with 2 then, with 1 for every other error.
+var errUsage = errors.New("see \"hostler-agent help\"")
 
 func main() {
-	os.Exit(dispatch(os.Args[1:], os.Stdout, os.Stderr))
+	err := dispatch(os.Args[1:], os.Stdout)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "hostler-agent:", err)
+	if errors.Is(err, errUsage) {
+		os.Exit(2)
+	}
+	os.Exit(1)
 }
 
-func dispatch(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		args = []string{"help"}
+func dispatch(args []string, out io.Writer) error {
+	commands := map[string]func([]string, io.Writer) error{"run": runCommand, "status": statusCommand, "facts": factsCommand}
+	text := usage
+	if len(args) > 0 {
+		if command := commands[args[0]]; command != nil {
+			return command(args[1:], out)
+		}
+		switch args[0] {
+		case "version", "--version", "-version":
+			text = fmt.Sprintf("hostler-agent %s %s/%s\n", version, runtime.GOOS, runtime.GOARCH)
+		case "help", "--help", "-help", "-h":
+		default:
+			return fmt.Errorf("there is no command %q; %w", args[0], errUsage)
+		}
 	}
-	switch args[0] {
-	case "run":
-		return runCommand(args[1:], stderr)
-	case "status":
-		return statusCommand(args[1:], stdout, stderr)
-	case "facts":
-		return factsCommand(args[1:], stdout, stderr)
-	case "version", "--version", "-version":
-		fmt.Fprintf(stdout, "hostler-agent %s %s/%s\n", version, runtime.GOOS, runtime.GOARCH)
-	case "help", "--help", "-help", "-h":
-		fmt.Fprint(stdout, usage)
-	default:
-		fmt.Fprintf(stderr, "hostler-agent: there is no command %q\n\n%s", args[0], usage)
-		return exitUsage
-	}
-	return exitOK
+	_, err := io.WriteString(out, text)
+	return err
 }

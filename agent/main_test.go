@@ -16,11 +16,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A process built with -race waits a second before it exits, which a test of a quick stop cannot have.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"hostler-agent": main})
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error { env.Setenv("GORACE", os.Getenv("GORACE")); return nil },
+	})
 }
 
 // startAgent runs an agent until the test ends.

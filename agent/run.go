@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -39,43 +38,33 @@ func beSmall() {
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
 }
 
-func runCommand(args []string, stderr io.Writer) int {
-	path, ok := configFlag("run", args, stderr)
-	if !ok {
-		return exitUsage
-	}
-	current, err := settings.Read(path)
+func runCommand(args []string, _ io.Writer) error {
+	current, err := readConfig("run", args)
 	if err != nil {
-		fmt.Fprintln(stderr, "hostler-agent:", err)
-		return exitUsage
+		return err
 	}
 	beSmall()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	started := time.Now()
-	for {
-		again, err := serve(current, started, signals, stderr)
-		if err != nil {
-			fmt.Fprintln(stderr, "hostler-agent:", err)
-			return exitFailed
-		}
-		if again == nil {
-			return exitOK
-		}
-		current = again
+	for err == nil && current != nil {
+		current, err = serve(current, started, signals)
 	}
+	return err
 }
 
 // serve runs the agent until a signal ends it. It returns the settings to go on with, nil to stop.
-func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal, stderr io.Writer) (*settings.Settings, error) {
-	log, closeLog := openLog(s, stderr)
-	defer closeLog()
+func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal) (*settings.Settings, error) {
+	log, file := openLog(s)
+	if file != nil {
+		defer func() { _ = file.Close() }() // it never fails to its writer either
+	}
 	store, damage, err := state.Open(s.StateDir)
 	if err != nil {
 		log.Error("the agent cannot start", "error", err)
 		return nil, err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }() // the kernel gives the lock up in any case
 	if damage != nil {
 		log.Error("remembered settings are damaged; the agent starts without them", "error", damage)
 	}
@@ -95,7 +84,7 @@ func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal, st
 		return nil, err
 	}
 	if again == nil {
-		watchdog := time.AfterFunc(stopTimeout, func() { os.Exit(exitOK) })
+		watchdog := time.AfterFunc(stopTimeout, func() { os.Exit(0) })
 		defer watchdog.Stop()
 	}
 	cancel()
@@ -134,7 +123,7 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 	if err != nil {
 		return err
 	}
-	defer journal.Close()
+	defer func() { _ = journal.Close() }() // every line has been forced to the disk
 	if dropped > 0 {
 		log.Error("results of jobs are lost: their lines are damaged", "lines", dropped)
 	}
@@ -152,22 +141,17 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 }
 
 // openLog logs to the file, and to a terminal as well where there is one. Under systemd there is none, and the
-// journal would only hold everything twice. Without a file there is still standard error.
-func openLog(s *settings.Settings, stderr io.Writer) (*slog.Logger, func() error) {
+// journal would only hold everything twice. Without a file (nil) there is still standard error.
+func openLog(s *settings.Settings) (*slog.Logger, *logfile.File) {
 	file, err := logfile.Open(s.LogFile, s.LogSize, s.LogCount)
 	if err != nil {
-		log := slog.New(slog.NewTextHandler(stderr, nil))
+		log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 		log.Error("there is no log file", "error", err)
-		return log, func() error { return nil }
+		return log, nil
 	}
 	var to io.Writer = file
-	if terminal, ok := stderr.(*os.File); ok && isTerminal(terminal) {
-		to = io.MultiWriter(file, terminal)
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		to = io.MultiWriter(file, os.Stderr)
 	}
-	return slog.New(slog.NewTextHandler(to, nil)), file.Close
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return slog.New(slog.NewTextHandler(to, nil)), file
 }

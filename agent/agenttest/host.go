@@ -34,7 +34,7 @@ func NewHost(t testing.TB, server *Server, token string) *Host {
 		t.Fatal(err, damage)
 	}
 	h.Store = store
-	t.Cleanup(func() { store.Close() })
+	t.Cleanup(func() { _ = store.Close() })
 	return h
 }
 

@@ -5,8 +5,9 @@ package agenttest
 import (
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -45,6 +46,7 @@ type Server struct {
 	t           testing.TB
 	mu          sync.Mutex
 	running     []*http.Server
+	serving     sync.WaitGroup
 	connections map[net.Conn]http.ConnState
 }
 
@@ -87,8 +89,9 @@ func (s *Server) Stop() {
 	s.running = nil
 	s.mu.Unlock()
 	for _, server := range running {
-		server.Close()
+		_ = server.Close() // its listener may have failed already
 	}
+	s.serving.Wait()
 }
 
 // CloseIdle waits for a connection that no request is under way on and closes it, as a server does to idle ones.
@@ -99,7 +102,7 @@ func (s *Server) CloseIdle() {
 		defer s.mu.Unlock()
 		for connection, state := range s.connections {
 			if state == http.StateIdle {
-				connection.Close()
+				_ = connection.Close()
 				return true
 			}
 		}
@@ -119,22 +122,29 @@ func (s *Server) track(connection net.Conn, state http.ConnState) {
 
 func (s *Server) serve(address string, handler http.Handler, config *tls.Config) string {
 	s.t.Helper()
-	listener, err := net.Listen("tcp", address)
+	listener, err := new(net.ListenConfig).Listen(s.t.Context(), "tcp", address)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	server := &http.Server{Handler: handler, TLSConfig: config, ConnState: s.track, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{Handler: handler, TLSConfig: config, ConnState: s.track, ReadHeaderTimeout: time.Minute, ErrorLog: quiet}
 	s.mu.Lock()
 	s.running = append(s.running, server)
 	s.mu.Unlock()
-	go server.ServeTLS(listener, "", "")
+	s.serving.Go(func() {
+		if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			s.t.Errorf("the server ended: %v", err)
+		}
+	})
 	return listener.Addr().String()
 }
 
+// quiet drops what net/http has to say of connections that tests break.
+var quiet = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+
 func (s *Server) handshake() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+wire.PathCA, func(w http.ResponseWriter, _ *http.Request) { w.Write(s.CA.PEM) })
-	mux.HandleFunc("POST "+wire.PathEnroll, handle(s.Enrols, func(r *http.Request, ask wire.EnrollRequest) (wire.EnrollReply, error) {
+	mux.HandleFunc("GET "+wire.PathCA, func(w http.ResponseWriter, _ *http.Request) { s.write(w, s.CA.PEM) })
+	mux.HandleFunc("POST "+wire.PathEnroll, handle(s, s.Enrols, func(r *http.Request, ask wire.EnrollRequest) (wire.EnrollReply, error) {
 		if s.OnEnrol != nil {
 			if err := s.OnEnrol(ask); err != nil {
 				return wire.EnrollReply{}, err
@@ -147,25 +157,25 @@ func (s *Server) handshake() http.Handler {
 
 func (s *Server) secured() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+wire.PathRegister, handle(s.Registers, func(r *http.Request, ask wire.RegisterRequest) (wire.RegisterReply, error) {
+	mux.HandleFunc("POST "+wire.PathRegister, handle(s, s.Registers, func(r *http.Request, ask wire.RegisterRequest) (wire.RegisterReply, error) {
 		if s.OnRegister != nil {
 			return s.OnRegister(ask)
 		}
 		return wire.RegisterReply{AgentSN: ask.AgentSN}, nil
 	}))
-	mux.HandleFunc("POST "+wire.PathStatus, handle(s.Statuses, func(r *http.Request, ask wire.StatusRequest) (wire.StatusReply, error) {
+	mux.HandleFunc("POST "+wire.PathStatus, handle(s, s.Statuses, func(r *http.Request, ask wire.StatusRequest) (wire.StatusReply, error) {
 		if s.OnStatus != nil {
 			return s.OnStatus(ask)
 		}
 		return wire.StatusReply{}, nil
 	}))
-	mux.HandleFunc("POST "+wire.PathJobResult, handle(s.Results, func(r *http.Request, ask []wire.JobResult) (wire.ResultReply, error) {
+	mux.HandleFunc("POST "+wire.PathJobResult, handle(s, s.Results, func(r *http.Request, ask []wire.JobResult) (wire.ResultReply, error) {
 		if s.OnResults != nil {
 			return s.OnResults(ask)
 		}
 		return wire.ResultReply{}, nil
 	}))
-	mux.HandleFunc("POST "+wire.PathRenew, handle(s.Renews, func(r *http.Request, ask wire.RenewRequest) (wire.EnrollReply, error) {
+	mux.HandleFunc("POST "+wire.PathRenew, handle(s, s.Renews, func(r *http.Request, ask wire.RenewRequest) (wire.EnrollReply, error) {
 		if s.OnRenew != nil {
 			if err := s.OnRenew(ask); err != nil {
 				return wire.EnrollReply{}, err
@@ -184,29 +194,39 @@ func (s *Server) issue(csr, agentSN string) wire.EnrollReply {
 	return wire.EnrollReply{AgentSN: agentSN, Certificate: string(certificate), CA: string(s.CA.PEM)}
 }
 
+func (s *Server) write(w io.Writer, body []byte) {
+	if _, err := w.Write(body); err != nil {
+		s.t.Logf("the agent did not wait for its answer: %v", err)
+	}
+}
+
 // handle decodes a request, answers it and then tells the test; an error that is no *link.Refusal becomes
 // a 500.
-func handle[In, Out any](arrived chan<- In, answer func(*http.Request, In) (Out, error)) http.HandlerFunc {
+func handle[In, Out any](s *Server, arrived chan<- In, answer func(*http.Request, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
 		decoder := json.NewDecoder(r.Body)
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&in); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+			s.t.Errorf("cannot decode a request to %s: %v", r.URL, err)
 		}
 		out, err := answer(r, in)
-		if refusal, ok := err.(*link.Refusal); ok {
+		status, reply := http.StatusOK, any(out)
+		if err != nil {
+			status, reply = http.StatusInternalServerError, nil
+		}
+		if refusal, ok := link.AsRefusal(err); ok {
+			status, reply = refusal.Status, wire.ErrorReply{Error: refusal.Cause}
 			if refusal.RetryAfter > 0 {
 				w.Header().Set("Retry-After", strconv.Itoa(int(refusal.RetryAfter.Seconds())))
 			}
-			w.WriteHeader(refusal.Status)
-			json.NewEncoder(w).Encode(wire.ErrorReply{Error: refusal.Cause})
-		} else if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		} else {
-			json.NewEncoder(w).Encode(out)
 		}
+		body, err := json.Marshal(reply)
+		if err != nil {
+			s.t.Errorf("cannot encode an answer: %v", err)
+		}
+		w.WriteHeader(status)
+		s.write(w, body)
 		arrived <- in
 	}
 }

@@ -66,11 +66,11 @@ func (e *Enroller) Identity(ctx context.Context) (*Identity, error) {
 			return nil, ctx.Err()
 		}
 		e.store.Note(func(s *state.Status) { s.LastError, s.LastErrorTime = err.Error(), e.clock.Now() })
-		retry := e.clock.After(backoff.After(err))
-		if link.Code(err) == codeNoToken {
-			retry = nil // only another agent.ini helps
-		}
 		e.log.Error("not enrolled", "server", e.settings.HandshakeAddress(), "error", err)
+		var retry <-chan time.Time // where only another agent.ini helps, there is none
+		if link.Code(err) != codeNoToken {
+			retry = e.clock.After(backoff.After(err))
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -114,8 +114,8 @@ func (e *Enroller) authority(ctx context.Context) (*x509.Certificate, error) {
 			return ca, nil
 		}
 	}
-	// Whoever answers is not trusted yet; what it says is worth its pin.
-	client := link.NewClient(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true})
+	// Whoever answers is not trusted: what it says is public, and is dropped below unless it has the pin.
+	client := link.NewClient(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}) //nolint:gosec // pinned, see above
 	defer client.CloseIdleConnections()
 	text, err = link.Get(ctx, client, e.handshakeURL(wire.PathCA))
 	if err != nil {

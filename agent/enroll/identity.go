@@ -10,11 +10,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"time"
 
+	"hostler/agent/link"
 	"hostler/agent/state"
 )
 
@@ -81,7 +81,7 @@ func parse(text []byte, ca *x509.Certificate) (*Identity, error) {
 		return nil, errors.New("cannot use the certificate: it names no agent")
 	}
 	life := leaf.NotAfter.Sub(leaf.NotBefore)
-	renewAt := leaf.NotBefore.Add(life/3*2 + mathrand.N(life/20+1))
+	renewAt := leaf.NotBefore.Add(life/3*2 + link.Jitter(life/20))
 	return &Identity{Certificate: pair, CA: ca, RenewAt: renewAt}, nil
 }
 

@@ -52,7 +52,7 @@ func (h host) read(name string) []byte {
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	content, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return nil

@@ -45,10 +45,22 @@ func (h host) container() string {
 
 // firmware maps what DMI tables begin with to a hypervisor.
 var firmware = []struct{ prefix, name string }{
-	{"KVM", "kvm"}, {"OpenStack", "kvm"}, {"KubeVirt", "kvm"}, {"Amazon EC2", "amazon"}, {"QEMU", "qemu"},
-	{"VMware", "vmware"}, {"VMW", "vmware"}, {"innotek GmbH", "oracle"}, {"VirtualBox", "oracle"}, {"Xen", "xen"},
-	{"Bochs", "bochs"}, {"Parallels", "parallels"}, {"BHYVE", "bhyve"}, {"Hyper-V", "microsoft"},
-	{"Google Compute Engine", "google"}, {"Apple Virtualization", "apple"},
+	{"KVM", "kvm"},
+	{"OpenStack", "kvm"},
+	{"KubeVirt", "kvm"},
+	{"Amazon EC2", "amazon"},
+	{"QEMU", "qemu"},
+	{"VMware", "vmware"},
+	{"VMW", "vmware"},
+	{"innotek GmbH", "oracle"},
+	{"VirtualBox", "oracle"},
+	{"Xen", "xen"},
+	{"Bochs", "bochs"},
+	{"Parallels", "parallels"},
+	{"BHYVE", "bhyve"},
+	{"Hyper-V", "microsoft"},
+	{"Google Compute Engine", "google"},
+	{"Apple Virtualization", "apple"},
 }
 
 func (h host) machine() string {

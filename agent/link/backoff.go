@@ -1,9 +1,17 @@
 package link
 
 import (
-	"math/rand/v2"
+	"crypto/rand"
+	"encoding/binary"
 	"time"
 )
+
+// Jitter returns a random duration from 0 to most.
+func Jitter(most time.Duration) time.Duration {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // by its documentation it never fails
+	return time.Duration(binary.NativeEndian.Uint64(random[:]) % uint64(most+1))
+}
 
 // Backoff gives growing, jittered waits between attempts. The jitter keeps thousands of agents that lost
 // their server in the same second from coming back in the same second.
@@ -18,14 +26,14 @@ type Backoff struct {
 func (b *Backoff) Next() time.Duration {
 	bound := min(max(b.next, b.First), b.Max)
 	b.next = bound * 2
-	return bound/2 + rand.N(bound/2+1)
+	return bound/2 + Jitter(bound/2)
 }
 
 // After returns how long to wait after err: what the server asked for, spread by up to a quarter, or Next.
 func (b *Backoff) After(err error) time.Duration {
 	wait := b.Next()
 	if refusal, ok := AsRefusal(err); ok && refusal.RetryAfter > 0 {
-		return refusal.RetryAfter + rand.N(refusal.RetryAfter/4+1)
+		return refusal.RetryAfter + Jitter(refusal.RetryAfter/4)
 	}
 	return wait
 }

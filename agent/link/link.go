@@ -149,7 +149,7 @@ func exchange(client *http.Client, request *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the server: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // only read
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the answer: %w", err)

@@ -43,8 +43,10 @@ func TestRefusals(t *testing.T) {
 		code       string
 		wait       time.Duration
 	}{
-		"with words": {403, "", `{"error":{"code":"wrong_host","message":"no","hint":"try"}}`,
-			"the server refused: no [wrong_host]; try", "wrong_host", 0},
+		"with words": {
+			403, "", `{"error":{"code":"wrong_host","message":"no","hint":"try"}}`,
+			"the server refused: no [wrong_host]; try", "wrong_host", 0,
+		},
 		"busy":             {429, "7", `{"error":{"code":"too_many_requests","message":"busy"}}`, "busy", "too_many_requests", 7 * time.Second},
 		"busy for ever":    {503, "999999", "", "503 Service Unavailable", "", time.Hour},
 		"a date to wait":   {503, "Fri, 31 Dec 1999 23:59:59 GMT", "", "503", "", 0},

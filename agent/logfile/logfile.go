@@ -6,6 +6,7 @@
 package logfile
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -73,14 +74,13 @@ func (f *File) Close() error {
 }
 
 func (f *File) open() error {
-	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	info, err := file.Stat()
 	if err != nil {
-		file.Close()
-		return err
+		return errors.Join(err, file.Close())
 	}
 	f.file, f.written = file, info.Size()
 	return nil
@@ -96,10 +96,10 @@ func (f *File) append(record []byte) bool {
 	return err == nil
 }
 
-// rotate ignores errors of the renames: where one fails the log grows on or loses its oldest part, and
+// rotate ignores errors: where one fails the log grows on or loses its oldest part, and
 // the next Write tries again.
 func (f *File) rotate() {
-	f.file.Close()
+	_ = f.file.Close()
 	f.file = nil
 	if f.count == 0 {
 		_ = os.Remove(f.path)

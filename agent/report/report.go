@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -55,7 +54,7 @@ type Reporter struct {
 
 	registered bool
 	lastBeat   time.Time // last heartbeat that the server answered; zero: none since registration
-	jitter     float64   // of the interval after it
+	jitter     int       // thousandths of the interval after it
 	renewAt    time.Time
 	resultsAt  time.Time // not before this
 	quietUntil time.Time // nothing is sent before this
@@ -185,7 +184,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 	}
 	// By the document the reply's errcode means nothing; only its jobs and its step count.
 	r.lastBeat = now
-	r.jitter = 0.9 + 0.2*rand.Float64()
+	r.jitter = 900 + int(link.Jitter(200))
 	r.setStep(reply.Step)
 	r.Runner.Submit(reply.Jobs)
 	r.retry.Reset()

@@ -175,10 +175,10 @@ func TestTheServerSetsTheStep(t *testing.T) {
 		return wire.StatusReply{Step: next}, nil
 	}
 	f.start()
-	for _, want := range []time.Duration{20, 600, 600, 600, 1} {
+	for _, want := range []int{20, 600, 600, 600, 1} {
 		agenttest.Receive(t, f.Statuses)
 		wait := f.host.Clock.Waiting()
-		if wait < want*time.Second*9/10 || wait > want*time.Second*11/10 {
+		if wait < time.Duration(want)*900*time.Millisecond || wait > time.Duration(want)*1100*time.Millisecond {
 			t.Errorf("waits %v, want about %d s", wait, want)
 		}
 		if want != 1 {

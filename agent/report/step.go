@@ -23,7 +23,7 @@ func (r *Reporter) beatDue() time.Time {
 	if r.lastBeat.IsZero() {
 		return r.lastBeat
 	}
-	return r.lastBeat.Add(time.Duration(float64(r.interval()) * r.jitter))
+	return r.lastBeat.Add(r.interval() / 1000 * time.Duration(r.jitter))
 }
 
 // setStep takes over the step of a reply; 0 leaves it as it is.

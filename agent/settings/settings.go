@@ -6,6 +6,7 @@ package settings
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -60,18 +61,18 @@ func defaults(path string) *Settings {
 
 // keys says how each "section.key" is taken over; an error becomes one of its line.
 var keys = map[string]func(s *Settings, text string) error{
-	"server.host":           func(s *Settings, text string) (err error) { s.Host, err = name(text); return },
-	"server.handshake_port": func(s *Settings, text string) (err error) { s.HandshakePort, err = number(text, 1, 65535); return },
-	"server.secured_port":   func(s *Settings, text string) (err error) { s.SecuredPort, err = number(text, 1, 65535); return },
-	"server.ca_pin":         func(s *Settings, text string) (err error) { s.CAPin, err = pin(text); return },
-	"agent.hostname":        func(s *Settings, text string) (err error) { s.Hostname, err = name(text); return },
-	"agent.token":           func(s *Settings, text string) error { s.Token = text; return nil },
-	"agent.step":            func(s *Settings, text string) (err error) { s.Step, err = number(text, MinStep, MaxStep); return },
-	"agent.state_dir":       func(s *Settings, text string) (err error) { s.StateDir, err = absolute(text); return },
-	"agent.agents_dir":      func(s *Settings, text string) (err error) { s.AgentsDir, err = absolute(text); return },
-	"agent.log_file":        func(s *Settings, text string) (err error) { s.LogFile, err = absolute(text); return },
-	"log.size":              func(s *Settings, text string) (err error) { s.LogSize, err = size(text); return },
-	"log.count":             func(s *Settings, text string) (err error) { s.LogCount, err = number(text, 0, 100); return },
+	"server.host":           func(s *Settings, text string) (err error) { s.Host, err = name(text); return err },
+	"server.handshake_port": func(s *Settings, text string) (err error) { s.HandshakePort, err = number(text, 1, 65535); return err },
+	"server.secured_port":   func(s *Settings, text string) (err error) { s.SecuredPort, err = number(text, 1, 65535); return err },
+	"server.ca_pin":         func(s *Settings, text string) (err error) { s.CAPin, err = pin(text); return err },
+	"agent.hostname":        func(s *Settings, text string) (err error) { s.Hostname, err = name(text); return err },
+	"agent.token":           func(s *Settings, text string) (err error) { s.Token, err = token(text); return err },
+	"agent.step":            func(s *Settings, text string) (err error) { s.Step, err = number(text, MinStep, MaxStep); return err },
+	"agent.state_dir":       func(s *Settings, text string) (err error) { s.StateDir, err = absolute(text); return err },
+	"agent.agents_dir":      func(s *Settings, text string) (err error) { s.AgentsDir, err = absolute(text); return err },
+	"agent.log_file":        func(s *Settings, text string) (err error) { s.LogFile, err = absolute(text); return err },
+	"log.size":              func(s *Settings, text string) (err error) { s.LogSize, err = size(text); return err },
+	"log.count":             func(s *Settings, text string) (err error) { s.LogCount, err = number(text, 0, 100); return err },
 }
 
 // Read reads and checks the agent.ini at path. Errors name the file and the line.
@@ -154,6 +155,13 @@ func pin(text string) (string, error) {
 	text = strings.ToLower(text)
 	if raw, err := hex.DecodeString(text); err != nil || len(raw) != 32 {
 		return "", fmt.Errorf("must be a SHA-256 in 64 hexadecimal digits, not %.80q", text)
+	}
+	return text, nil
+}
+
+func token(text string) (string, error) {
+	if len(text) > 512 || strings.ContainsAny(text, " \t") {
+		return "", errors.New("is no token: it has blanks or more than 512 characters")
 	}
 	return text, nil
 }

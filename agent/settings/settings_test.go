@@ -72,6 +72,7 @@ func TestReadRefuses(t *testing.T) {
 		"long host":       {"[server]\nhost = " + strings.Repeat("a.", 127) + "a\n", `line 2: host is neither`},
 		"port":            {"[server]\n\nsecured_port = 65536\n", "line 3: secured_port must be a number from 1 to 65535"},
 		"pin":             {"[server]\nca_pin = abc\n", "line 2: ca_pin must be a SHA-256"},
+		"token":           {server + "[agent]\ntoken = a b\n", "line 5: token is no token"},
 		"step 0":          {server + "[agent]\nstep = 0\n", "line 5: step must be a number from 1 to 86400"},
 		"relative path":   {server + "[agent]\nstate_dir = x\n", "line 5: state_dir must be an absolute path"},
 		"log size":        {server + "[log]\nsize = 1K\n", "line 5: size must be from 4K"},

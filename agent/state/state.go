@@ -57,11 +57,10 @@ func Open(dir string) (store *Store, damage, err error) {
 		return nil, nil, fmt.Errorf("cannot open state directory: %w", err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = ErrInUse
 		}
-		return nil, nil, fmt.Errorf("cannot lock %s: %w", dir, err)
+		return nil, nil, fmt.Errorf("cannot lock %s: %w", dir, errors.Join(err, lock.Close()))
 	}
 	store = &Store{dir: dir, lock: lock}
 	content, err := os.ReadFile(store.Path("state.json"))

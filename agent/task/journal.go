@@ -188,7 +188,7 @@ func (j *Journal) compact() error {
 		return fmt.Errorf("cannot keep the results of jobs: %w", err)
 	}
 	if j.file != nil {
-		j.file.Close()
+		_ = j.file.Close() // the file it wrote to has been replaced
 	}
 	if j.file, err = os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0); err != nil {
 		return fmt.Errorf("cannot keep the results of jobs: %w", err)

@@ -133,9 +133,9 @@ func (s *Settings) hostnameFromKernel() error {
 var namePattern = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
 func name(text string) (string, error) {
-	text = strings.ToLower(text)
-	if net.ParseIP(text) != nil {
-		return text, nil
+	text = strings.ToLower(strings.TrimSuffix(text, "."))
+	if ip := net.ParseIP(text); ip != nil {
+		return ip.String(), nil
 	}
 	if len(text) > 253 || !namePattern.MatchString(text) {
 		return "", fmt.Errorf("is neither a host name nor an IP address: %.80q", text)

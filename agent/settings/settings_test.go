@@ -19,7 +19,7 @@ func write(t *testing.T, content string) string {
 }
 
 func TestReadFillsInTheDefaults(t *testing.T) {
-	path := write(t, "[server]\nhost = Hostler.Example ; advertised\nca_pin = "+pinText+"\n[agent]\nhostname = Node1.lab.test\n")
+	path := write(t, "[server]\nhost = Hostler.Example. ; advertised\nca_pin = "+pinText+"\n[agent]\nhostname = Node1.lab.test\n")
 	s, err := Read(path)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestReadFillsInTheDefaults(t *testing.T) {
 }
 
 func TestReadTakesEveryKey(t *testing.T) {
-	s, err := Read(write(t, "[server]\nhost = ::1\nhandshake_port = 1\nsecured_port = 2\nca_pin = "+pinText+`
+	s, err := Read(write(t, "[server]\nhost = 0:0::1\nhandshake_port = 1\nsecured_port = 2\nca_pin = "+pinText+`
 [agent]
 hostname = 10.0.0.1
 token = secret

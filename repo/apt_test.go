@@ -168,7 +168,7 @@ func TestAptRefusesAnotherRepositorysKey(t *testing.T) {
 	r := mustOpen(t, t.TempDir())
 	mustPublish(t, r, "1.0.0")
 	f := newFront(t, r)
-	mustWrite(t, f.key, string(mustOpen(t, t.TempDir()).PublicKeyArmored()))
+	mustWrite(t, f.key, string(mustOpenOwn(t, t.TempDir()).PublicKeyArmored()))
 	apt, _ := aptRoot(t, f)
 	if out, err := apt("update"); err == nil || !strings.Contains(out, "NO_PUBKEY") {
 		t.Errorf("apt-get update: error %v, want NO_PUBKEY:\n%s", err, out)

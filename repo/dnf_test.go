@@ -79,7 +79,7 @@ func TestDnfRefusesAnotherRepositorysKey(t *testing.T) {
 	r := mustOpen(t, t.TempDir())
 	mustPublish(t, r, "1.0.0")
 	f := newFront(t, r)
-	mustWrite(t, f.key, string(mustOpen(t, t.TempDir()).PublicKeyArmored()))
+	mustWrite(t, f.key, string(mustOpenOwn(t, t.TempDir()).PublicKeyArmored()))
 	dnf, _ := dnfRoot(t, f)
 	if out, err := dnf("install", "hostler-agent"); err == nil || !strings.Contains(out, "GPG") {
 		t.Errorf("dnf install: error %v, want a refusal of the signature:\n%s", err, out)

@@ -222,7 +222,8 @@ read_host() {
 installed_version() {
 	if [ -n "$root" ] || ! [ -x /usr/bin/hostler-agent ]; then return 0; fi
 	said=$(limited 10 /usr/bin/hostler-agent --version 2>/dev/null </dev/null) || return 0
-	printf '%s\n' "${said##* }"
+	said=${said#hostler-agent }
+	printf '%s\n' "${said%% *}"
 }
 
 free_kb() { # free_kb DIRECTORY

@@ -10,9 +10,12 @@ var installPhase = Phase{Name: "install", Title: "Install the agent", timeout: 1
 
 // install installs the agent's package by the host's package manager, or its archive where there is none.
 func install(ctx context.Context, r *run) error {
-	args := []string{"--version", r.AgentVersion, "--wait", strconv.Itoa(int(r.Limits.Package.Seconds()))}
+	args := []string{"--version", r.AgentVersion, "--wait", r.packageWait()}
 	if r.EPEL {
 		args = append(args, "--epel")
 	}
 	return r.script(ctx, nil, "install", args...)
 }
+
+// packageWait is how many seconds the script waits for a busy package manager.
+func (r *run) packageWait() string { return strconv.Itoa(int(r.Limits.Package.Seconds())) }

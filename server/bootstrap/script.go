@@ -3,8 +3,6 @@ package bootstrap
 import (
 	"context"
 	"strings"
-
-	"hostler/server/operation"
 )
 
 // What the setup script prefixes lines with that are meant for the server.
@@ -46,7 +44,7 @@ func (r *run) fed(ctx context.Context, as privilege, prepare string, each func(l
 }
 
 // execute runs a command, writes its output to the task's log, and turns a bad end into a failure. each, if
-// not nil, gets the lines of standard output.
+// not nil, gets the lines of standard output, which are then no part of a failure's last lines.
 func (r *run) execute(ctx context.Context, c command, each func(line string)) error {
 	var said, last string
 	var tail []string
@@ -57,6 +55,8 @@ func (r *run) execute(ctx context.Context, c command, each func(line string)) er
 		}
 		if !errors && each != nil {
 			each(text)
+			r.task.Logf("%s", printable(text))
+			return
 		}
 		if rest, ok := strings.CutPrefix(text, errorPrefix); ok && errors {
 			_, said, _ = strings.Cut(rest, ": ")
@@ -79,7 +79,7 @@ func (r *run) execute(ctx context.Context, c command, each func(line string)) er
 	return r.judge(o, said, last, tail)
 }
 
-// judge turns a command's end into a failure, or nil.
+// judge turns a command's end into a failure, or nil. The failure's argument "output" holds the last lines.
 func (r *run) judge(o outcome, said, last string, tail []string) error {
 	if o.status == 0 && o.started {
 		return nil
@@ -102,12 +102,6 @@ func (r *run) judge(o outcome, said, last string, tail []string) error {
 	if !ok {
 		code = codeScriptFailed
 	}
-	f := fail(code, nil, "host", host, "cause", strings.TrimSuffix(printable(said), "."), "status", o.String(), "output", strings.Join(tail, "\n"),
-		"server", r.Advertise, "handshake", port(r.HandshakePort), "secured", port(r.SecuredPort))
-	if code == codePackageFailed && last != said && len(tail) > 0 {
-		f.Cause = strings.TrimSuffix(f.Cause, ".") + ": " + last
-	}
-	return f
+	return fail(code, nil, "host", host, "cause", strings.TrimSuffix(printable(said), "."), "status", o.String(),
+		"output", strings.Join(tail, "\n"), "server", r.Advertise, "handshake", port(r.HandshakePort), "secured", port(r.SecuredPort))
 }
-
-var _ error = (*operation.Failure)(nil)

@@ -107,6 +107,8 @@ func (s *sshd) writeUsers() {
 	hash := strings.TrimSpace(runTool(s.t, "openssl", "passwd", "-6", testPassword))
 	passwd, err := os.ReadFile("/etc/passwd")
 	must(s.t, err)
+	// What the machine's root has in its start files is none of the test's business.
+	passwd = bytes.Replace(passwd, []byte(":/root:"), []byte(":"+s.dir+":"), 1)
 	shadow := []byte("root:*:19000::::::\n")
 	for i, name := range []string{userAsked, userFree, userRefused, userNoShell} {
 		shell := "/bin/sh"
@@ -143,20 +145,46 @@ func (s *sshd) serve() {
 
 // one serves one connection; it returns when the client has gone.
 func (s *sshd) one(f *os.File) {
-	config := filepath.Join(s.dir, "sshd_config")
-	cmd := exec.Command("/usr/sbin/sshd", "-i", "-e", "-f", config)
-	if os.Geteuid() == 0 {
-		inside := `mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && cd "$1" && ` +
-			`for f in passwd shadow sudoers; do [ ! -e /etc/$f ] || mount --bind $f /etc/$f; done && ` +
-			`exec /usr/sbin/sshd -i -e -f "$1/sshd_config"`
-		cmd = exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", inside, "sh", s.dir) //nolint:gosec // the test's own directory
-	}
+	cmd := s.command("-i")
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, &stderr
 	_ = cmd.Run()
 	if stderr.Len() > 0 {
 		s.t.Logf("sshd: %s", strings.TrimSpace(stderr.String()))
 	}
+}
+
+// command is sshd with its own users.
+func (s *sshd) command(args ...string) *exec.Cmd {
+	args = append([]string{"/usr/sbin/sshd", "-e", "-f", filepath.Join(s.dir, "sshd_config")}, args...)
+	if os.Geteuid() != 0 {
+		return exec.Command(args[0], args[1:]...) //nolint:gosec // the test's own arguments
+	}
+	const inside = `mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && cd "$1" && shift && ` +
+		`for f in passwd shadow sudoers; do [ ! -e /etc/$f ] || mount --bind $f /etc/$f; done && exec "$@"`
+	args = append([]string{"-m", "--propagation", "private", "sh", "-c", inside, "sh", s.dir}, args...)
+	return exec.Command("unshare", args...) //nolint:gosec // the test's own arguments
+}
+
+// daemon makes the server one process that listens by itself, as on a host.
+func (s *sshd) daemon() {
+	s.t.Helper()
+	address := s.listener.Addr().String()
+	must(s.t, s.listener.Close())
+	s.wg.Wait()
+	cmd := s.command("-D", "-o", "ListenAddress="+address)
+	must(s.t, cmd.Start())
+	s.t.Cleanup(func() {
+		must(s.t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	})
+	eventually(s.t, "sshd listens", func() bool {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
+	})
 }
 
 func (s *sshd) port() int { return s.listener.Addr().(*net.TCPAddr).Port }

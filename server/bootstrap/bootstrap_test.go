@@ -1,0 +1,474 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/event"
+	"hostler/server/fleet"
+	"hostler/server/operation"
+	"hostler/server/trust"
+)
+
+const testToken = "TOKENMARKER"
+
+var regexpDirectory = regexp.MustCompile(`/tmp/hostler-[a-z0-9]+`)
+
+// rig runs bootstrap operations on the real engine.
+type rig struct {
+	t       testing.TB
+	b       *Bootstrap
+	engine  *operation.Engine
+	changes chan struct{}
+
+	mu     sync.Mutex
+	tokens []trust.TokenSpec
+}
+
+// newRig returns a rig whose hosts register at once. change, if not nil, changes the options.
+func newRig(t testing.TB, script string, change func(*Options)) *rig {
+	t.Helper()
+	r := &rig{t: t, changes: make(chan struct{}, 1)}
+	o := newBootstrap(t).Options
+	o.Advertise, o.HandshakePort, o.SecuredPort = "server.test", 8440, 8441
+	o.AgentVersion, o.Script, o.CA, o.CAPin = "1.2.3", []byte(script), []byte("the CA"), strings.Repeat("a", 64)
+	o.RepositoryKey = func() []byte { return []byte("the key") }
+	o.Await = everyHost
+	o.MintToken = func(_ context.Context, s trust.TokenSpec) (string, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.tokens = append(r.tokens, s)
+		return testToken, nil
+	}
+	if change != nil {
+		change(&o)
+	}
+	r.b = New(o)
+	bus, err := event.OpenBus("", o.Log)
+	must(t, err)
+	t.Cleanup(bus.Close)
+	_, err = bus.Subscribe("operation.*", func(string, []byte) {
+		select {
+		case r.changes <- struct{}{}:
+		default:
+		}
+	})
+	must(t, err)
+	r.engine = operation.New(o.DB, bus, event.NewLog(o.DB, bus, o.Log), o.Log)
+	r.engine.Register(r.b.Kind())
+	t.Cleanup(func() { must(t, r.engine.Stop(context.Background())) })
+	return r
+}
+
+// everyHost is a fleet in which the host of every task has registered and just sent a heartbeat.
+func everyHost(ctx context.Context, want func(fleet.Host) bool) (fleet.Host, error) {
+	now := db.Now()
+	for id := range int64(200) {
+		h := fleet.Host{Host: db.Host{
+			ID: id + 1000, TaskID: &id, OSName: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64",
+			RegisteredAt: &now, LastSeenAt: &now, Facts: &wire.Facts{Memory: 16_600_000_000},
+		}}
+		if want(h) {
+			return h, nil
+		}
+	}
+	return noHost(ctx, want)
+}
+
+func noHost(ctx context.Context, _ func(fleet.Host) bool) (fleet.Host, error) {
+	<-ctx.Done()
+	return fleet.Host{}, ctx.Err()
+}
+
+// start starts an operation with one task per name, all on the same sshd.
+func (r *rig) start(s *sshd, c *Credentials, names ...string) *db.Operation {
+	r.t.Helper()
+	spec := Spec("", "tester", names, c)
+	for i := range spec.Tasks {
+		spec.Tasks[i].Params = TaskParams{Address: "127.0.0.1", Port: s.port()}
+	}
+	o, err := r.engine.Start(r.t.Context(), spec)
+	must(r.t, err)
+	return o
+}
+
+// wait waits until the operation has ended and returns its tasks.
+func (r *rig) wait(id int64) []db.Task {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	for {
+		o, err := r.b.DB.Operation(ctx, id)
+		must(r.t, err)
+		if o.State.Ended() {
+			tasks, err := r.b.DB.Tasks(ctx, id)
+			must(r.t, err)
+			return tasks
+		}
+		select {
+		case <-r.changes:
+		case <-ctx.Done():
+			r.t.Fatal("the operation does not end")
+		}
+	}
+}
+
+func (r *rig) log(task int64) string {
+	r.t.Helper()
+	body, _, err := r.b.DB.ReadLog(r.t.Context(), task, 0, 1<<20)
+	must(r.t, err)
+	return string(body)
+}
+
+// one runs one host and returns its task.
+func (r *rig) one(s *sshd, c *Credentials) db.Task {
+	r.t.Helper()
+	return r.wait(r.start(s, c, "node1.test").ID)[0]
+}
+
+func wantDone(t testing.TB, r *rig, task db.Task) {
+	t.Helper()
+	if task.State != db.Done {
+		t.Fatalf("task %s: %+v\n%s", task.State, task.Problem, r.log(task.ID))
+	}
+}
+
+// recorder is a setup script that writes down how it was called. RECORD is replaced by a file's name.
+const recorder = `
+{ printf '%s' "$(id -u)"; printf ' [%s]' "$@"; echo; } >>RECORD
+case $1 in
+detect) printf '%s\n' 'os_name="Debian GNU/Linux 12 (bookworm)"' arch=amd64 mem_kb=16000000 ;;
+repository) cat "$5" "$7" >>RECORD; echo >>RECORD ;;
+configure) read -r token; echo "token $token" >>RECORD ;;
+esac
+echo "hostler: progress: $1 is done"
+`
+
+func record(t testing.TB, script string) (text, file string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hostler-record-")
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	must(t, os.Chmod(dir, 0o777)) //nolint:gosec // other users write here
+	file = filepath.Join(dir, "record")
+	write(t, file, nil, 0o666)
+	return strings.ReplaceAll(script, "RECORD", file), file
+}
+
+func TestBootstrap(t *testing.T) {
+	tests := []struct {
+		name, user string
+		password   string // for sudo
+		uids       string // of the verbs
+	}{
+		{"as the user", "", "", ""},
+		{"sudo without password", userFree, "", "64001 0 0 0 0 0"},
+		{"sudo with password", userAsked, testPassword, "64000 0 0 0 0 0"},
+		{"password that sudo does not ask for", userFree, "x", "64001 0 0 0 0 0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			needsRoot(t)
+			script, file := record(t, recorder)
+			r := newRig(t, script, nil)
+			c, key := login(t)
+			if tt.user != "" {
+				c.User = tt.user
+			}
+			c.SudoPassword = []byte(tt.password)
+			task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
+			wantDone(t, r, task)
+			checkRecord(t, file, tt.uids)
+			if task.Note != "Debian 12 · amd64 · 15 GB" || *task.HostID != task.ID+1000 {
+				t.Errorf("note %q, host %d", task.Note, *task.HostID)
+			}
+			if s := r.tokens; len(s) != 1 || s[0].Hostname != "node1.test" || *s[0].TaskID != task.ID || s[0].Uses != 1 {
+				t.Errorf("tokens %+v", s)
+			}
+			log := r.log(task.ID)
+			for _, want := range []string{"SHA256:", "install is done", "registered as host"} {
+				if !strings.Contains(log, want) {
+					t.Errorf("the log lacks %q:\n%s", want, log)
+				}
+			}
+			for _, secret := range []string{testToken, "BEGIN OPENSSH"} {
+				if strings.Contains(log, secret) {
+					t.Errorf("the log shows %q", secret)
+				}
+			}
+			wantNoLeftovers(t)
+		})
+	}
+}
+
+func checkRecord(t *testing.T, file, uids string) {
+	t.Helper()
+	if uids == "" {
+		uids = strings.TrimSpace(strings.Repeat(fmt.Sprintf("%d ", os.Geteuid()), 6))
+	}
+	body, err := os.ReadFile(file) //nolint:gosec // the test's own file
+	must(t, err)
+	var got []string
+	lines := strings.Split(strings.TrimSpace(string(body)), "\n")
+	for i, line := range lines {
+		uid, rest, ok := strings.Cut(line, " [")
+		if ok {
+			got = append(got, uid)
+			lines[i] = "[" + rest
+		}
+	}
+	if s := strings.Join(got, " "); s != uids {
+		t.Errorf("users %s, want %s", s, uids)
+	}
+	lines[2] = regexpDirectory.ReplaceAllString(lines[2], "DIR")
+	want := []string{
+		"[detect]",
+		"[check] [--server] [server.test] [--handshake] [8440] [--secured] [8441]",
+		"[repository] [--url] [https://server.test:8440/repo/] [--ca] [DIR/ca.pem] [--key] [DIR/repository-key.asc] [--wait] [120]",
+		"the CAthe key",
+		"[install] [--version] [1.2.3] [--wait] [120]",
+		"[configure] [--server] [server.test] [--handshake] [8440] [--secured] [8441] [--ca-pin] [" + strings.Repeat("a", 64) + "] [--hostname] [node1.test]",
+		"token " + testToken,
+		"[start]",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("calls:\n%s\nwant:\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// An empty script does nothing and says nothing, and no phase minds.
+func TestBootstrapEmptyScript(t *testing.T) {
+	for _, script := range []string{"", "#!/bin/sh\nexit 0\n"} {
+		r := newRig(t, script, nil)
+		c, key := login(t)
+		task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
+		wantDone(t, r, task)
+		if task.Note != "Debian 12 · amd64 · 15 GB" {
+			t.Errorf("note %q", task.Note)
+		}
+	}
+}
+
+func TestBootstrapScriptFailures(t *testing.T) {
+	const failing = `
+[ "$1" = VERB ] || exit 0
+echo "E: something about packages" >&2
+echo "hostler: error some-word: the cause it gave" >&2
+exit STATUS
+`
+	tests := []struct {
+		verb   string
+		status int
+		step   string
+		code   string
+	}{
+		{"detect", 11, "detect", codeOSUnsupported},
+		{"check", 13, "check", codeServerUnreachable},
+		{"check", 12, "check", codeDiskFull},
+		{"check", 14, "check", codeClockOff},
+		{"repository", 17, "repository", codeSignatureFailed},
+		{"install", 15, "install", codePackageBusy},
+		{"install", 16, "install", codePackageFailed},
+		{"start", 18, "start", codeServiceFailed},
+		{"configure", 10, "configure", codeNotRoot},
+		{"install", 99, "install", codeScriptFailed},
+	}
+	c, key := login(t)
+	s := newSSHD(t, "", []ssh.PublicKey{key})
+	for _, tt := range tests {
+		t.Run(tt.code, func(t *testing.T) {
+			script := strings.NewReplacer("VERB", tt.verb, "STATUS", strconv.Itoa(tt.status)).Replace(failing)
+			r := newRig(t, script, nil)
+			mine := &Credentials{User: c.User, PrivateKey: slices.Clone(c.PrivateKey)}
+			must(t, mine.Check())
+			task := r.one(s, mine)
+			p := task.Problem
+			if task.State != db.Failed || p.Code != tt.code || Phases()[task.StepIndex].Name != tt.step {
+				t.Fatalf("%s at %d: %+v", task.State, task.StepIndex, p)
+			}
+			if !strings.Contains(p.Cause, "the cause it gave") || strings.ContainsAny(p.Cause+p.Hint, "{}") {
+				t.Errorf("cause %q, hint %q", p.Cause, p.Hint)
+			}
+			if p.Args["output"] != "E: something about packages" {
+				t.Errorf("last lines %q", p.Args["output"])
+			}
+			wantNoLeftovers(t)
+		})
+	}
+}
+
+func TestBootstrapSudoRefused(t *testing.T) {
+	needsRoot(t)
+	tests := []struct {
+		name, user, password, code string
+	}{
+		{"no password given", userAsked, "", codeSudoPasswordNeeded},
+		{"wrong password", userAsked, "wrong", codeSudoRefused},
+		{"not allowed", userRefused, testPassword, codeSudoRefused},
+		{"no shell", userNoShell, "", codeShellRefused},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, "", nil)
+			c, key := login(t)
+			c.User, c.SudoPassword = tt.user, []byte(tt.password)
+			task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
+			if task.Problem.Code != tt.code || strings.ContainsAny(task.Problem.Cause, "{}") {
+				t.Errorf("problem %+v", task.Problem)
+			}
+			t.Log(task.Problem.Cause)
+		})
+	}
+}
+
+func TestBootstrapArchitecture(t *testing.T) {
+	r := newRig(t, "echo arch=sparc64", nil)
+	c, key := login(t)
+	if task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c); task.Problem.Code != codeArchUnsupported {
+		t.Errorf("problem %+v", task.Problem)
+	}
+}
+
+func TestBootstrapWithoutAgents(t *testing.T) {
+	r := newRig(t, "", func(o *Options) { o.AgentVersion = "" })
+	c, key := login(t)
+	if task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c); task.Problem.Code != codeAgentMissing {
+		t.Errorf("problem %+v", task.Problem)
+	}
+}
+
+func TestBootstrapStepTimeoutKillsRemoteWork(t *testing.T) {
+	script, file := record(t, `[ "$1" != install ] || { sleep 1000 & echo $! >RECORD; wait; }`)
+	r := newRig(t, script, func(o *Options) { o.Limits.Step = 1500 * time.Millisecond })
+	c, key := login(t)
+	task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
+	if task.Problem.Code != operation.CodeTimeout || task.Problem.Args["step"] != "install" {
+		t.Fatalf("problem %+v", task.Problem)
+	}
+	pid := readPID(t, file)
+	eventually(t, "the remote process is gone", func() bool { return !isAlive(pid) })
+	wantNoLeftovers(t)
+}
+
+func TestBootstrapCancelAndRetry(t *testing.T) {
+	script, file := record(t, `[ "$1" != install ] || [ -e RECORD.second ] || { sleep 1000 & echo $! >RECORD; echo waiting; wait; }`)
+	r := newRig(t, script, nil)
+	c, key := login(t)
+	again := &Credentials{User: c.User, PrivateKey: slices.Clone(c.PrivateKey)}
+	o := r.start(newSSHD(t, "", []ssh.PublicKey{key}), c, "node1.test")
+	eventually(t, "the script waits", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 }) //nolint:gosec // the test's own file
+	_, err := r.engine.Cancel(t.Context(), o.ID, nil, "tester")
+	must(t, err)
+	task := r.wait(o.ID)[0]
+	if task.State != db.Canceled {
+		t.Fatalf("task %+v", task)
+	}
+	pid := readPID(t, file)
+	eventually(t, "the remote process is gone", func() bool { return !isAlive(pid) })
+	wantNoLeftovers(t)
+
+	write(t, file+".second", nil, 0o644)
+	_, err = r.engine.Retry(t.Context(), o.ID, []int64{task.ID}, again, "tester")
+	must(t, err)
+	wantDone(t, r, r.wait(o.ID)[0])
+}
+
+func TestBootstrapRegisterTimeout(t *testing.T) {
+	r := newRig(t, "", func(o *Options) { o.Await, o.Limits.Register = noHost, 50*time.Millisecond })
+	c, key := login(t)
+	task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
+	if task.Problem.Code != codeRegisterTimeout {
+		t.Fatalf("problem %+v", task.Problem)
+	}
+	if log := r.log(task.ID); !strings.Contains(log, "the agent's last lines are:") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+func TestNotes(t *testing.T) {
+	for want, s := range map[string]system{
+		"":                            {},
+		"Debian 12 · amd64 · 16 GB":   {"os_name": "Debian GNU/Linux 12 (bookworm)", "arch": "x86_64", "mem_kb": "16369812"},
+		"Rocky Linux 9.3 · arm64":     {"os_name": "Rocky Linux 9.3 (Blue Onyx)", "arch": "arm64", "mem_kb": "x"},
+		"Ubuntu 24.04.1 LTS · 512 MB": {"os_name": "Ubuntu 24.04.1 LTS", "mem_kb": "524288"},
+	} {
+		if got := s.note(); got != want {
+			t.Errorf("note %q, want %q", got, want)
+		}
+	}
+}
+
+// BenchmarkBootstrap is the server's part of forty hosts with an empty script: ten names on each of four sshds.
+func BenchmarkBootstrap(b *testing.B) {
+	c, key := login(b)
+	var servers []*sshd
+	for range 4 {
+		servers = append(servers, newSSHD(b, "", []ssh.PublicKey{key}))
+		servers[len(servers)-1].daemon()
+	}
+	r := newRig(b, "", nil)
+	before := cpuTime(b)
+	defer func() { b.ReportMetric((cpuTime(b)-before).Seconds()/float64(b.N), "cpu-s/op") }()
+	for b.Loop() {
+		mine := &Credentials{User: c.User, PrivateKey: slices.Clone(c.PrivateKey)}
+		must(b, mine.Check())
+		names := make([]string, 40)
+		for i := range names {
+			names[i] = fmt.Sprintf("node%d.test", i)
+		}
+		spec := Spec("", "tester", names, mine)
+		for i := range spec.Tasks {
+			spec.Tasks[i].Params = TaskParams{Address: "127.0.0.1", Port: servers[i%4].port()}
+		}
+		o, err := r.engine.Start(b.Context(), spec)
+		must(b, err)
+		for _, task := range r.wait(o.ID) {
+			if task.State != db.Done {
+				b.Fatalf("%+v\n%s", task.Problem, r.log(task.ID))
+			}
+		}
+	}
+}
+
+// cpuTime is what this process, the server, has used; sshd and what it starts are others.
+func cpuTime(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	must(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func readPID(t testing.TB, file string) int {
+	t.Helper()
+	body, err := os.ReadFile(file) //nolint:gosec // the test's own file
+	must(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(body)))
+	must(t, err)
+	return pid
+}
+
+// wantNoLeftovers checks that no private directory is left on the host, which is this machine.
+func wantNoLeftovers(t testing.TB) {
+	t.Helper()
+	for _, parent := range parents {
+		found, err := filepath.Glob(filepath.Join(parent, "hostler-*", scriptFile))
+		must(t, err)
+		if len(found) > 0 {
+			t.Errorf("left behind: %q", found)
+		}
+	}
+}

@@ -76,7 +76,7 @@ func statusCommand(args []string, out io.Writer) error {
 func describe(s *settings.Settings, known *state.Values, status *state.Status, expires time.Time) string {
 	var text strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&text, "%-17s %s\n", name+":", fmt.Sprintf(format, args...))
+		fmt.Fprintf(&text, "%-18s %s\n", name+":", fmt.Sprintf(format, args...))
 	}
 	if expires.IsZero() {
 		line("Enrolled", "no")

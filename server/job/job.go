@@ -5,6 +5,7 @@ package job
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -126,7 +127,7 @@ func (q *Queue) publish(hostID int64) {
 func clip(s string) string {
 	const most = 64 << 10
 	if len(s) > most {
-		return s[:most]
+		s = strings.ToValidUTF8(s[:most], "")
 	}
 	return s
 }

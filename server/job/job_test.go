@@ -1,0 +1,216 @@
+package job_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/db/dbtest"
+	"hostler/server/event"
+	"hostler/server/job"
+)
+
+// rig is a queue with its parts and two hosts.
+type rig struct {
+	*testing.T
+	db     *db.DB
+	bus    *event.Bus
+	queue  *job.Queue
+	a, b   int64
+	topics <-chan string
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	bus, err := event.OpenBus("", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	r := &rig{T: t, db: dbtest.Open(t), bus: bus}
+	topics := make(chan string, 100)
+	cancel, err := bus.Subscribe("jobs.*", func(topic string, _ []byte) { topics <- topic })
+	r.must(err)
+	t.Cleanup(cancel)
+	r.topics = topics
+	for name, id := range map[string]*int64{"a": &r.a, "b": &r.b} {
+		h := &db.Host{AgentSN: name, Name: name, State: db.HostHealthy}
+		r.must(r.db.UpsertHost(t.Context(), h))
+		*id = h.ID
+	}
+	r.start()
+	return r
+}
+
+// start makes the queue as a server does that has just started.
+func (r *rig) start() {
+	r.Helper()
+	q, err := job.NewQueue(r.Context(), r.db, r.bus, event.NewLog(r.db, r.bus, slog.New(slog.DiscardHandler)))
+	r.must(err)
+	r.queue = q
+}
+
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) add(host int64, action string) *db.Job {
+	r.Helper()
+	j, err := r.queue.Add(r.Context(), host, wire.Job{ID: "ignored", Action: action, Name: "web", Envs: map[string]string{"A": "1"}}, "alice")
+	r.must(err)
+	r.published()
+	return j
+}
+
+// published waits until a change was published.
+func (r *rig) published() {
+	r.Helper()
+	select {
+	case <-r.topics:
+	case <-time.After(10 * time.Second):
+		r.Fatal("nothing was published")
+	}
+}
+
+// delivered lists what a heartbeat of a host brings.
+func (r *rig) delivered(host int64) []string {
+	r.Helper()
+	jobs, err := r.queue.Deliver(r.Context(), host)
+	r.must(err)
+	ids := []string{}
+	for _, j := range jobs {
+		if j.Name != "web" || j.Envs["A"] != "1" {
+			r.Errorf("delivered %+v", j)
+		}
+		ids = append(ids, j.ID)
+	}
+	return ids
+}
+
+func (r *rig) finish(host int64, results ...wire.JobResult) {
+	r.Helper()
+	r.must(r.queue.Finish(r.Context(), host, "node", results))
+}
+
+func (r *rig) wantState(id string, want db.JobState) *db.Job {
+	r.Helper()
+	j, err := r.db.JobByID(r.Context(), id)
+	r.must(err)
+	if j.State != want {
+		r.Errorf("the job is %s, want %s", j.State, want)
+	}
+	return j
+}
+
+func (r *rig) wantDelivered(host int64, want ...*db.Job) {
+	r.Helper()
+	got := r.delivered(host)
+	ids := []string{}
+	for _, j := range want {
+		ids = append(ids, j.ID)
+	}
+	if g, w := strings.Join(got, " "), strings.Join(ids, " "); g != w {
+		r.Errorf("delivered %q, want %q", g, w)
+	}
+}
+
+func TestDeliveredUntilAResultArrives(t *testing.T) {
+	r := newRig(t)
+	r.wantDelivered(r.a)
+	j := r.add(r.a, "start")
+	if j.ID == "ignored" || j.CreatedBy != "alice" {
+		t.Errorf("queued %+v", j)
+	}
+	r.wantState(j.ID, db.JobQueued)
+	for range 3 {
+		r.wantDelivered(r.a, j)
+	}
+	r.wantDelivered(r.b)
+	first := r.wantState(j.ID, db.JobDelivered).DeliveredAt
+	if first == nil {
+		t.Error("the first delivery was not noted")
+	}
+	r.finish(r.a, wire.JobResult{ID: j.ID, Message: "done"})
+	if got := r.wantState(j.ID, db.JobSucceeded); got.Message != "done" || got.FinishedAt == nil || !got.DeliveredAt.Equal(*first) {
+		t.Errorf("got %+v", got)
+	}
+	for range 2 { // the second does not ask the database
+		r.wantDelivered(r.a)
+	}
+	k := r.add(r.a, "stop")
+	r.wantDelivered(r.a, k)
+}
+
+func TestFinishedOnce(t *testing.T) {
+	r := newRig(t)
+	j := r.add(r.a, "start")
+	r.finish(r.a, wire.JobResult{ID: j.ID, ErrCode: 7, Message: "broken"})
+	r.finish(r.a, wire.JobResult{ID: j.ID, Message: "sent again"}, wire.JobResult{ID: "unknown"})
+	if got := r.wantState(j.ID, db.JobFailed); got.ErrCode != 7 || got.Message != "broken" {
+		t.Errorf("a later result replaced the first: %+v", got)
+	}
+	es, err := r.db.Events(t.Context(), db.EventQuery{HostID: r.a})
+	r.must(err)
+	if len(es) != 1 || es[0].Kind != event.JobFinished || es[0].Severity != db.SeverityWarning || es[0].Params["job"] != j.ID ||
+		es[0].Params["errcode"] != "7" || es[0].Params["message"] != "broken" || es[0].Params["host"] != "node" {
+		t.Errorf("events %+v", es)
+	}
+}
+
+func TestAnotherHostsJobIsUntouched(t *testing.T) {
+	r := newRig(t)
+	mine, theirs := r.add(r.a, "start"), r.add(r.b, "start")
+	r.finish(r.b, wire.JobResult{ID: mine.ID, Message: "forged"}, wire.JobResult{ID: theirs.ID})
+	if got := r.wantState(mine.ID, db.JobQueued); got.Message != "" {
+		t.Errorf("got %+v", got)
+	}
+	r.wantState(theirs.ID, db.JobSucceeded)
+	r.wantDelivered(r.a, mine)
+	r.wantDelivered(r.b)
+}
+
+func TestARestartKeepsJobs(t *testing.T) {
+	r := newRig(t)
+	queued, delivered, done := r.add(r.a, "start"), r.add(r.b, "start"), r.add(r.b, "stop")
+	r.wantDelivered(r.b, delivered, done)
+	r.finish(r.b, wire.JobResult{ID: done.ID})
+	r.start()
+	r.wantDelivered(r.a, queued)
+	r.wantDelivered(r.b, delivered)
+}
+
+func TestLongMessagesAreCut(t *testing.T) {
+	r := newRig(t)
+	j := r.add(r.a, "start")
+	r.finish(r.a, wire.JobResult{ID: j.ID, Message: "xx" + strings.Repeat("错", 40_000)})
+	got := r.wantState(j.ID, db.JobSucceeded).Message
+	if len(got) > 64<<10 || len(got) < 60<<10 || !utf8.ValidString(got) {
+		t.Errorf("kept %d bytes, valid %t", len(got), utf8.ValidString(got))
+	}
+}
+
+func TestFailuresOfTheDatabaseAreTold(t *testing.T) {
+	r := newRig(t)
+	j := r.add(r.a, "start")
+	if _, err := r.queue.Add(t.Context(), 999, wire.Job{Action: "start"}, ""); err == nil {
+		t.Error("a job for a host that is not there was queued")
+	}
+	empty := dbtest.OpenURL(t, "sqlite:"+t.TempDir()+"/empty.db")
+	if _, err := job.NewQueue(t.Context(), empty, r.bus, nil); err == nil {
+		t.Error("a queue was made of a database without tables")
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.queue.Finish(canceled, r.a, "node", []wire.JobResult{{ID: j.ID}}); err == nil {
+		t.Error("a result that cannot be stored was acknowledged")
+	}
+	r.wantDelivered(r.a, j)
+}

@@ -163,7 +163,7 @@ func record(t testing.TB, script string) (text, file string) {
 	dir, err := os.MkdirTemp("", "hostler-record-")
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
-	must(t, os.Chmod(dir, 0o777)) //nolint:gosec // other users write here
+	must(t, os.Chmod(dir, 0o777))
 	file = filepath.Join(dir, "record")
 	write(t, file, nil, 0o666)
 	return strings.ReplaceAll(script, "RECORD", file), file
@@ -220,7 +220,7 @@ func checkRecord(t *testing.T, file, uids string) {
 	if uids == "" {
 		uids = strings.TrimSpace(strings.Repeat(fmt.Sprintf("%d ", os.Geteuid()), 6))
 	}
-	body, err := os.ReadFile(file) //nolint:gosec // the test's own file
+	body, err := os.ReadFile(file)
 	must(t, err)
 	var got []string
 	lines := strings.Split(strings.TrimSpace(string(body)), "\n")
@@ -370,7 +370,7 @@ func TestBootstrapCancelAndRetry(t *testing.T) {
 	c, key := login(t)
 	again := &Credentials{User: c.User, PrivateKey: slices.Clone(c.PrivateKey)}
 	o := r.start(newSSHD(t, "", []ssh.PublicKey{key}), c, "node1.test")
-	eventually(t, "the script waits", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 }) //nolint:gosec // the test's own file
+	eventually(t, "the script waits", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 })
 	_, err := r.engine.Cancel(t.Context(), o.ID, nil, "tester")
 	must(t, err)
 	task := r.wait(o.ID)[0]
@@ -454,7 +454,7 @@ func cpuTime(t testing.TB) time.Duration {
 
 func readPID(t testing.TB, file string) int {
 	t.Helper()
-	body, err := os.ReadFile(file) //nolint:gosec // the test's own file
+	body, err := os.ReadFile(file)
 	must(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(body)))
 	must(t, err)

@@ -172,7 +172,7 @@ func TestKeepaliveFindsDeadHost(t *testing.T) {
 	b := newBootstrap(t)
 	b.Limits.Keepalive = 50 * time.Millisecond
 	valve := newValve(t, s.listener.Addr().String())
-	b.Options.Dial = valve.dial
+	b.Dial = valve.dial
 	conn := connectTo(t, b, s, c)
 	_, err := conn.command(t.Context(), command{
 		argv: []string{"sh", "-c", "echo up; exec sleep 1"},

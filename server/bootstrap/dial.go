@@ -3,10 +3,11 @@ package bootstrap
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"math/big"
 	"net"
 	"os"
 	"slices"
@@ -52,7 +53,7 @@ func (b *Bootstrap) dial(ctx context.Context, t target, c *Credentials, logf fun
 		if i == len(redials) || !errors.As(err, &f) || f.Code != codeConnectDropped {
 			return conn, err
 		}
-		pause := redials[i] + rand.N(redials[i]) //nolint:gosec // spreads load, guards nothing
+		pause := redials[i] + jitter(redials[i])
 		logf("%s closed the connection at once; trying again in %s", t, pause.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
@@ -60,6 +61,15 @@ func (b *Bootstrap) dial(ctx context.Context, t target, c *Credentials, logf fun
 		case <-time.After(pause):
 		}
 	}
+}
+
+// jitter spreads attempts that were dropped together over up to limit.
+func jitter(limit time.Duration) time.Duration {
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(limit)))
+	if err != nil {
+		return limit
+	}
+	return time.Duration(n.Int64())
 }
 
 func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys *hostKeys, logf func(string, ...any)) (*connection, error) {

@@ -153,7 +153,7 @@ func TestDialNoConnection(t *testing.T) {
 		codeConnectTimeout: &net.OpError{Op: "dial", Err: context.DeadlineExceeded},
 		codeConnectFailed:  errors.New("something else"),
 	} {
-		b.Options.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, cause }
+		b.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, cause }
 		_, err = b.dial(t.Context(), closed, c, t.Logf)
 		wantCode(t, err, code)
 	}

@@ -53,7 +53,7 @@ func newSSHD(t testing.TB, extra string, keys []ssh.PublicKey, kinds ...string) 
 	dir, err := os.MkdirTemp("", "hostler-sshd-")
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
-	must(t, os.Chmod(dir, 0o755)) //nolint:gosec // sshd reads authorized_keys as the user
+	must(t, os.Chmod(dir, 0o755))
 	s := &sshd{t: t, dir: dir, extra: extra}
 	var authorized []byte
 	for _, k := range keys {
@@ -158,12 +158,12 @@ func (s *sshd) one(f *os.File) {
 func (s *sshd) command(args ...string) *exec.Cmd {
 	args = append([]string{"/usr/sbin/sshd", "-e", "-f", filepath.Join(s.dir, "sshd_config")}, args...)
 	if os.Geteuid() != 0 {
-		return exec.Command(args[0], args[1:]...) //nolint:gosec // the test's own arguments
+		return exec.Command(args[0], args[1:]...)
 	}
 	const inside = `mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && cd "$1" && shift && ` +
 		`for f in passwd shadow sudoers; do [ ! -e /etc/$f ] || mount --bind $f /etc/$f; done && exec "$@"`
 	args = append([]string{"-m", "--propagation", "private", "sh", "-c", inside, "sh", s.dir}, args...)
-	return exec.Command("unshare", args...) //nolint:gosec // the test's own arguments
+	return exec.Command("unshare", args...)
 }
 
 // daemon makes the server one process that listens by itself, as on a host.

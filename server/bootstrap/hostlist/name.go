@@ -94,7 +94,7 @@ func checkName(name string) *Problem {
 			return problem(CodeLabelLength, name, "label", shorten(label), "limit", strconv.Itoa(maxLabel))
 		}
 		for _, r := range label {
-			if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-') {
+			if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {
 				return problem(CodeCharacter, name, "character", string(r))
 			}
 		}

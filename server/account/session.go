@@ -24,28 +24,20 @@ type Identity struct {
 // Login checks a password and begins a session; the secret returned goes into a cookie. After several wrong
 // passwords the name has to wait, longer each time: ErrTooManyTries.
 func (a *Accounts) Login(ctx context.Context, name, password, address string) (secret string, err error) {
-	if wait := a.wait(name); wait > 0 {
-		return "", fmt.Errorf("%w: wait %s", ErrTooManyTries, wait.Round(time.Second))
-	}
 	u, err := a.db.UserByName(ctx, name)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return "", err
 	}
 	known := err == nil
-	ok, err := a.matches(ctx, u.PasswordHash, password, known)
-	if err != nil {
-		return "", err
-	}
-	if !ok {
-		a.failed(name)
+	err = a.try(ctx, name, u.PasswordHash, password, known)
+	if errors.Is(err, ErrWrongCredentials) {
 		a.events.Record(ctx, db.Event{
 			Kind: event.UserLoginFailed, Severity: db.SeverityWarning, Params: map[string]string{"user": clip(name), "address": address},
 		})
-		return "", ErrWrongCredentials
 	}
-	a.mu.Lock()
-	delete(a.tries, name)
-	a.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
 	secret = trust.NewSecret()
 	now := a.now()
 	err = a.db.CreateSession(ctx, &db.Session{
@@ -61,24 +53,36 @@ func (a *Accounts) Login(ctx context.Context, name, password, address string) (s
 // unknownUser is compared with when there is no such user, so that the time taken does not tell.
 const unknownUser = "$argon2id$v=19$m=65536,t=1,p=2$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-func (a *Accounts) matches(ctx context.Context, hash, password string, known bool) (bool, error) {
-	if len(password) > maxPassword {
-		return false, nil
+// try checks a password, counts it when it is wrong and forgets the wrong ones when it is right. All of that
+// happens in one slot: of many that come at once none may pass before those ahead of it are counted.
+func (a *Accounts) try(ctx context.Context, name, hash, password string, known bool) error {
+	select {
+	case a.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-a.slots }()
+	if wait := a.wait(name); wait > 0 {
+		return fmt.Errorf("%w: wait %s", ErrTooManyTries, wait.Round(time.Second))
 	}
 	if !known {
 		hash = unknownUser
 	}
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
-		return false, ctx.Err()
+	ok := len(password) <= maxPassword
+	if ok {
+		var err error
+		if ok, err = argon2id.ComparePasswordAndHash(password, hash); err != nil {
+			return fmt.Errorf("cannot check the password: %w", err)
+		}
 	}
-	defer func() { <-a.slots }()
-	ok, err := argon2id.ComparePasswordAndHash(password, hash)
-	if err != nil {
-		return false, fmt.Errorf("cannot check the password: %w", err)
+	if !ok || !known {
+		a.failed(name)
+		return ErrWrongCredentials
 	}
-	return ok && known, nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.tries, name)
+	return nil
 }
 
 // wait is how long a name has to wait before its next try.

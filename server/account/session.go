@@ -62,6 +62,7 @@ func (a *Accounts) try(ctx context.Context, name, hash, password string, known b
 		return ctx.Err()
 	}
 	defer func() { <-a.slots }()
+	name = clip(name) // no user has a longer one, and invented ones must not fill the memory
 	if wait := a.wait(name); wait > 0 {
 		return fmt.Errorf("%w: wait %s", ErrTooManyTries, wait.Round(time.Second))
 	}
@@ -97,7 +98,7 @@ func (a *Accounts) failed(name string) {
 	const most, remembered = 5 * time.Minute, 10_000
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.tries) >= remembered { // invented names must not fill the memory
+	if len(a.tries) >= remembered {
 		clear(a.tries)
 	}
 	t := a.tries[name]
@@ -162,6 +163,7 @@ func (a *Accounts) ByToken(ctx context.Context, secret string) (Identity, error)
 	return Identity{Name: "token:" + t.Name, Token: true}, nil
 }
 
+// clip bounds a name to what a user's may have.
 func clip(s string) string {
 	const most = 64
 	if len(s) > most {

@@ -2,7 +2,8 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || \
+	echo 0.1.0-dev.$$(git rev-list --count HEAD 2>/dev/null || echo 0).$$(git rev-parse --short HEAD 2>/dev/null || echo none))
 ARCHS   := amd64 arm64
 LINT    := .tools/golangci-lint-2.5.0
 LDFLAGS := -s -w -X main.version=$(VERSION)

@@ -79,8 +79,10 @@ func (d *DB) UpsertHost(ctx context.Context, h *Host) error {
 	return d.Tx(ctx, func(tx *DB) error {
 		err := tx.write(ctx).Clauses(clause.OnConflict{
 			Columns: []clause.Column{{Name: "agent_sn"}},
-			DoUpdates: clause.AssignmentColumns([]string{"name", "fqdn", "cluster", "address", "state", "tags", "os_name", "arch",
-				"agent_version", "facts", "task_id", "draft_id", "registered_at", "updated_at"}),
+			DoUpdates: clause.AssignmentColumns([]string{
+				"name", "fqdn", "cluster", "address", "state", "tags", "os_name", "arch",
+				"agent_version", "facts", "task_id", "draft_id", "registered_at", "updated_at",
+			}),
 		}).Create(h).Error
 		if err != nil {
 			return translate("store host", err)

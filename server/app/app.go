@@ -17,6 +17,7 @@ import (
 	"hostler/db"
 	"hostler/repo"
 	"hostler/repo/agentbin"
+	"hostler/repo/pack"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
 	"hostler/server/config"
@@ -165,10 +166,14 @@ func (a *App) openOperations(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	agent, err := agentVersion(a.version)
+	if err != nil {
+		return err
+	}
 	a.engine = operation.New(a.db, a.bus, a.events, a.log)
 	a.bootstrap = bootstrap.New(bootstrap.Options{
 		DB: a.db, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
-		AgentVersion: agentVersion(a.version), Script: script, CA: a.ca.PEM(), CAPin: a.ca.Pin(),
+		AgentVersion: agent, Script: script, CA: a.ca.PEM(), CAPin: a.ca.Pin(),
 		RepositoryKey: a.repo.PublicKeyArmored, MintToken: a.ca.MintToken, Await: a.fleet.Await,
 		EPEL: a.opts.Epel, Log: a.log,
 	})
@@ -235,12 +240,12 @@ func (a *App) script() ([]byte, error) {
 	return b, nil
 }
 
-// agentVersion is that of the agents built in, or "" when there are none.
-func agentVersion(version string) string {
+// agentVersion is what package managers call the agents built in, or "" when there are none.
+func agentVersion(build string) (string, error) {
 	if len(agentbin.Archs()) == 0 {
-		return ""
+		return "", nil
 	}
-	return version
+	return pack.Version(build)
 }
 
 func port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }

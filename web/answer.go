@@ -53,6 +53,7 @@ func explain(err error) *failure {
 	var refused *wire.Error
 	var wrong *bootstrap.FieldError
 	var tooLarge *http.MaxBytesError
+	var noSocket websocket.HandshakeError
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -67,6 +68,8 @@ func explain(err error) *failure {
 	case errors.As(err, &tooLarge):
 		return refuse(http.StatusRequestEntityTooLarge, "too_large",
 			"the request has more than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes", "")
+	case errors.As(err, &noSocket):
+		return refuse(http.StatusForbidden, "handshake_refused", "this is not a WebSocket of one of this server's pages", "")
 	case errors.Is(err, db.ErrNotFound):
 		return refuse(http.StatusNotFound, "not_found", "there is no such thing", "")
 	case errors.Is(err, db.ErrStale):

@@ -81,7 +81,7 @@ func (w *Web) control(c *gin.Context, do func(n int64, in controlRequest) (int, 
 // secretsOf checks the credentials of a request; nil when it has none.
 func (w *Web) secretsOf(c *gin.Context, operationID int64, r *sshRequest) (operation.Secrets, error) {
 	if r == nil || !r.given() {
-		return nil, nil //nolint:nilnil // no secrets is a valid answer: the engine may still have them
+		return nil, nil // the engine may still have them
 	}
 	credentials := r.credentials()
 	err := w.again(c.Request.Context(), operationID, credentials)

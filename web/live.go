@@ -77,7 +77,7 @@ type pending struct {
 func (w *Web) live(c *gin.Context) error {
 	ws, err := upgrader.Upgrade(c.Writer, c.Request, nil)
 	if err != nil {
-		return nil //nolint:nilerr // the upgrader has answered
+		return err
 	}
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()

@@ -135,7 +135,7 @@ func (w *Web) recover() gin.HandlerFunc {
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler { //nolint:errorlint,err113 // a sentinel that panics carry, never wrapped
+			if p == http.ErrAbortHandler {
 				panic(p)
 			}
 			w.fail(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))

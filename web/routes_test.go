@@ -1,0 +1,178 @@
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"hostler/agent/wire"
+)
+
+// concrete fills a route's path: things that exist where they change nothing, and a draft that may be discarded.
+func concrete(r route) string {
+	return strings.NewReplacer(":id", "999", ":task", "999", "*name", "none", "*path", "none").Replace(r.path)
+}
+
+func refusedBecauseOfWho(r reply) bool {
+	return r.status == http.StatusUnauthorized || r.status == http.StatusForbidden ||
+		r.status == http.StatusSeeOther && strings.HasPrefix(r.location(), "/login?next=")
+}
+
+func TestNobodyGetsPastTheTable(t *testing.T) {
+	s := newServer(t)
+	s.setUp()
+	for _, r := range routes {
+		if r.on != public {
+			continue
+		}
+		header := map[string]string{"X-Forwarded-For": "192.0.2.1"} // a proxy on this machine speaks for somebody else
+		if strings.HasPrefix(r.path, "/api/v1") && r.method == post {
+			header["Content-Type"] = "application/json"
+		}
+		got := send(t, s.browser().client, r.method, s.public.URL+concrete(r), nil, header)
+		if open := r.may == everyone; open == refusedBecauseOfWho(got) {
+			t.Errorf("%s %s for %s answered nobody with %d %s", r.method, r.path, r.may, got.status, got.location())
+		}
+		if strings.Contains(got.body, "9.9.9-test") {
+			t.Errorf("%s %s tells nobody the version", r.method, r.path)
+		}
+	}
+}
+
+func TestPersonMayUseAll(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	for _, r := range routes {
+		if r.on != public || r.path == "/live" || r.path == "/logout" {
+			continue
+		}
+		var got reply
+		switch {
+		case r.method != post:
+			got = send(t, b.client, r.method, s.public.URL+concrete(r), nil, nil)
+		case strings.HasPrefix(r.path, "/api/"):
+			got = send(t, b.client, post, s.public.URL+concrete(r), strings.NewReader("{}"), map[string]string{
+				"Content-Type": "application/json", "X-CSRF-Token": b.csrf(), "Sec-Fetch-Site": "same-origin",
+			})
+		default:
+			got = b.post(concrete(r), nil)
+		}
+		if refusedBecauseOfWho(got) || got.status >= 500 {
+			t.Errorf("%s %s answered a person with %d: %.200s", r.method, r.path, got.status, got.body)
+		}
+	}
+}
+
+func TestProgramMayUseTheAPI(t *testing.T) {
+	s := newServer(t)
+	s.setUp()
+	for _, r := range routes {
+		if r.on != public {
+			continue
+		}
+		header := map[string]string{"Authorization": "Bearer " + s.token, "X-Forwarded-For": "192.0.2.1", "Content-Type": "application/json"}
+		got := send(t, s.browser().client, r.method, s.public.URL+concrete(r), strings.NewReader("{}"), header)
+		if may := r.may != user; may == refusedBecauseOfWho(got) || got.status >= 500 {
+			t.Errorf("%s %s for %s answered a program with %d: %.200s", r.method, r.path, r.may, got.status, got.body)
+		}
+		header["Authorization"] = "Bearer wrong"
+		got = send(t, s.browser().client, r.method, s.public.URL+concrete(r), strings.NewReader("{}"), header)
+		if !refusedBecauseOfWho(got) {
+			t.Errorf("%s %s answered a wrong token with %d", r.method, r.path, got.status)
+		}
+	}
+}
+
+func TestOnlyAgentsUseTheSecuredPort(t *testing.T) {
+	s := newServer(t)
+	client, _ := s.register("node1.lab.test")
+	if _, err := s.hostClient(nil).Post(s.secured.URL+wire.PathStatus, "", nil); err == nil {
+		t.Error("a connection without a certificate was served")
+	}
+	for _, r := range routes {
+		if r.on != secured {
+			continue
+		}
+		// Even a listener that was set up wrongly lets nobody in.
+		w := httptest.NewRecorder()
+		s.web.Secured().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), r.method, r.path, strings.NewReader("{}")))
+		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "certificate_missing") {
+			t.Errorf("%s answered a request without TLS with %d %s", r.path, w.Code, w.Body)
+		}
+		got := send(t, client, r.method, s.secured.URL+r.path, strings.NewReader("nonsense"), nil)
+		if got.status != http.StatusBadRequest || got.failure(t).Code != "bad_json" {
+			t.Errorf("%s answered an agent's nonsense with %d %s", r.path, got.status, got.body)
+		}
+	}
+}
+
+// TestPortsAreApart holds that no port serves another one's routes.
+func TestPortsAreApart(t *testing.T) {
+	s := newServer(t)
+	for _, r := range routes {
+		for on, handler := range map[listener]http.Handler{public: s.web.Public(), handshake: s.web.Handshake(), secured: s.web.Secured()} {
+			if on == r.on || slices.ContainsFunc(routes, func(o route) bool { return o.on == on && o.path == r.path }) {
+				continue
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), r.method, concrete(r), nil))
+			if w.Code != http.StatusNotFound {
+				t.Errorf("%s %s of the %s port is served by the %s port with %d", r.method, r.path, r.on, on, w.Code)
+			}
+		}
+	}
+}
+
+func TestBeforeSetUpPagesLeadThere(t *testing.T) {
+	s := newServer(t)
+	for _, r := range routes {
+		if r.on != public || r.method != get || r.path == "/live" || (r.may != user && r.path != "/login") {
+			continue
+		}
+		got := s.browser().get(concrete(r))
+		if got.status != http.StatusSeeOther || got.location() != "/setup" {
+			t.Errorf("%s answered %d %s", r.path, got.status, got.location())
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	for _, path := range []string{"/", "/login", "/nothing", "/api/v1/hosts", "/hosts/999"} {
+		got := b.get(path)
+		for name, want := range map[string]string{
+			"Content-Security-Policy": csp, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
+			"Strict-Transport-Security": "",
+		} {
+			if got.header.Get(name) != want {
+				t.Errorf("%s: %s is %q, want %q", path, name, got.header.Get(name), want)
+			}
+		}
+	}
+	if !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") {
+		t.Errorf("the policy is %q", csp)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), get, "https://hostler.example/login", nil)
+	w := httptest.NewRecorder()
+	s.web.Public().ServeHTTP(w, r)
+	if w.Header().Get("Strict-Transport-Security") == "" {
+		t.Error("there is no HSTS under TLS")
+	}
+}
+
+func TestUnknownPathsAndMethods(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	if got := b.get("/nothing/here"); got.status != 404 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
+		t.Errorf("an unknown page answered %d %s", got.status, got.header.Get("Content-Type"))
+	}
+	if got := s.api(get, "/api/v1/nothing", ""); got.status != 404 || got.failure(t).Code != "not_found" {
+		t.Errorf("an unknown call answered %d %s", got.status, got.body)
+	}
+	if got := s.api(post, "/api/v1/events", "{}"); got.status != 405 || got.failure(t).Code != "method_not_allowed" {
+		t.Errorf("a wrong method answered %d %s", got.status, got.body)
+	}
+}

@@ -1,0 +1,448 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/repo"
+	"hostler/server/account"
+	"hostler/server/bootstrap"
+	"hostler/server/event"
+	"hostler/server/fleet"
+	"hostler/server/job"
+	"hostler/server/operation"
+	"hostler/server/trust"
+)
+
+const (
+	testUser     = "admin"
+	testPassword = "correct horse battery"
+	waitMost     = 10 * time.Second
+)
+
+// server is everything behind the edge as it really is, but for the work of a bootstrap: hosts named "bad…" fail
+// in their first attempt, hosts named "slow…" wait until release is closed.
+type server struct {
+	t       testing.TB
+	dir     string
+	web     *Web
+	db      *db.DB
+	bus     *event.Bus
+	log     *lockedBuffer
+	token   string // of a program
+	release chan struct{}
+
+	public, handshake, secured *httptest.Server
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func newServer(t testing.TB) *server {
+	t.Helper()
+	s := &server{t: t, dir: t.TempDir(), log: &lockedBuffer{}, release: make(chan struct{})}
+	ctx := context.Background()
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.db = must[*db.DB](t)(db.Open(ctx, "sqlite:"+filepath.Join(s.dir, "hostler.db")))
+	t.Cleanup(func() { _ = s.db.Close() })
+	if err := s.db.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.bus = must[*event.Bus](t)(event.OpenBus("", log))
+	t.Cleanup(s.bus.Close)
+	s.start(log)
+	s.token = must[string](t)(s.web.Accounts.CreateToken(ctx, "ci"))
+	return s
+}
+
+// start makes the parts that a restart makes anew.
+func (s *server) start(log *slog.Logger) {
+	t, ctx := s.t, context.Background()
+	events := event.NewLog(s.db, s.bus, log)
+	engine := operation.New(s.db, s.bus, events, log)
+	engine.Register(s.kind())
+	if err := engine.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f := fleet.New(s.db, s.bus, events, log, fleet.Options{Step: 10 * time.Second, MissedSteps: 3, MinLost: 15 * time.Second, Now: db.Now})
+	if err := f.Load(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w := must[*Web](t)(New(Deps{
+		DB: s.db, Engine: engine, Fleet: f, Jobs: must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events)),
+		CA:       must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now)),
+		Accounts: account.New(s.db, events, log, db.Now), Bus: s.bus, Events: events,
+		Repo: must[*repo.Repository](t)(repo.Open(filepath.Join(s.dir, "repo"), log)), Log: log,
+		Options: Options{Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second, Now: db.Now},
+	}))
+	s.web = w
+	own := must[*trust.ServerCertificate](t)(w.CA.ServerCertificate([]string{"127.0.0.1"}))
+	config := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*must[*tls.Certificate](t)(own.Get(nil))}}
+	mutual := config.Clone()
+	mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, w.CA.Pool()
+	s.public = httptest.NewServer(w.Public())
+	s.handshake, s.secured = listenTLS(w.Handshake(), config), listenTLS(w.Secured(), mutual)
+	t.Cleanup(func() {
+		w.Close()
+		s.public.Close()
+		s.handshake.Close()
+		s.secured.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), waitMost)
+		defer cancel()
+		if err := engine.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func listenTLS(h http.Handler, c *tls.Config) *httptest.Server {
+	l := httptest.NewUnstartedServer(h)
+	l.TLS = c
+	l.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	l.StartTLS()
+	return l
+}
+
+// restart makes all but the database and the bus anew, as after a crash.
+func (s *server) restart() {
+	s.t.Helper()
+	s.start(slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+}
+
+func (s *server) kind() operation.Kind {
+	return operation.Kind{Name: bootstrap.KindName, NeedsSecrets: true, Steps: []operation.Step{
+		{Name: "connect", Timeout: time.Minute, Repeat: true, Run: func(_ context.Context, t *operation.Task) error {
+			t.Logf("hello %s", t.Name())
+			return nil
+		}},
+		{Name: "install", Timeout: time.Minute, Run: func(ctx context.Context, t *operation.Task) error {
+			switch {
+			case strings.HasPrefix(t.Name(), "bad") && t.Attempt() == 1:
+				return &operation.Failure{Code: "disk_full", Cause: "The disk is full.", Hint: "Make room."}
+			case strings.HasPrefix(t.Name(), "slow"):
+				select {
+				case <-s.release:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return nil
+		}},
+	}}
+}
+
+// setUp makes the first administrator, in the way a person does.
+func (s *server) setUp() *browser {
+	s.t.Helper()
+	b := s.browser()
+	link := must[string](s.t)(s.web.Accounts.SetUpToken(context.Background()))
+	r := b.post("/setup", url.Values{"token": {link}, "name": {testUser}, "password": {testPassword}, "confirm": {testPassword}})
+	if r.status != http.StatusSeeOther || r.location() != "/" {
+		s.t.Fatalf("set-up answered %d %s: %s", r.status, r.location(), r.body)
+	}
+	return b
+}
+
+// browser keeps cookies, follows no redirect, and sends what browsers send.
+type browser struct {
+	s      *server
+	client *http.Client
+}
+
+func (s *server) browser() *browser {
+	jar := must[*cookiejar.Jar](s.t)(cookiejar.New(nil))
+	return &browser{s, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (r reply) location() string { return r.header.Get("Location") }
+
+// json decodes the body.
+func (r reply) json(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.body), v); err != nil {
+		t.Fatalf("cannot decode %q: %v", r.body, err)
+	}
+}
+
+func (r reply) failure(t testing.TB) wire.Error {
+	t.Helper()
+	var e wire.ErrorReply
+	r.json(t, &e)
+	return e.Error
+}
+
+func send(t testing.TB, client *http.Client, method, target string, body io.Reader, header map[string]string) reply {
+	t.Helper()
+	q := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), method, target, body))
+	for k, v := range header {
+		q.Header.Set(k, v)
+	}
+	r, err := client.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b := must[[]byte](t)(io.ReadAll(r.Body))
+	return reply{r.StatusCode, r.Header, string(b)}
+}
+
+func (b *browser) get(path string) reply {
+	b.s.t.Helper()
+	return send(b.s.t, b.client, http.MethodGet, b.s.public.URL+path, nil, nil)
+}
+
+// post sends a form as a page's own form does.
+func (b *browser) post(path string, form url.Values) reply {
+	b.s.t.Helper()
+	form = cloneForm(form)
+	if csrf := b.csrf(); csrf != "" {
+		form.Set("csrf", csrf)
+	}
+	return send(b.s.t, b.client, http.MethodPost, b.s.public.URL+path, strings.NewReader(form.Encode()),
+		map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": b.s.public.URL})
+}
+
+func cloneForm(form url.Values) url.Values {
+	out := url.Values{}
+	for k, v := range form {
+		out[k] = v
+	}
+	return out
+}
+
+// upload sends a form with files as a page's script does.
+func (b *browser) upload(path string, form url.Values, accept string) reply {
+	b.s.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	form = cloneForm(form)
+	form.Set("csrf", b.csrf())
+	for name, values := range form {
+		for _, v := range values {
+			part := must[io.Writer](b.s.t)(w.CreateFormField(name))
+			if name == "key_file" {
+				part = must[io.Writer](b.s.t)(w.CreateFormFile(name, "id_ed25519"))
+			}
+			_ = must[int](b.s.t)(io.WriteString(part, v))
+		}
+	}
+	if err := w.Close(); err != nil {
+		b.s.t.Fatal(err)
+	}
+	return send(b.s.t, b.client, http.MethodPost, b.s.public.URL+path, &body,
+		map[string]string{"Content-Type": w.FormDataContentType(), "Origin": b.s.public.URL, "Accept": accept})
+}
+
+// csrf is the token that the pages of this session carry.
+func (b *browser) csrf() string {
+	return csrfToken(b.cookie(sessionCookie))
+}
+
+func (b *browser) cookie(name string) string {
+	u := must[*url.URL](b.s.t)(url.Parse(b.s.public.URL))
+	for _, c := range b.client.Jar.Cookies(u) {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// api calls the API as a program.
+func (s *server) api(method, path, body string) reply {
+	s.t.Helper()
+	header := map[string]string{"Authorization": "Bearer " + s.token}
+	var b io.Reader
+	if method == http.MethodPost {
+		header["Content-Type"] = "application/json"
+		b = strings.NewReader(body)
+	}
+	return send(s.t, http.DefaultClient, method, s.public.URL+path, b, header)
+}
+
+// agent enrols a host and returns a client with its certificate, and its serial number.
+func (s *server) agent(hostname string) (*http.Client, string) {
+	s.t.Helper()
+	token := must[string](s.t)(s.web.CA.MintToken(s.t.Context(), trust.TokenSpec{Hostname: hostname, Uses: 1, Lifetime: time.Minute}))
+	request, key := newCSR(s.t, hostname)
+	r := send(s.t, s.hostClient(nil), http.MethodPost, s.handshake.URL+wire.PathEnroll, strings.NewReader(
+		toJSON(s.t, wire.EnrollRequest{Hostname: hostname, Token: token, CSR: request})), nil)
+	if r.status != http.StatusOK {
+		s.t.Fatalf("enrolment answered %d: %s", r.status, r.body)
+	}
+	var enrolled wire.EnrollReply
+	r.json(s.t, &enrolled)
+	block, _ := pem.Decode([]byte(enrolled.Certificate))
+	return s.hostClient(&tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}), enrolled.AgentSN
+}
+
+// hostClient trusts the CA alone.
+func (s *server) hostClient(cert *tls.Certificate) *http.Client {
+	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: s.web.CA.Pool()}
+	if cert != nil {
+		config.Certificates = []tls.Certificate{*cert}
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func newCSR(t testing.TB, hostname string) (string, *ecdsa.PrivateKey) {
+	t.Helper()
+	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	der := must[[]byte](t)(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: pkix.Name{CommonName: hostname}, DNSNames: []string{hostname},
+	}, key))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), key
+}
+
+func toJSON(t testing.TB, v any) string {
+	t.Helper()
+	return string(must[[]byte](t)(json.Marshal(v)))
+}
+
+// sshKey makes a private key in OpenSSH's form.
+func sshKey(t testing.TB) string {
+	t.Helper()
+	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	return string(pem.EncodeToMemory(must[*pem.Block](t)(ssh.MarshalPrivateKey(key, ""))))
+}
+
+// register enrols and registers a host and sends one heartbeat.
+func (s *server) register(hostname string) (*http.Client, int64) {
+	s.t.Helper()
+	client, sn := s.agent(hostname)
+	body := toJSON(s.t, wire.RegisterRequest{Hostname: hostname, AgentSN: sn, Version: "1", Facts: &wire.Facts{OS: wire.OS{Name: "Debian GNU/Linux 12"}, Arch: "amd64"}})
+	if r := send(s.t, client, http.MethodPost, s.secured.URL+wire.PathRegister, strings.NewReader(body), nil); r.status != http.StatusOK {
+		s.t.Fatalf("registration answered %d: %s", r.status, r.body)
+	}
+	s.beat(client, hostname)
+	return client, must[*db.Host](s.t)(s.db.HostBySN(s.t.Context(), sn)).ID
+}
+
+func (s *server) beat(client *http.Client, hostname string, children ...wire.ChildAgent) wire.StatusReply {
+	s.t.Helper()
+	body := toJSON(s.t, wire.StatusRequest{Hostname: hostname, Version: "1", Uptime: 5, Timestamp: time.Now().Unix(), Step: 10, Agents: children})
+	r := send(s.t, client, http.MethodPost, s.secured.URL+wire.PathStatus, strings.NewReader(body), nil)
+	if r.status != http.StatusOK {
+		s.t.Fatalf("heartbeat answered %d: %s", r.status, r.body)
+	}
+	var answer wire.StatusReply
+	r.json(s.t, &answer)
+	return answer
+}
+
+// awaitOperation waits until an operation is in a state, reading it whenever the bus tells of a change.
+func (s *server) awaitOperation(id int64, want db.State) {
+	s.t.Helper()
+	changed := make(chan struct{}, 1)
+	cancel := must[func()](s.t)(s.bus.Subscribe("operation.>", func(string, []byte) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}))
+	defer cancel()
+	deadline := time.After(waitMost)
+	for {
+		o := must[*db.Operation](s.t)(s.db.Operation(s.t.Context(), id))
+		if o.State == want {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			s.t.Fatalf("operation %d is %s after %s, want %s", id, o.State, waitMost, want)
+		}
+	}
+}
+
+// startBootstrap starts an operation by the API.
+func (s *server) startBootstrap(hosts string) int64 {
+	s.t.Helper()
+	r := s.api(http.MethodPost, api+"/bootstraps", toJSON(s.t, map[string]any{"hosts": hosts, "ssh": map[string]any{"private_key": sshKey(s.t)}}))
+	if r.status != http.StatusCreated {
+		s.t.Fatalf("bootstraps answered %d: %s", r.status, r.body)
+	}
+	var started startedReply
+	r.json(s.t, &started)
+	return started.OperationID
+}
+
+var versionField = regexp.MustCompile(`name="version" value="(\d+)"`)
+
+// newDraft starts a wizard and returns its path.
+func (b *browser) newDraft(cluster string) string {
+	b.s.t.Helper()
+	path := strings.TrimSuffix(b.post("/wizards", nil).location(), "/start")
+	r := b.post(path+"/start", url.Values{"cluster": {cluster}, "version": {b.version(path + "/start")}})
+	if r.status != http.StatusSeeOther || r.location() != path+"/hosts" {
+		b.s.t.Fatalf("the first step answered %d %s: %s", r.status, r.location(), r.body)
+	}
+	return path
+}
+
+// version is the hidden field of a wizard's page.
+func (b *browser) version(path string) string {
+	b.s.t.Helper()
+	m := versionField.FindStringSubmatch(b.get(path).body)
+	if m == nil {
+		b.s.t.Fatalf("%s has no version", path)
+	}
+	return m[1]
+}

@@ -83,6 +83,9 @@ func (o *Options) Complete(fs *pflag.FlagSet, environ func(string) (string, bool
 	}
 	var errs []error
 	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Name == "config" || f.Name == "help" { // no settings: left in the file they are unknown
+			return
+		}
 		value, ok := environ(envName(f.Name))
 		source := envName(f.Name)
 		if !ok {

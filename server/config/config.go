@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 )
+
+// namePattern holds what a name that hosts are given consists of; it goes into their files and commands.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // Options are the settings of "hostler serve".
 type Options struct {
@@ -119,6 +123,9 @@ func (o *Options) Complete(fs *pflag.FlagSet, environ func(string) (string, bool
 func (o *Options) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if o.Data == "" {
+		bad("cannot use data: want a directory")
+	}
 	for name, address := range map[string]string{"listen": o.Listen, "handshake": o.Handshake, "secured": o.Secured} {
 		if _, _, err := splitAddress(address); err != nil {
 			bad("cannot use %s %q: %w", name, address, err)
@@ -133,7 +140,13 @@ func (o *Options) Validate() error {
 	if o.MissedSteps < 1 {
 		bad("cannot use missed-steps %d: want at least 1", o.MissedSteps)
 	}
-	if strings.ContainsAny(o.Advertise, "/: ") && !isIP(o.Advertise) {
+	if o.MinLost < 0 {
+		bad("cannot use min-lost %s: want no less than 0s", o.MinLost)
+	}
+	if o.LogKeep <= 0 {
+		bad("cannot use log-keep %s: want more than 0s", o.LogKeep)
+	}
+	if !namePattern.MatchString(o.Advertise) && !isIP(o.Advertise) {
 		bad("cannot use advertise %q: want a name or an address, without scheme and port", o.Advertise)
 	}
 	return errors.Join(errs...)

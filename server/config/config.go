@@ -163,20 +163,6 @@ func (o *Options) ListenTLS() bool {
 	return host != "localhost" && (err != nil || !ip.IsLoopback())
 }
 
-// HandshakePort and SecuredPort are the ports that hosts are told.
-func (o *Options) HandshakePort() int { return portOf(o.Handshake) }
-
-// SecuredPort is the port for heartbeats.
-func (o *Options) SecuredPort() int { return portOf(o.Secured) }
-
-func portOf(address string) int {
-	_, port, err := splitAddress(address)
-	if err != nil {
-		return 0
-	}
-	return port
-}
-
 func splitAddress(address string) (host string, port int, err error) {
 	host, p, err := net.SplitHostPort(address)
 	if err != nil {

@@ -13,9 +13,11 @@ type Certificate struct {
 	AgentSN     string `gorm:"column:agent_sn"`
 	Hostname    string
 	Fingerprint string // hex SHA-256 of the DER
+	KeyHash     string // hex SHA-256 of the public key's SubjectPublicKeyInfo
+	TokenID     *int64 // the token that admitted it
 	NotBefore   time.Time
 	NotAfter    time.Time
-	TaskID      *int64 // where the token that admitted it came from
+	TaskID      *int64 // where that token came from
 	DraftID     *int64
 	Cluster     string
 	RevokedAt   *time.Time
@@ -44,6 +46,13 @@ func (d *DB) CreateCertificate(ctx context.Context, c *Certificate) error {
 func (d *DB) Certificate(ctx context.Context, serial string) (*Certificate, error) {
 	var c Certificate
 	return &c, translate("find certificate", d.read(ctx).Where("serial = ?", serial).Take(&c).Error)
+}
+
+// CertificateFor finds the certificate that a token already got for a key; ErrNotFound when there is none.
+func (d *DB) CertificateFor(ctx context.Context, tokenID int64, keyHash string) (*Certificate, error) {
+	var c Certificate
+	err := d.read(ctx).Where("token_id = ? AND key_hash = ?", tokenID, keyHash).Order("created_at DESC").Take(&c).Error
+	return &c, translate("find certificate", err)
 }
 
 // CreateEnrolToken records a token's hash.

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +31,10 @@ func (h host) disks() []wire.Disk {
 		disk := wire.Disk{Device: unescape(part[0]), Mount: unescape(part[1]), Type: part[2]}
 		isRoot := disk.Mount == "/" && disk.Type != "rootfs"
 		if !isRoot && (!slices.Contains(local, disk.Type) || seen[disk.Device]) {
+			continue
+		}
+		// A container's manager mounts single files over the root's; they are no disks.
+		if at, err := os.Stat(filepath.Join(h.root, disk.Mount)); err != nil || !at.IsDir() {
 			continue
 		}
 		var stat syscall.Statfs_t

@@ -39,15 +39,29 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply,
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	t, err := c.redeem(ctx, r.Token, hostname)
+	t, err := c.admit(ctx, r.Token, hostname)
 	if err != nil {
+		return wire.EnrollReply{}, err
+	}
+	// An answer that was lost on its way must not leave the host outside with a token that is used up: the same
+	// key gets its certificate again.
+	earlier, err := c.db.CertificateFor(ctx, t.ID, keyHash(public))
+	if err == nil && earlier.Hostname == hostname && earlier.RevokedAt == nil {
+		return c.issue(ctx, public, earlier)
+	}
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return wire.EnrollReply{}, err
+	}
+	if err := c.use(ctx, t); err != nil {
 		return wire.EnrollReply{}, err
 	}
 	sn, err := c.serialFor(ctx, r.AgentSN, hostname, t.Hostname == hostname)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	return c.issue(ctx, public, &db.Certificate{AgentSN: sn, Hostname: hostname, TaskID: t.TaskID, DraftID: t.DraftID, Cluster: t.Cluster})
+	return c.issue(ctx, public, &db.Certificate{
+		AgentSN: sn, Hostname: hostname, TokenID: &t.ID, TaskID: t.TaskID, DraftID: t.DraftID, Cluster: t.Cluster,
+	})
 }
 
 // Renew signs a new certificate for an agent that proved its identity with the old one.
@@ -56,8 +70,7 @@ func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	next := *old
-	return c.issue(ctx, public, &next)
+	return c.issue(ctx, public, old)
 }
 
 // Identify finds the record of a client certificate that TLS has verified already. Refusals are *wire.Error.
@@ -101,7 +114,9 @@ func (c *CA) serialFor(ctx context.Context, wish, hostname string, named bool) (
 	return uuid.NewString(), nil
 }
 
-func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, record *db.Certificate) (wire.EnrollReply, error) {
+// issue signs a certificate for whom like names, and records it.
+func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certificate) (wire.EnrollReply, error) {
+	record := *like
 	now := c.now()
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: record.AgentSN},
@@ -117,12 +132,23 @@ func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, record *db.Cert
 	}
 	sum := sha256.Sum256(leaf.Raw)
 	record.Serial, record.Fingerprint = leaf.SerialNumber.Text(16), hex.EncodeToString(sum[:])
+	record.KeyHash = keyHash(public)
 	record.NotBefore, record.NotAfter, record.CreatedAt = leaf.NotBefore, leaf.NotAfter, now
 	// The record comes before the answer: a certificate that nobody recorded would be refused.
-	if err := c.db.CreateCertificate(ctx, record); err != nil {
+	if err := c.db.CreateCertificate(ctx, &record); err != nil {
 		return wire.EnrollReply{}, err
 	}
 	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: string(pemBlock("CERTIFICATE", leaf.Raw)), CA: string(c.pem)}, nil
+}
+
+// keyHash tells public keys apart: hex SHA-256 of the SubjectPublicKeyInfo.
+func keyHash(public *ecdsa.PublicKey) string {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil { // the key was parsed from just this form
+		return ""
+	}
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
 }
 
 // checkRequest takes the public key out of a CSR that asks for nothing but the host's own name.

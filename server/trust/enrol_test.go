@@ -213,9 +213,9 @@ func TestSerialNumbers(t *testing.T) {
 func TestOneUseAdmitsOne(t *testing.T) {
 	r := newRig(t)
 	token := r.token(trust.TokenSpec{Uses: 1})
-	csr := request(t, newKey(t), nil)
 	admitted := 0
 	for _, err := range atOnce(t.Context(), 10, func(ctx context.Context) error {
+		csr := request(t, newKey(t), nil)
 		_, err := r.ca.Enrol(ctx, wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: csr})
 		return err
 	}) {
@@ -292,5 +292,24 @@ func TestIdentifyRefusesUnknownAndRevoked(t *testing.T) {
 	}))
 	if _, err := r.ca.Identify(t.Context(), c); code(err) != "certificate_revoked" {
 		t.Errorf("a revoked certificate: %v", err)
+	}
+}
+
+func TestLostAnswerIsGivenAgain(t *testing.T) {
+	r := newRig(t)
+	token, key := r.token(trust.TokenSpec{Hostname: "node1"}), newKey(t)
+	ask := func(key *ecdsa.PrivateKey) (wire.EnrollReply, error) {
+		csr := request(t, key, &x509.CertificateRequest{DNSNames: []string{"node1"}})
+		return r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: token, CSR: csr})
+	}
+	first, err := ask(key)
+	r.must(err)
+	again, err := ask(key)
+	r.must(err)
+	if again.AgentSN != first.AgentSN {
+		t.Errorf("the second answer names %s, the first %s", again.AgentSN, first.AgentSN)
+	}
+	if _, err := ask(newKey(t)); code(err) != "token_used" {
+		t.Errorf("another key with a used token: %v", err)
 	}
 }

@@ -35,8 +35,8 @@ func (c *CA) MintToken(ctx context.Context, s TokenSpec) (string, error) {
 	return token, err
 }
 
-// redeem takes one use of a token for a host, or says in a wire.Error why not.
-func (c *CA) redeem(ctx context.Context, token, hostname string) (*db.EnrolToken, error) {
+// admit finds the token that admits a host, or says in a wire.Error why none does.
+func (c *CA) admit(ctx context.Context, token, hostname string) (*db.EnrolToken, error) {
 	t, err := c.db.EnrolToken(ctx, Hash(token))
 	if errors.Is(err, db.ErrNotFound) {
 		return nil, &wire.Error{
@@ -59,14 +59,19 @@ func (c *CA) redeem(ctx context.Context, token, hostname string) (*db.EnrolToken
 			Hint: "use the token that was made for this host",
 		}
 	}
-	err = c.db.UseEnrolToken(ctx, t.ID)
+	return t, nil
+}
+
+// use takes one use of a token, or says in a wire.Error that none is left.
+func (c *CA) use(ctx context.Context, t *db.EnrolToken) error {
+	err := c.db.UseEnrolToken(ctx, t.ID)
 	if errors.Is(err, db.ErrStale) {
-		return nil, &wire.Error{
+		return &wire.Error{
 			Code: "token_used", Message: "the enrolment token was used already",
 			Hint: "make a new token in the wizard, or bootstrap the host again",
 		}
 	}
-	return t, err
+	return err
 }
 
 // NewSecret makes 32 random bytes in a form that fits URLs, headers and shells.

@@ -150,6 +150,8 @@ CREATE TABLE `certificates` (
     `agent_sn` VARCHAR(255) NOT NULL,
     `hostname` VARCHAR(255) NOT NULL,
     `fingerprint` VARCHAR(255) NOT NULL,
+    `key_hash` VARCHAR(255) NOT NULL,
+    `token_id` BIGINT,
     `not_before` DATETIME(3) NOT NULL,
     `not_after` DATETIME(3) NOT NULL,
     `task_id` BIGINT,
@@ -158,7 +160,8 @@ CREATE TABLE `certificates` (
     `revoked_at` DATETIME(3),
     `created_at` DATETIME(3) NOT NULL,
     KEY `certificates_agent_sn` (`agent_sn`),
-    KEY `certificates_not_after` (`not_after`)
+    KEY `certificates_not_after` (`not_after`),
+    KEY `certificates_token_id` (`token_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE `enrol_tokens` (

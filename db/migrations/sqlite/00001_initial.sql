@@ -150,6 +150,8 @@ CREATE TABLE "certificates" (
     "agent_sn" TEXT NOT NULL,
     "hostname" TEXT NOT NULL,
     "fingerprint" TEXT NOT NULL,
+    "key_hash" TEXT NOT NULL,
+    "token_id" INTEGER,
     "not_before" DATETIME NOT NULL,
     "not_after" DATETIME NOT NULL,
     "task_id" INTEGER,
@@ -160,6 +162,7 @@ CREATE TABLE "certificates" (
 );
 CREATE INDEX "certificates_agent_sn" ON "certificates" ("agent_sn");
 CREATE INDEX "certificates_not_after" ON "certificates" ("not_after");
+CREATE INDEX "certificates_token_id" ON "certificates" ("token_id");
 
 CREATE TABLE "enrol_tokens" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,

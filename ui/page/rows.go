@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"hostler/ui/i18n"
@@ -32,6 +33,12 @@ func taskGroup(state string) string {
 		return GroupStopped
 	}
 	return GroupWaiting
+}
+
+// byGroup puts the tasks that need a look first, as the scripts do when a task changes its group.
+func byGroup(tasks []Task) []Task {
+	rank := func(t Task) int { return slices.Index(TaskGroups, taskGroup(t.State)) }
+	return slices.SortedStableFunc(slices.Values(tasks), func(a, b Task) int { return rank(a) - rank(b) })
 }
 
 // Group counts the tasks of one of TaskGroups.
@@ -204,6 +211,13 @@ func ArrivalRow(ctx context.Context, a Arrival) live.Row {
 // the token admits.
 func ArrivalValues(arrived, uses int) map[string]string {
 	return map[string]string{"arrived": strconv.Itoa(arrived), "uses": strconv.Itoa(uses)}
+}
+
+// EventKinds are the events that the catalogues have a text for.
+var EventKinds = []string{
+	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "enrol.refused",
+	"operation.started", "operation.finished", "operation.canceled", "operation.retried", "user.created", "user.login",
+	"user.login_failed", "token.created", "job.finished", "server.started",
 }
 
 // EventText says what happened, in the context's language.

@@ -40,8 +40,8 @@ func (d Draft) step() string {
 	return WizardStart
 }
 
-// stepStatus is "current", "open" for steps that were reached, or "" for those ahead. Once hosts are being
-// bootstrapped what was typed before is history.
+// stepStatus is "current", "open" for steps that were reached, "past" for those that cannot be changed any more
+// because hosts are being bootstrapped with what they say, or "" for those ahead.
 func (d Draft) stepStatus(step, current string) string {
 	order := d.steps()
 	i := slices.Index(order, step)
@@ -49,7 +49,7 @@ func (d Draft) stepStatus(step, current string) string {
 	case step == current:
 		return "current"
 	case d.OperationID != 0 && i < slices.Index(order, d.runStep()):
-		return ""
+		return "past"
 	case i < max(slices.Index(order, current), slices.Index(order, d.step())):
 		return "open"
 	}

@@ -1,3 +1,4 @@
+import { csrfToken } from "./csrf";
 import { age } from "./relative-time";
 
 interface Refusal {
@@ -54,7 +55,7 @@ export class DraftForm extends HTMLElement {
     if (typeof draft["port"] === "string") draft["port"] = Number(draft["port"]);
     const answer = await fetch(this.dataset["save"] ?? "", {
       method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": String(data.get("csrf")) },
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": csrfToken() },
       body: JSON.stringify(draft),
     }).catch(() => null);
     if (answer?.status === 409) {

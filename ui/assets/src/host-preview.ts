@@ -1,3 +1,5 @@
+import { csrfToken } from "./csrf";
+
 interface Expansion {
   hosts: string[] | null;
   errors: { line: number; message: string }[] | null;
@@ -24,10 +26,9 @@ export class HostPreview extends HTMLElement {
     this.request?.abort();
     const request = new AbortController();
     this.request = request;
-    const csrf = document.querySelector<HTMLInputElement>('input[name="csrf"]')?.value ?? "";
     const answer = await fetch("/api/v1/hosts/expand", {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrfToken() },
       body: JSON.stringify({ text }),
       signal: request.signal,
     }).catch(() => null);

@@ -139,8 +139,8 @@ function valuesOf(page: Document): Record<string, string> {
 /** What show would have to be given for an element to look as it does. */
 export function textOf(e: Element): string {
   if (e.localName === "progress") return e.getAttribute("value") ?? "0";
-  if (e.localName === "relative-time") return e.getAttribute("datetime") || (e.textContent ?? "");
-  return e.textContent ?? "";
+  if (e.localName === "relative-time") return e.getAttribute("datetime") || e.textContent;
+  return e.textContent;
 }
 
 /** Says something to screen readers, at their leisure. */

@@ -133,7 +133,7 @@ export class LiveTable extends HTMLElement {
     this.filter = chip.dataset["filter"] ?? "";
     for (const other of this.querySelectorAll<HTMLElement>("[data-filter]")) other.ariaPressed = String(other === chip);
     const shown = this.applyFilter();
-    announce(`${chip.textContent?.trim() ?? ""}: ${String(shown)}`);
+    announce(`${chip.textContent.trim()}: ${String(shown)}`);
   }
 
   private applyFilter(): number {
@@ -141,7 +141,7 @@ export class LiveTable extends HTMLElement {
     for (const row of this.rows.values()) {
       const hidden =
         (this.filter !== "" && row.dataset["group"] !== this.filter) ||
-        (this.needle !== "" && !(row.textContent ?? "").toLowerCase().includes(this.needle));
+        (this.needle !== "" && !row.textContent.toLowerCase().includes(this.needle));
       if (row.hidden !== hidden) row.hidden = hidden;
       if (!hidden) shown++;
     }

@@ -32,32 +32,32 @@ export class LogDrawer extends HTMLElement {
   private reading = false;
 
   connectedCallback(): void {
-    const log = this.part("log");
-    const follow = this.part<HTMLButtonElement>("follow");
+    const log = this.find("log");
+    const follow = this.find("follow");
     if (!log || !follow) return;
     this.view = new LogView(log, follow);
     document.addEventListener("click", (e) => this.linkClicked(e));
     this.addEventListener("keydown", (e) => {
       if (e.key === "Escape") this.close();
     });
-    this.part("close")?.addEventListener("click", () => this.close());
-    this.part("wrap")?.addEventListener("click", (e) => {
+    this.find("close")?.addEventListener("click", () => this.close());
+    this.find("wrap")?.addEventListener("click", (e) => {
       const button = e.currentTarget as HTMLElement;
       button.ariaPressed = String(log.classList.toggle("wrap"));
     });
-    this.part<HTMLInputElement>("search")?.addEventListener("input", (e) => {
+    this.find("search")?.addEventListener("input", (e) => {
       const hits = this.view?.search((e.target as HTMLInputElement).value) ?? 0;
-      const place = this.part("hits");
+      const place = this.find("hits");
       if (place) place.textContent = (e.target as HTMLInputElement).value === "" ? "" : String(hits);
     });
-    this.part("copy")?.addEventListener("click", (e) => {
+    this.find("copy")?.addEventListener("click", (e) => {
       void copy(this.view?.text ?? "", e.currentTarget as HTMLElement, this.dataset["copied"] ?? "");
     });
-    this.part<HTMLAnchorElement>("download")?.addEventListener("click", (e) => this.download(e.currentTarget as HTMLAnchorElement));
+    this.find("download")?.addEventListener("click", (e) => this.download(e.currentTarget as HTMLAnchorElement));
   }
 
-  private part<E extends HTMLElement = HTMLElement>(name: string): E | null {
-    return this.querySelector<E>(`[data-drawer-${name}]`);
+  private find(name: string): HTMLElement | null {
+    return this.querySelector<HTMLElement>(`[data-drawer-${name}]`);
   }
 
   private linkClicked(e: MouseEvent): void {
@@ -77,7 +77,7 @@ export class LogDrawer extends HTMLElement {
     this.hidden = false;
     const row = link.closest("[data-row]");
     this.heading(row?.querySelector('[data-cell="name"]')?.textContent ?? "");
-    this.part("title")?.focus();
+    this.find("title")?.focus();
     this.stop = livePage()?.socket.listen(`log.${link.dataset["log"] ?? ""}`, (delta) => this.grown(Number(delta.values?.["size"] ?? 0))) ?? null;
     const [task] = await Promise.all([this.loadTask(), this.read()]);
     if (generation !== this.generation) return;
@@ -86,7 +86,7 @@ export class LogDrawer extends HTMLElement {
   }
 
   private heading(name: string): void {
-    const title = this.part("title");
+    const title = this.find("title");
     if (title) title.textContent = name;
   }
 
@@ -96,12 +96,12 @@ export class LogDrawer extends HTMLElement {
     if (!answer?.ok) return null;
     const task = (await answer.json()) as Task;
     if (generation !== this.generation) return null;
-    const problem = this.part("problem");
+    const problem = this.find("problem");
     if (problem) {
       problem.textContent = [task.error?.cause, task.error?.hint].filter(Boolean).join(" ");
       problem.hidden = problem.textContent === "";
     }
-    this.part("steps")?.replaceChildren(...(task.steps ?? []).map((s) => this.step(s)));
+    this.find("steps")?.replaceChildren(...(task.steps ?? []).map((s) => this.step(s)));
     return task;
   }
 
@@ -153,7 +153,7 @@ export class LogDrawer extends HTMLElement {
   }
 
   private download(link: HTMLAnchorElement): void {
-    link.download = `${this.part("title")?.textContent ?? "log"}.log`;
+    link.download = `${this.find("title")?.textContent ?? "log"}.log`;
     if (link.href) URL.revokeObjectURL(link.href);
     link.href = URL.createObjectURL(new Blob([this.view?.text ?? ""], { type: "text/plain" }));
   }

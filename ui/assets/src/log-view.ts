@@ -1,5 +1,4 @@
 // Terminal sequences (colours, cursor) mean nothing here.
-// eslint-disable-next-line no-control-regex
 const sequences = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007]*\u0007|[@-_])/g;
 
 /** Lines of a log that grows: follows its end until somebody scrolls up, finds, and goes to an offset. */
@@ -14,7 +13,7 @@ export class LogView {
 
   constructor(
     private readonly box: HTMLElement,
-    private readonly button: HTMLButtonElement,
+    private readonly button: HTMLElement,
   ) {
     box.addEventListener("scroll", () => this.follow(this.atEnd()));
     button.addEventListener("click", () => {
@@ -59,7 +58,7 @@ export class LogView {
   }
 
   private matches(line: Element): boolean {
-    return this.needle !== "" && (line.textContent ?? "").toLowerCase().includes(this.needle);
+    return this.needle !== "" && line.textContent.toLowerCase().includes(this.needle);
   }
 
   /** Marks the lines that hold text, shows the first one, and says how many there are. */

@@ -1,0 +1,125 @@
+package page_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"hostler/ui/page"
+)
+
+// spelled are the texts whose keys are put together from a prefix and a code.
+func spelled() map[string]bool {
+	keys := map[string]bool{}
+	add := func(prefix string, codes ...string) {
+		for _, c := range codes {
+			keys[prefix+c] = true
+		}
+	}
+	for _, c := range page.FailureCodes {
+		add("failure."+c, ".cause", ".hint")
+	}
+	for _, c := range page.ManualCommands {
+		add("command."+c, ".title", ".text")
+	}
+	for _, status := range []string{"403", "404", "409", "422", "429", "500", "503"} {
+		add("error."+status, ".title", ".text")
+	}
+	for _, n := range []string{"1", "2", "3"} {
+		add("welcome."+n, ".title", ".text")
+	}
+	add("step.", page.Steps...)
+	add("field.", page.FieldCodes...)
+	add("hostlist.", page.HostListCodes...)
+	add("notice.", page.NoticeCodes...)
+	add("event.", page.EventKinds...)
+	add("host.state.", page.HostStates...)
+	add("group.", page.TaskGroups...)
+	add("counts.", page.TaskGroups...)
+	add("state.", page.Pending, page.Running, page.Waiting, page.Done, page.Failed, page.Skipped, page.Canceled)
+	add("wizard.step.", page.WizardStart, page.WizardHosts, page.WizardConfirm, page.WizardManual, page.WizardSummary)
+	add("wizards.need.", "names", "access", "system")
+	add("child.", "stoped", "running", "fatal", "killed")
+	add("job.state.", "queued", "delivered", "succeeded", "failed")
+	add("job.action.", "config")
+	add("reason.", "secrets")
+	add("severity.", "info", "warning", "error")
+	add("manual.family.", "any", "debian", "rhel", "suse", "other")
+	add("layout.theme.", "auto", "light", "dark")
+	add("nav.", "overview", "hosts", "operations", "events")
+	add("age.", "s", "m", "h", "d", "in_s", "in_m", "in_h", "in_d")
+	return keys
+}
+
+var (
+	lookUp  = regexp.MustCompile(`i18n\.[TN]\([a-zA-Z.()]+, "([a-z0-9_.]+)"[,)]`)
+	literal = regexp.MustCompile(`"([a-z0-9_.]+)"`)
+)
+
+func TestTextsAreUsedAndThere(t *testing.T) {
+	catalogue := readCatalogue(t)
+	mentioned := spelled()
+	for key := range mentioned {
+		if !catalogue[key] {
+			t.Errorf("%s is not in the catalogue", key)
+		}
+	}
+	for _, root := range []string{"..", "../../web"} {
+		for _, source := range sources(t, root) {
+			for _, m := range lookUp.FindAllStringSubmatch(source, -1) {
+				if !strings.HasSuffix(m[1], ".") && !catalogue[m[1]] {
+					t.Errorf("%s is looked up and not in the catalogue", m[1])
+				}
+			}
+			for _, m := range literal.FindAllStringSubmatch(source, -1) {
+				mentioned[m[1]] = true
+			}
+		}
+	}
+	for key := range catalogue {
+		if !mentioned[key] {
+			t.Errorf("%s is in the catalogue and nobody uses it", key)
+		}
+	}
+}
+
+func readCatalogue(t *testing.T) map[string]bool {
+	t.Helper()
+	b, err := os.ReadFile("../i18n/en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts map[string]any
+	if err := json.Unmarshal(b, &texts); err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]bool{}
+	for key := range texts {
+		keys[key] = true
+	}
+	return keys
+}
+
+// sources are the hand-written Go and templ files below root, without tests.
+func sources(t *testing.T, root string) []string {
+	t.Helper()
+	var texts []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !slices.Contains([]string{".go", ".templ"}, filepath.Ext(path)) ||
+			strings.HasSuffix(path, "_templ.go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		texts = append(texts, string(b))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}

@@ -127,7 +127,7 @@ func (o *Options) Validate() error {
 		bad("cannot use data: want a directory")
 	}
 	for name, address := range map[string]string{"listen": o.Listen, "handshake": o.Handshake, "secured": o.Secured} {
-		if _, _, err := splitAddress(address); err != nil {
+		if _, err := hostOf(address); err != nil {
 			bad("cannot use %s %q: %w", name, address, err)
 		}
 	}
@@ -155,7 +155,7 @@ func (o *Options) Validate() error {
 // ListenTLS tells whether pages and API need TLS: everywhere but on loopback, because keys and passwords
 // travel there.
 func (o *Options) ListenTLS() bool {
-	host, _, err := splitAddress(o.Listen)
+	host, err := hostOf(o.Listen)
 	if err != nil || o.TLSCert != "" {
 		return true
 	}
@@ -163,16 +163,16 @@ func (o *Options) ListenTLS() bool {
 	return host != "localhost" && (err != nil || !ip.IsLoopback())
 }
 
-func splitAddress(address string) (host string, port int, err error) {
-	host, p, err := net.SplitHostPort(address)
+// hostOf takes the host out of an address and checks that its port is a number.
+func hostOf(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
-	n, err := strconv.ParseUint(p, 10, 16)
-	if err != nil {
-		return "", 0, fmt.Errorf("%q is not a port", p)
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", fmt.Errorf("%q is not a port", port)
 	}
-	return host, int(n), nil
+	return host, nil
 }
 
 func isIP(s string) bool {

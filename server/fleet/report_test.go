@@ -35,7 +35,7 @@ func TestTheCertificateIsTheIdentity(t *testing.T) {
 		},
 		"a certificate with another's number": func() error {
 			clone := certificate("node1")
-			clone.AgentSN = "sn-node2"
+			clone.AgentSN, clone.Serial = "sn-node2", "serial-of-a-clone"
 			_, _, err := r.fleet.Heartbeat(t.Context(), clone, wire.StatusRequest{Hostname: "node1"}, "")
 			return err
 		},

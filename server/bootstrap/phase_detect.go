@@ -20,10 +20,15 @@ var architectures = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarc
 // detect asks the host what it is and how its user becomes root. Nothing is changed on the host.
 func detect(ctx context.Context, r *run) error {
 	r.system = system{}
-	each := func(line string) {
-		if name, value, ok := strings.Cut(line, "="); ok {
-			r.system[strings.TrimSpace(name)] = strings.Trim(strings.TrimSpace(value), `"'`)
+	each := func(line string) (news bool) {
+		name, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return true
 		}
+		value = strings.Trim(strings.TrimSpace(value), `"'`)
+		news = value != "" && r.system[name] != value
+		r.system[name] = value
+		return news
 	}
 	// The user's number decides what follows, also for a script that tells nothing.
 	if err := r.fed(ctx, privilege{}, `echo "uid=$(id -u)"; `, each, "detect"); err != nil {

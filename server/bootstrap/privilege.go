@@ -74,7 +74,9 @@ func (r *run) becomeRoot(ctx context.Context, uid string) error {
 func (r *run) try(ctx context.Context, c command) (said string, o outcome, err error) {
 	const enough = 400 // bytes, for a sentence or two
 	c.line = func(text string, errors bool) {
-		if text = strings.TrimSpace(printable(text)); errors && text != "" && len(said)+len(text) < enough {
+		// sudo complains of the missing second password, too, after it has refused the first one.
+		noise := strings.Contains(text, "no password was provided")
+		if text = strings.TrimSpace(printable(text)); errors && text != "" && !noise && len(said)+len(text) < enough {
 			said = strings.TrimSpace(said + " " + text)
 		}
 	}

@@ -37,15 +37,16 @@ func (r *run) script(ctx context.Context, input []byte, verb string, args ...str
 }
 
 // fed runs the setup script from standard input, before anything is copied to the host.
-func (r *run) fed(ctx context.Context, as privilege, prepare string, each func(line string), verb string, args ...string) error {
+func (r *run) fed(ctx context.Context, as privilege, prepare string, each func(line string) (news bool), verb string, args ...string) error {
 	// What is before the script's own run must not read standard input.
 	argv := append([]string{"sh", "-c", prepare + `exec sh -s -- "$@"`, "sh", verb}, args...)
 	return r.execute(ctx, command{as: as, argv: argv, stdin: r.Script}, each)
 }
 
 // execute runs a command, writes its output to the task's log, and turns a bad end into a failure. each, if
-// not nil, gets the lines of standard output, which are then no part of a failure's last lines.
-func (r *run) execute(ctx context.Context, c command, each func(line string)) error {
+// not nil, gets the lines of standard output and says which belong in the log; they are no part of a failure's
+// last lines then.
+func (r *run) execute(ctx context.Context, c command, each func(line string) (news bool)) error {
 	var said, last string
 	var tail []string
 	c.line = func(text string, errors bool) {
@@ -54,8 +55,9 @@ func (r *run) execute(ctx context.Context, c command, each func(line string)) er
 			return
 		}
 		if !errors && each != nil {
-			each(text)
-			r.task.Logf("%s", printable(text))
+			if each(text) {
+				r.task.Logf("%s", printable(text))
+			}
 			return
 		}
 		if rest, ok := strings.CutPrefix(text, errorPrefix); ok && errors {

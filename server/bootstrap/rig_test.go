@@ -133,4 +133,3 @@ func wantDone(t testing.TB, r *rig, task db.Task) {
 		t.Fatalf("task %s: %+v\n%s", task.State, task.Problem, r.log(task.ID))
 	}
 }
-

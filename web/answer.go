@@ -42,7 +42,22 @@ func invalid(fields map[string]string) *failure {
 	return f
 }
 
-// Codes of package trust and fleet that are no refusal of the agent itself.
+// sentinels are the answers to errors that other packages tell apart.
+var sentinels = []struct {
+	err    error
+	answer *failure
+}{
+	{db.ErrNotFound, refuse(http.StatusNotFound, "not_found", "there is no such thing", "")},
+	{db.ErrStale, refuse(http.StatusConflict, "stale", "somebody else changed this meanwhile", "read it again, then repeat the change")},
+	{operation.ErrSecretsNeeded, refuse(http.StatusConflict, "secrets_needed", "the server no longer has the SSH key of this operation", "give the key again")},
+	{operation.ErrNothingToDo, refuse(http.StatusConflict, "nothing_to_do", "no task is in a state that this is for", "")},
+	{account.ErrTooManyTries, refuse(http.StatusTooManyRequests, "too_many_tries", "there were too many wrong passwords", "wait a little")},
+	{account.ErrNotLoggedIn, refuse(http.StatusUnauthorized, "not_logged_in", "nobody is logged in", "log in, or send a bearer token")},
+	{context.Canceled, refuse(http.StatusBadRequest, "canceled", "the request ended before it was whole", "")},
+	{io.ErrUnexpectedEOF, refuse(http.StatusBadRequest, "canceled", "the request ended before it was whole", "")},
+}
+
+// wireStatus has the codes of packages trust and fleet that are no refusal of the agent itself.
 var wireStatus = map[string]int{
 	"csr_invalid": http.StatusBadRequest, "too_many_children": http.StatusBadRequest, "not_registered": http.StatusConflict,
 }
@@ -69,21 +84,12 @@ func explain(err error) *failure {
 		return refuse(http.StatusRequestEntityTooLarge, "too_large",
 			"the request has more than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes", "")
 	case errors.As(err, &noSocket):
-		return refuse(http.StatusForbidden, "handshake_refused", "this is not a WebSocket of one of this server's pages", "")
-	case errors.Is(err, db.ErrNotFound):
-		return refuse(http.StatusNotFound, "not_found", "there is no such thing", "")
-	case errors.Is(err, db.ErrStale):
-		return refuse(http.StatusConflict, "stale", "somebody else changed this meanwhile", "read it again, then repeat the change")
-	case errors.Is(err, operation.ErrSecretsNeeded):
-		return refuse(http.StatusConflict, "secrets_needed", "the server no longer has the SSH key of this operation", "give the key again")
-	case errors.Is(err, operation.ErrNothingToDo):
-		return refuse(http.StatusConflict, "nothing_to_do", "no task is in a state that this is for", "")
-	case errors.Is(err, account.ErrTooManyTries):
-		return refuse(http.StatusTooManyRequests, "too_many_tries", err.Error(), "")
-	case errors.Is(err, account.ErrNotLoggedIn):
-		return refuse(http.StatusUnauthorized, "not_logged_in", "nobody is logged in", "log in, or send a bearer token")
-	case errors.Is(err, context.Canceled), errors.Is(err, io.ErrUnexpectedEOF):
-		return refuse(http.StatusBadRequest, "canceled", "the request ended before it was whole", "")
+		return refuse(http.StatusForbidden, "handshake_refused", "this is not the WebSocket of one of this server's pages", "")
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			return s.answer
+		}
 	}
 	return refuse(http.StatusInternalServerError, "internal", "the server could not do this", "look at the server's log")
 }

@@ -29,10 +29,8 @@ const (
 var upgrader = websocket.Upgrader{
 	HandshakeTimeout: liveWrite, ReadBufferSize: 1 << 10, WriteBufferSize: 16 << 10,
 	// The handshake is a GET, which the check against foreign sites lets pass; the upgrader's own one (Origin must
-	// be this host) is what guards it.
-	Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
-		http.Error(w, reason.Error(), status)
-	},
+	// be this host) is what guards it. Its refusals are answered like all others.
+	Error: func(http.ResponseWriter, *http.Request, int, error) {},
 }
 
 // rowMaker renders a row in the language of the context; false means that the row is gone.

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"hostler/agent/wire"
+	"hostler/db"
+)
+
+func document(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc := must[*openapi3.T](t)(openapi3.NewLoader().LoadFromData(openAPIDocument))
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatalf("the document is not valid: %v", err)
+	}
+	return doc
+}
+
+var parameter = regexp.MustCompile(`:(\w+)`)
+
+// TestDocumentIsTheTable holds the document against the routes, both ways.
+func TestDocumentIsTheTable(t *testing.T) {
+	doc := document(t)
+	described := map[string]bool{}
+	for path, item := range doc.Paths.Map() {
+		for method, o := range item.Operations() {
+			described[method+" "+path] = true
+			for _, p := range parameter.FindAllStringSubmatch(strings.ReplaceAll(path, "{", ":"), -1) {
+				if o.Parameters.GetByInAndName("path", p[1]) == nil {
+					t.Errorf("%s %s does not describe its parameter %s", method, path, p[1])
+				}
+			}
+		}
+	}
+	for _, r := range routes {
+		program := r.on == public && (r.may == program || r.may == local || slices.Contains([]string{"/healthz", "/readyz", "/api/openapi.json"}, r.path))
+		key := r.method + " " + parameter.ReplaceAllString(r.path, "{$1}")
+		if program && !described[key] {
+			t.Errorf("%s is not described", key)
+		}
+		if program {
+			delete(described, key)
+		}
+	}
+	for key := range described {
+		t.Errorf("%s is described but not served", key)
+	}
+}
+
+// TestDocumentIsTheTypes holds the schemas against the Go types, both ways.
+func TestDocumentIsTheTypes(t *testing.T) {
+	schemas := document(t).Components.Schemas
+	for name, v := range map[string]any{
+		"ErrorReply": wire.ErrorReply{}, "Error": wire.Error{}, "ExpandRequest": expandRequest{}, "ExpandReply": expandReply{}, "ExpandError": expandError{},
+		"BootstrapRequest": bootstrapRequest{}, "SSH": sshRequest{}, "StartedReply": startedReply{}, "StepRequest": stepRequest{},
+		"ControlRequest": controlRequest{}, "ControlReply": controlReply{}, "Host": hostReply{}, "HostDetail": hostDetailReply{}, "HostsReply": hostsReply{},
+		"ChildAgent": childReply{}, "Job": jobReply{}, "Event": db.Event{}, "EventsReply": eventsReply{}, "Facts": wire.Facts{}, "Disk": wire.Disk{},
+		"Interface": wire.Interface{}, "Operation": operationReply{}, "OperationDetail": operationDetailReply{}, "OperationsReply": operationsReply{},
+		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
+	} {
+		ref, ok := schemas[name]
+		if !ok {
+			t.Errorf("there is no schema %s", name)
+			continue
+		}
+		fields := map[string]bool{}
+		jsonFields(reflect.TypeOf(v), fields)
+		for field, optional := range fields {
+			if ref.Value.Properties[field] == nil {
+				t.Errorf("schema %s has no %s", name, field)
+			}
+			if required := slices.Contains(ref.Value.Required, field); optional && required {
+				t.Errorf("schema %s requires %s, which may be left out", name, field)
+			}
+		}
+		for field := range ref.Value.Properties {
+			if _, ok := fields[field]; !ok {
+				t.Errorf("schema %s has %s, which the type does not", name, field)
+			}
+		}
+	}
+}
+
+// jsonFields lists the names of a struct's fields in JSON, and whether they may be left out.
+func jsonFields(typ reflect.Type, into map[string]bool) {
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		if f.Anonymous {
+			jsonFields(f.Type, into)
+			continue
+		}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		into[name] = strings.Contains(options, "omit")
+	}
+}
+
+// TestAnswersAreAsDescribed validates real answers.
+func TestAnswersAreAsDescribed(t *testing.T) {
+	s := newServer(t)
+	c, hostID := s.register("node1.lab.test")
+	s.beat(c, "node1.lab.test", wire.ChildAgent{Name: "BasicAgent", Version: "1", Status: wire.ChildRunning, Uptime: 3})
+	_ = must[*db.Job](t)(s.web.Jobs.Add(t.Context(), hostID, wire.Job{Action: wire.ActionConfig, Step: 20}, "admin"))
+	id := s.startBootstrap("node1.lab.test, bad.lab.test")
+	s.awaitOperation(id, db.Failed)
+	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))
+	replace := strings.NewReplacer(api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID))
+	bodies := map[string]string{
+		"expandHosts": `{"text":"a, b[2-1]"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
+		"createBootstrap": toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
+	}
+	doc := document(t)
+	for path, item := range doc.Paths.Map() {
+		for method, o := range item.Operations() {
+			r := s.api(method, replace.Replace(path), bodies[o.OperationID])
+			described := o.Responses.Value(fmt.Sprint(r.status))
+			if described == nil {
+				described = o.Responses.Default()
+			}
+			if described == nil {
+				t.Errorf("%s answered %d, which is not described", o.OperationID, r.status)
+				continue
+			}
+			if _, isAction := bodies[o.OperationID]; method == http.MethodGet || isAction {
+				if r.status > 299 {
+					t.Errorf("%s answered %d %s", o.OperationID, r.status, r.body)
+				}
+			}
+			content := described.Value.Content.Get("application/json")
+			if content == nil {
+				continue
+			}
+			var v any
+			if err := json.Unmarshal([]byte(r.body), &v); err != nil {
+				t.Errorf("%s: %v", o.OperationID, err)
+			} else if err := doc.ValidateSchemaJSON(content.Schema.Value, v, openapi3.MultiErrors()); err != nil {
+				t.Errorf("%s: %v\n%s", o.OperationID, err, r.body)
+			}
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/trust"
+)
+
+const scripts = "application/json"
+
+func (b *browser) hostsForm(path, hosts, key string) url.Values {
+	b.s.t.Helper()
+	return url.Values{"version": {b.version(path + "/hosts")}, "hosts": {hosts}, "method": {"ssh"}, "user": {"root"}, "port": {"22"}, "key_file": {key}}
+}
+
+func TestWizard(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1-prod")
+	r := b.upload(path+"/hosts", b.hostsForm(path, "node[1-4].lab.test", sshKey(t)), scripts)
+	var next struct{ Location string }
+	r.json(t, &next)
+	if r.status != 200 || next.Location != path+"/confirm" {
+		t.Fatalf("the hosts answered %d %s", r.status, r.body)
+	}
+	o := must[[]db.Operation](t)(s.db.Operations(t.Context(), 0, 10))
+	if len(o) != 1 || o[0].Cluster != "dc1-prod" || o[0].CreatedBy != testUser {
+		t.Fatalf("the operations are %+v", o)
+	}
+	s.awaitOperation(o[0].ID, db.Done)
+	if r := b.get(path + "/confirm"); r.status != 200 || !strings.Contains(r.body, "node4.lab.test") {
+		t.Errorf("the confirm page answered %d: %s", r.status, r.body)
+	}
+	if r := b.get(path + "/summary"); r.status != 200 || !strings.Contains(r.body, "node4.lab.test") {
+		t.Errorf("the summary answered %d: %s", r.status, r.body)
+	}
+	if r := b.post(path+"/finish", nil); r.location() != "/hosts" {
+		t.Errorf("the end answered %d %s", r.status, r.location())
+	}
+	if r := b.get(path + "/summary"); r.status != http.StatusNotFound {
+		t.Errorf("a finished draft answered %d", r.status)
+	}
+}
+
+func TestWizardKeepsWhatWasTyped(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	key := sshKey(t)
+	form := b.hostsForm(path, "node1.lab.test\nweb[9-3]", key)
+	form.Set("password", "marker-password")
+	r := b.upload(path+"/hosts", form, "text/html")
+	if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, "web[9-3]") || !strings.Contains(r.body, "node1.lab.test") {
+		t.Errorf("the page answered %d: %s", r.status, r.body)
+	}
+	if strings.Contains(r.body, "PRIVATE KEY-----\nb3B") || strings.Contains(r.body, "marker-password") {
+		t.Error("secrets were sent back")
+	}
+	for _, c := range []struct{ field, name, value string }{
+		{"hosts", "hosts", ""},
+		{"key", "key_file", strings.Repeat("k", 5<<20)},
+		{"port", "port", "x"},
+		{"port", "port", "70000"},
+		{"hosts", "hosts", strings.Repeat("node\n", 1<<19)},
+		{"key", "key_file", "ssh-rsa AAAA me"},
+		{"password", "password", strings.Repeat("p", 1<<16)},
+		{"user", "user", "a b"},
+	} {
+		form := b.hostsForm(path, "node1.lab.test", key)
+		form.Set(c.name, c.value)
+		r := b.upload(path+"/hosts", form, scripts)
+		if r.status != http.StatusUnprocessableEntity || r.failure(t).Fields[c.field] == "" {
+			t.Errorf("%s %.20q answered %d %.300s", c.name, c.value, r.status, r.body)
+		}
+	}
+	if ops := must[[]db.Operation](t)(s.db.Operations(t.Context(), 0, 10)); len(ops) != 0 {
+		t.Errorf("%d operations were started", len(ops))
+	}
+}
+
+func TestDoubleClickStartsOnce(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	form := b.hostsForm(path, "slow.lab.test", sshKey(t))
+	var clicks sync.WaitGroup
+	for range 4 {
+		clicks.Go(func() {
+			if r := b.upload(path+"/hosts", form, scripts); r.status != 200 || !strings.Contains(r.body, path+"/confirm") {
+				t.Errorf("a click answered %d %s", r.status, r.body)
+			}
+		})
+	}
+	clicks.Wait()
+	if ops := must[[]db.Operation](t)(s.db.Operations(t.Context(), 0, 10)); len(ops) != 1 {
+		t.Errorf("%d operations were started", len(ops))
+	}
+	close(s.release)
+}
+
+func TestStaleDraft(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	old := b.hostsForm(path, "mine.lab.test", sshKey(t))
+	r := b.upload(path+"/save", url.Values{"version": old["version"], "hosts": {"theirs.lab.test"}}, scripts)
+	var saved savedReply
+	if r.json(t, &saved); r.status != 200 || fmt.Sprint(saved.Version) == old.Get("version") {
+		t.Fatalf("saving answered %d %s", r.status, r.body)
+	}
+	for _, to := range []string{"/save", "/hosts"} {
+		if r := b.upload(path+to, old, scripts); r.status != http.StatusConflict || r.failure(t).Code != "stale" {
+			t.Errorf("%s answered %d %s", to, r.status, r.body)
+		}
+	}
+	r = b.upload(path+"/hosts", old, "text/html")
+	if r.status != http.StatusConflict || !strings.Contains(r.body, "mine.lab.test") {
+		t.Errorf("the page answered %d, and what was typed is lost: %s", r.status, r.body)
+	}
+	if r := b.get(path + "/hosts"); !strings.Contains(r.body, "theirs.lab.test") {
+		t.Errorf("the other's draft was overwritten: %s", r.body)
+	}
+	if r := b.post(path+"/start", url.Values{"cluster": {"dc2"}, "version": {"1"}}); r.status != http.StatusConflict || !strings.Contains(r.body, "dc2") {
+		t.Errorf("the first step answered %d", r.status)
+	}
+}
+
+func TestDraftsSurviveARestart(t *testing.T) {
+	s := newServer(t)
+	path := s.setUp().newDraft("dc1")
+	s.restart()
+	b := s.browser()
+	b.post("/login", url.Values{"name": {testUser}, "password": {testPassword}})
+	if r := b.get(path); r.location() != path+"/hosts" {
+		t.Errorf("the draft goes on at %d %s", r.status, r.location())
+	}
+	if r := b.get("/wizards"); !strings.Contains(r.body, path+"/hosts") {
+		t.Errorf("the draft is not listed: %s", r.body)
+	}
+	if r := b.post(path+"/discard", nil); r.location() != "/wizards" {
+		t.Errorf("discarding answered %d", r.status)
+	}
+	if r := b.get(path + "/hosts"); r.status != http.StatusNotFound {
+		t.Errorf("a discarded draft answered %d", r.status)
+	}
+}
+
+func TestManualRegistration(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	form := url.Values{"version": {b.version(path + "/hosts")}, "hosts": {""}, "method": {"manual"}}
+	if r := b.upload(path+"/hosts", form, scripts); !strings.Contains(r.body, path+"/manual") {
+		t.Fatalf("the hosts answered %d %s", r.status, r.body)
+	}
+	page := b.get(path + "/manual")
+	draft := must[[]db.Draft](t)(s.db.OpenDrafts(t.Context()))[0]
+	token, ok := s.web.tokens.get(draft.ID, db.Now())
+	if !ok || !strings.Contains(page.body, token.secret) || !strings.Contains(page.body, s.web.CA.Pin()) {
+		t.Fatalf("the page has no commands: %s", page.body)
+	}
+	if again := b.get(path + "/manual"); !strings.Contains(again.body, token.secret) {
+		t.Error("loading the page again changed the token")
+	}
+	b.post(path+"/token", nil)
+	if renewed, _ := s.web.tokens.get(draft.ID, db.Now()); renewed.secret == token.secret {
+		t.Error("the token was not renewed")
+	}
+
+	request, _ := newCSR(t, "byhand.lab.test")
+	r := send(t, s.hostClient(nil), post, s.handshake.URL+wire.PathEnroll, strings.NewReader(
+		toJSON(t, wire.EnrollRequest{Hostname: "byhand.lab.test", Token: token.secret, CSR: request})), nil)
+	if r.status != 200 {
+		t.Fatalf("the token is not good: %s", r.body)
+	}
+	certificate := must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), trust.Hash(token.secret)))
+	if certificate.UsesLeft != manualUses-1 || *certificate.DraftID != draft.ID || certificate.Cluster != "dc1" {
+		t.Errorf("the token is %+v", certificate)
+	}
+}
+
+// TestCommandsAreShell holds that what people are to copy is a script that a shell understands.
+func TestCommandsAreShell(t *testing.T) {
+	s := newServer(t)
+	for _, g := range s.web.commands("token") {
+		for _, c := range g.Commands {
+			check := exec.CommandContext(t.Context(), "sh", "-n")
+			check.Stdin = strings.NewReader(c.Text)
+			if out, err := check.CombinedOutput(); err != nil {
+				t.Errorf("%s %s: %v %s\n%s", g.Family, c.Code, err, out, c.Text)
+			}
+		}
+	}
+}
+
+func TestOperationPageButtons(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	id := s.startBootstrap("bad1.lab.test, bad2.lab.test")
+	s.awaitOperation(id, db.Failed)
+	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))
+	path := operationPath(id)
+	if r := b.get(path); r.status != 200 || !strings.Contains(r.body, "bad2.lab.test") {
+		t.Errorf("the page answered %d", r.status)
+	}
+	if r := b.get(fmt.Sprintf("%s/tasks/%d", path, tasks[0].ID)); r.status != 200 || !strings.Contains(r.body, "hello bad1.lab.test") {
+		t.Errorf("the task's page answered %d: %s", r.status, r.body)
+	}
+	if r := b.post(path+"/skip", url.Values{"only": {fmt.Sprint(tasks[0].ID)}}); r.location() != path {
+		t.Errorf("removing answered %d %s", r.status, r.location())
+	}
+	if r := b.post(path+"/retry", url.Values{"all": {"failed"}, "next": {"//evil.example"}}); r.location() != path {
+		t.Errorf("the retry answered %d %s", r.status, r.location())
+	}
+	s.awaitOperation(id, db.Done)
+	done := must[map[db.State]int](t)(s.db.CountTasks(t.Context(), id))
+	if done[db.Done] != 1 || done[db.Skipped] != 1 {
+		t.Errorf("the tasks are %v", done)
+	}
+	if r := b.post(path+"/cancel", nil); r.location() != path {
+		t.Errorf("cancelling what has ended answered %d", r.status)
+	}
+}
+
+func TestUnlockPage(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	id := s.startBootstrap("bad.lab.test")
+	s.awaitOperation(id, db.Failed)
+	s.restart()
+	path := operationPath(id)
+	if r := b.upload(path+"/unlock", url.Values{"key": {"nonsense"}}, scripts); r.failure(t).Fields["key"] == "" {
+		t.Errorf("nonsense answered %d %s", r.status, r.body)
+	}
+	if r := b.upload(path+"/unlock", url.Values{"key": {"nonsense"}}, "text/html"); r.status != 422 || strings.Contains(r.body, "nonsense") {
+		t.Errorf("nonsense answered %d %s", r.status, r.body)
+	}
+	if r := b.upload(path+"/unlock", url.Values{"key": {sshKey(t)}, "next": {path}}, "text/html"); r.location() != path {
+		t.Errorf("the key answered %d %s", r.status, r.body)
+	}
+	s.awaitOperation(id, db.Done)
+}

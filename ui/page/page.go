@@ -5,6 +5,8 @@ package page
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"hostler/ui/i18n"
 	"hostler/ui/live"
@@ -59,6 +61,19 @@ var Steps = []string{
 
 // StepTitle is the title of a step; a code without a title is shown as it is.
 func StepTitle(ctx context.Context, code string) string { return known(ctx, "step.", code) }
+
+// stepTitles are the titles of all steps as a JSON object, for the scripts.
+func stepTitles(ctx context.Context) string {
+	titles := make(map[string]string, len(Steps))
+	for _, code := range Steps {
+		titles[code] = StepTitle(ctx, code)
+	}
+	b, err := json.Marshal(titles)
+	if err != nil {
+		panic(fmt.Sprintf("cannot encode texts: %v", err)) // strings always can
+	}
+	return string(b)
+}
 
 // States of operations, tasks and steps, as the engine names them.
 const (

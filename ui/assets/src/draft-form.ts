@@ -8,7 +8,7 @@ interface Refusal {
 const pause = 800;
 const retryAfter = 5000;
 // What is never part of a draft. The server refuses such fields, too.
-const secret = new Set(["csrf", "version", "key", "key_file", "passphrase", "password", "sudo_password"]);
+const secret = new Set(["csrf", "key", "key_file", "passphrase", "password", "sudo_password"]);
 
 /**
  * The form of a wizard's step. It is saved while somebody types, without secrets, and sent by fetch, so that a
@@ -48,15 +48,14 @@ export class DraftForm extends HTMLElement {
     const form = this.form;
     if (!form || this.stale) return;
     const data = new FormData(form);
-    const draft: Record<string, string | number> = { version: Number(data.get("version")) };
+    const draft = new URLSearchParams();
     for (const [name, value] of data) {
-      if (!secret.has(name) && typeof value === "string") draft[name] = value;
+      if (!secret.has(name) && typeof value === "string") draft.set(name, value);
     }
-    if (typeof draft["port"] === "string") draft["port"] = Number(draft["port"]);
     const answer = await fetch(this.dataset["save"] ?? "", {
       method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": csrfToken() },
-      body: JSON.stringify(draft),
+      headers: { Accept: "application/json", "X-CSRF-Token": csrfToken() },
+      body: draft,
     }).catch(() => null);
     if (answer?.status === 409) {
       this.conflict();

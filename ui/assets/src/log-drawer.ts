@@ -5,7 +5,6 @@ import { elapsed } from "./relative-time";
 
 interface Step {
   name: string;
-  title?: string;
   state: string;
   started_at?: string;
   finished_at?: string;
@@ -13,9 +12,6 @@ interface Step {
 }
 
 interface Task {
-  name?: string;
-  state?: string;
-  error?: { cause?: string; hint?: string };
   steps?: Step[] | null;
 }
 
@@ -27,6 +23,7 @@ export class LogDrawer extends HTMLElement {
   private opener: HTMLElement | null = null;
   private stop: (() => void) | null = null;
   private url = "";
+  private titles: Record<string, string | undefined> = {};
   private generation = 0;
   private size = 0;
   private reading = false;
@@ -36,6 +33,7 @@ export class LogDrawer extends HTMLElement {
     const follow = this.find("follow");
     if (!log || !follow) return;
     this.view = new LogView(log, follow);
+    this.titles = JSON.parse(this.dataset["titles"] ?? "{}") as Record<string, string>;
     document.addEventListener("click", (e) => this.linkClicked(e));
     this.addEventListener("keydown", (e) => {
       if (e.key === "Escape") this.close();
@@ -75,8 +73,7 @@ export class LogDrawer extends HTMLElement {
     this.size = 0;
     this.view?.clear();
     this.hidden = false;
-    const row = link.closest("[data-row]");
-    this.heading(row?.querySelector('[data-cell="name"]')?.textContent ?? "");
+    this.heading(link.closest<HTMLElement>("[data-row]"));
     this.find("title")?.focus();
     this.stop = livePage()?.socket.listen(`log.${link.dataset["log"] ?? ""}`, (delta) => this.grown(Number(delta.values?.["size"] ?? 0))) ?? null;
     const [task] = await Promise.all([this.loadTask(), this.read()]);
@@ -85,9 +82,15 @@ export class LogDrawer extends HTMLElement {
     if (failed?.log_offset !== undefined) this.view?.goTo(failed.log_offset);
   }
 
-  private heading(name: string): void {
+  /** Takes the name and, of a failed task, what is wrong from its row, where they are in the page's language. */
+  private heading(row: HTMLElement | null): void {
+    const cell = (name: string): string => row?.querySelector(`[data-cell="${name}"]`)?.textContent ?? "";
     const title = this.find("title");
-    if (title) title.textContent = name;
+    if (title) title.textContent = cell("name");
+    const problem = this.find("problem");
+    if (!problem) return;
+    problem.hidden = row?.dataset["group"] !== "failed";
+    problem.textContent = `${cell("message")} ${cell("hint")}`;
   }
 
   private async loadTask(): Promise<Task | null> {
@@ -96,11 +99,6 @@ export class LogDrawer extends HTMLElement {
     if (!answer?.ok) return null;
     const task = (await answer.json()) as Task;
     if (generation !== this.generation) return null;
-    const problem = this.find("problem");
-    if (problem) {
-      problem.textContent = [task.error?.cause, task.error?.hint].filter(Boolean).join(" ");
-      problem.hidden = problem.textContent === "";
-    }
     this.find("steps")?.replaceChildren(...(task.steps ?? []).map((s) => this.step(s)));
     return task;
   }
@@ -115,7 +113,7 @@ export class LogDrawer extends HTMLElement {
     const icon = document.createElement("span");
     icon.className = "state-icon";
     icon.ariaHidden = "true";
-    state.append(icon, s.title ?? s.name);
+    state.append(icon, this.titles[s.name] ?? s.name);
     const took = document.createElement("span");
     took.className = "took";
     if (s.started_at) took.textContent = elapsed((s.finished_at ? Date.parse(s.finished_at) : Date.now()) - Date.parse(s.started_at));

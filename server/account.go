@@ -18,9 +18,9 @@ import (
 	"hostler/server/event"
 )
 
-func adminCommand() *cobra.Command {
+func createAdmin() *cobra.Command {
 	var o config.Options
-	create := &cobra.Command{
+	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make an administrator; the password comes from standard input or a prompt",
 		Long: "Make an administrator. The password is asked for on a terminal and read from standard input otherwise " +
@@ -45,15 +45,13 @@ func adminCommand() *cobra.Command {
 			})
 		},
 	}
-	o.StorageFlags(create.Flags())
-	c := &cobra.Command{Use: "admin", Short: "Manage administrators"}
-	c.AddCommand(create)
+	o.StorageFlags(c.Flags())
 	return c
 }
 
-func tokenCommand() *cobra.Command {
+func createToken() *cobra.Command {
 	var o config.Options
-	create := &cobra.Command{
+	c := &cobra.Command{
 		Use:     "create NAME",
 		Short:   "Make a bearer token for the API and print it once",
 		Example: "  curl -H \"Authorization: Bearer $(hostler token create ci)\" http://127.0.0.1:8080/api/v1/hosts",
@@ -72,9 +70,7 @@ func tokenCommand() *cobra.Command {
 			})
 		},
 	}
-	o.StorageFlags(create.Flags())
-	c := &cobra.Command{Use: "token", Short: "Manage API tokens"}
-	c.AddCommand(create)
+	o.StorageFlags(c.Flags())
 	return c
 }
 

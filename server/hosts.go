@@ -10,8 +10,8 @@ import (
 	"hostler/server/bootstrap/hostlist"
 )
 
-func hostsCommand() *cobra.Command {
-	expand := &cobra.Command{
+func expandHosts() *cobra.Command {
+	return &cobra.Command{
 		Use:   "expand TEXT…",
 		Short: "Print the host names that a list with patterns stands for",
 		Long: "Print one lower-cased name per line. Separators are line ends, blanks and commas; # starts a comment; " +
@@ -21,11 +21,15 @@ func hostsCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			hosts, problems := hostlist.Expand(strings.Join(args, "\n"))
 			for _, p := range problems {
-				fmt.Fprintf(c.ErrOrStderr(), "line %d: %s\n", p.Line, p.Message)
+				if _, err := fmt.Fprintf(c.ErrOrStderr(), "line %d: %s\n", p.Line, p.Message); err != nil {
+					return err
+				}
 			}
 			out := bufio.NewWriter(c.OutOrStdout())
 			for _, h := range hosts {
-				fmt.Fprintln(out, h.Name)
+				if _, err := fmt.Fprintln(out, h.Name); err != nil {
+					return err
+				}
 			}
 			if err := out.Flush(); err != nil {
 				return err
@@ -36,7 +40,4 @@ func hostsCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c := &cobra.Command{Use: "hosts", Short: "Work with lists of hosts"}
-	c.AddCommand(expand)
-	return c
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/spf13/cobra"
 )
 
 // version is set by the build.
@@ -35,18 +33,4 @@ func run() int {
 	}
 	fmt.Fprintln(os.Stderr, "hostler:", err)
 	return 1
-}
-
-func root() *cobra.Command {
-	c := &cobra.Command{
-		Use:           "hostler",
-		Short:         "Bring a rack of Linux machines under management",
-		Long:          "Hostler puts an agent on every host of a list, over SSH or by one command, and shows what they report.",
-		Version:       version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
-	c.SetVersionTemplate("hostler {{.Version}}\n")
-	c.AddCommand(serveCommand(), adminCommand(), tokenCommand(), hostsCommand())
-	return c
 }

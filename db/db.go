@@ -115,11 +115,12 @@ func openMySQL(dsn string) (*DB, error) {
 	return &DB{r: g, w: g, dialect: "mysql"}, limit(g, 16)
 }
 
+// gormConfig leaves gorm's cache of prepared statements off: a transaction that waits for a statement which
+// another goroutine prepares, while that one waits for the transaction's connection, would wait for ever.
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		TranslateError:         true,
 		SkipDefaultTransaction: true,
-		PrepareStmt:            true,
 		NowFunc:                Now,
 		Logger:                 logger.Discard,
 	}

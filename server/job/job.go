@@ -4,6 +4,7 @@ package job
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,7 +41,11 @@ func NewQueue(ctx context.Context, d *db.DB, bus *event.Bus, events *event.Log) 
 
 // Add queues a job for a host; its id is set here.
 func (q *Queue) Add(ctx context.Context, hostID int64, j wire.Job, actor string) (*db.Job, error) {
-	j.ID = uuid.NewString()
+	id, err := uuid.NewV7() // they sort as they were made: jobs of one millisecond must keep their order
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a job's id: %w", err)
+	}
+	j.ID = id.String()
 	row := &db.Job{ID: j.ID, HostID: hostID, Action: j.Action, Payload: j, State: db.JobQueued, CreatedBy: actor, CreatedAt: db.Now()}
 	if err := q.db.CreateJob(ctx, row); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -147,6 +148,15 @@ func TestDeliveredUntilAResultArrives(t *testing.T) {
 	}
 	k := r.add(r.a, "stop")
 	r.wantDelivered(r.a, k)
+}
+
+func TestJobsKeepTheirOrder(t *testing.T) {
+	r := newRig(t)
+	jobs := make([]*db.Job, 30)
+	for i := range jobs {
+		jobs[i] = r.add(r.a, fmt.Sprint("step", i))
+	}
+	r.wantDelivered(r.a, jobs...)
 }
 
 func TestFinishedOnce(t *testing.T) {

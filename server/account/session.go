@@ -51,7 +51,7 @@ func (a *Accounts) Login(ctx context.Context, name, password, address string) (s
 }
 
 // unknownUser is compared with when there is no such user, so that the time taken does not tell.
-const unknownUser = "$argon2id$v=19$m=65536,t=1,p=2$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+const unknownUser = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // try checks a password, counts it when it is wrong and forgets the wrong ones when it is right. All of that
 // happens in one slot: of many that come at once none may pass before those ahead of it are counted.

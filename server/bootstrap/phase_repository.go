@@ -12,6 +12,11 @@ var repositoryPhase = Phase{Name: "repository", Title: "Configure the package re
 
 // repository makes the host's package manager trust and use the server's package repository.
 func repository(ctx context.Context, r *run) error {
+	if r.Published != nil {
+		if err := r.Published(ctx); err != nil {
+			return err
+		}
+	}
 	url := "https://" + net.JoinHostPort(r.Advertise, port(r.HandshakePort)) + wire.PathRepo
 	return r.script(ctx, nil, "repository", "--url", url, "--ca", r.files.path(caFile), "--key", r.files.path(keyFile),
 		"--wait", r.packageWait())

@@ -69,7 +69,7 @@ func playAgents(ctx context.Context, s *server, id int64) (err error) {
 	var agents sync.WaitGroup
 	defer agents.Wait()
 	defer stop()
-	where := swarm.Server{Name: s.lab.Server.Name, Handshake: 8440, Secured: 8441, CA: ca.PEM(), Dial: s.lab.Dial}
+	where := swarm.Server{Name: s.lab.Server.Name, Handshake: 8440, Secured: 8441, CA: ca.PEM(), Dial: s.dial}
 	failed := make(chan error, len(o.Tasks))
 	for _, t := range o.Tasks {
 		token, err := ca.MintToken(ctx, trust.TokenSpec{Hostname: t.Name, TaskID: &t.ID, Uses: 1, Lifetime: time.Minute})

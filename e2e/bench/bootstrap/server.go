@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -43,9 +45,10 @@ func startServer(ctx context.Context, l *lab.Lab, dir string, args ...string) (*
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := s.until(ctx, "ready", func() (bool, error) { return s.call(ctx, http.MethodGet, "/readyz", nil, nil) == nil, nil }); err != nil {
+	var last error
+	if err := s.until(ctx, "ready", func() (bool, error) { last = s.call(ctx, http.MethodGet, "/readyz", nil, nil); return last == nil, nil }); err != nil {
 		s.stop()
-		return nil, err
+		return nil, errors.Join(err, last)
 	}
 	s.ready = time.Since(started)
 	out, err := exec.CommandContext(ctx, program("hostler"), "token", "create", "bench", "--data", s.data).Output()
@@ -60,6 +63,15 @@ func startServer(ctx context.Context, l *lab.Lab, dir string, args ...string) (*
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
+}
+
+// dial connects to a port of the server in the lab, whatever name it is called by.
+func (s *server) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	return s.lab.Dial(ctx, network, net.JoinHostPort(s.lab.Server.Address.String(), port))
 }
 
 // bootstrap starts one on hosts given as a pattern and returns the operation.
@@ -113,7 +125,7 @@ func (s *server) await(ctx context.Context, id int64) error {
 }
 
 func (s *server) until(ctx context.Context, what string, reached func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(pollEach)
 	defer tick.Stop()
@@ -144,7 +156,9 @@ func (s *server) call(ctx context.Context, method, path string, in, out any) err
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+s.token)
+	if s.token != "" {
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
 	answer, err := s.http.Do(r)
 	if err != nil {
 		return err

@@ -1,6 +1,13 @@
 import { announce, livePage, show, textOf } from "./live-page";
 import type { Delta, Row } from "./messages";
 
+// More new rows than this at once are not pointed out one by one.
+const mostFresh = 20;
+
+// Every control that enters a page makes its form look for the place among the others, so more new rows
+// than this are put together outside the page.
+const mostAttached = 100;
+
 /**
  * A table whose rows the server keeps up to date. Deltas are collected and applied once per frame; chips and the
  * search box hide rows, and a selection survives both.
@@ -65,6 +72,8 @@ export class LiveTable extends HTMLElement {
   private apply(): void {
     this.frame = 0;
     let moved = false;
+    const added = [...this.changes.keys()].filter((id) => !this.rows.has(id)).length;
+    const attach = added > mostAttached ? this.detach() : null;
     for (const id of this.gone) {
       this.rows.get(id)?.remove();
       this.rows.delete(id);
@@ -89,9 +98,24 @@ export class LiveTable extends HTMLElement {
     this.changes.clear();
     this.gone.clear();
     if (moved) this.arrange();
+    attach?.();
     this.applyFilter();
     const none = this.querySelector<HTMLElement>("[data-no-rows]");
     if (none) none.hidden = this.rows.size > 0;
+  }
+
+  /** Takes the rows out of the page and returns what puts them back, with the focus where it was. */
+  private detach(): (() => void) | null {
+    const body = this.body;
+    const table = body?.parentElement;
+    if (!body || !table) return null;
+    const next = body.nextSibling;
+    const focused = document.activeElement;
+    body.remove();
+    return () => {
+      table.insertBefore(body, next);
+      if (focused instanceof HTMLElement && body.contains(focused)) focused.focus({ preventScroll: true });
+    };
   }
 
   private insert(change: Row): HTMLTableRowElement | undefined {
@@ -101,7 +125,7 @@ export class LiveTable extends HTMLElement {
     for (const e of [made, ...made.querySelectorAll("*")]) {
       for (const a of e.attributes) if (a.value.includes("{id}")) a.value = a.value.replaceAll("{id}", encodeURIComponent(change.id));
     }
-    made.classList.add("fresh");
+    made.classList.toggle("fresh", this.changes.size <= mostFresh);
     if (this.body.dataset["insert"] === "first") this.body.prepend(made);
     else this.body.append(made);
     this.rows.set(change.id, made);

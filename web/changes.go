@@ -203,9 +203,9 @@ type watchedRun struct {
 	index   map[int64]int // task id -> place in tasks
 }
 
-// watchRun begins to follow an operation, unless that is done already, and tells how far it is: the page may have
-// been made before the last change.
-func (h *hub) watchRun(ctx context.Context, id int64) {
+// watchRun begins to follow an operation, unless that is done already, and tells a new subscriber how far it is:
+// its page may have been made before the last change.
+func (h *hub) watchRun(c *connection, id int64) {
 	h.mu.Lock()
 	run, watched := h.runs[id]
 	if !watched {
@@ -214,13 +214,11 @@ func (h *hub) watchRun(ctx context.Context, id int64) {
 	}
 	h.mu.Unlock()
 	if !watched {
-		if err := run.load(ctx, h.web, id); err != nil {
+		if err := run.load(c.ctx, h.web, id); err != nil {
 			h.web.Log.Error("cannot follow an operation", "operation", id, "err", err)
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.tell(change{topic: live.TopicOperation(id), values: run.values}, false)
+	c.push(change{topic: live.TopicOperation(id), values: run.values})
 }
 
 // load reads what no message told yet.

@@ -84,15 +84,20 @@ func (h *hub) add(c *connection) bool {
 func (h *hub) remove(c *connection) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, topic := range h.conns[c] {
+	h.leave(c, h.conns[c])
+	delete(h.conns, c)
+	h.wg.Done()
+}
+
+// leave takes a connection off topics; h.mu is held.
+func (h *hub) leave(c *connection, topics []string) {
+	for _, topic := range topics {
 		delete(h.topics[topic], c)
 		if len(h.topics[topic]) == 0 {
 			delete(h.topics, topic)
 			h.unwatch(topic)
 		}
 	}
-	delete(h.conns, c)
-	h.wg.Done()
 }
 
 func (h *hub) connections() int {
@@ -101,16 +106,13 @@ func (h *hub) connections() int {
 	return len(h.conns)
 }
 
-// subscribe adds topics to a connection. Unknown ones are ignored: the page may be newer than the server.
+// subscribe makes topics all that a connection listens to. Unknown ones are ignored: the page may be newer than the
+// server.
 func (h *hub) subscribe(c *connection, topics []string) {
-	for _, topic := range topics {
-		kind, n, ok := parseTopic(topic)
-		if !ok || !h.join(c, topic) {
-			continue
-		}
-		switch kind {
+	for _, topic := range h.join(c, topics) {
+		switch kind, n, _ := parseTopic(topic); kind {
 		case "operation":
-			h.watchRun(c.ctx, n)
+			h.watchRun(c, n)
 		case "host":
 			h.watchHost(n)
 		}
@@ -118,19 +120,33 @@ func (h *hub) subscribe(c *connection, topics []string) {
 	}
 }
 
-func (h *hub) join(c *connection, topic string) bool {
+// join replaces a connection's topics and returns the new ones among them.
+func (h *hub) join(c *connection, topics []string) (fresh []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	mine, open := h.conns[c]
-	if !open || len(mine) >= liveTopics || slices.Contains(mine, topic) {
-		return false
+	if !open {
+		return nil
 	}
-	h.conns[c] = append(mine, topic)
-	if h.topics[topic] == nil {
-		h.topics[topic] = map[*connection]bool{}
+	var want []string
+	for _, topic := range topics {
+		if _, _, ok := parseTopic(topic); ok && len(want) < liveTopics && !slices.Contains(want, topic) {
+			want = append(want, topic)
+		}
 	}
-	h.topics[topic][c] = true
-	return true
+	h.leave(c, slices.DeleteFunc(mine, func(topic string) bool { return slices.Contains(want, topic) }))
+	for _, topic := range want {
+		if h.topics[topic][c] {
+			continue
+		}
+		if h.topics[topic] == nil {
+			h.topics[topic] = map[*connection]bool{}
+		}
+		h.topics[topic][c] = true
+		fresh = append(fresh, topic)
+	}
+	h.conns[c] = want
+	return fresh
 }
 
 // replay tells what changed while the page was on its way. Requests to load it again are not among that: they

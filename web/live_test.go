@@ -188,6 +188,25 @@ func TestLiveProgressIsThatOfThePage(t *testing.T) {
 	close(s.release)
 }
 
+// TestSubscriptionIsTheWholeList closes a page's log and opens it again.
+func TestSubscriptionIsTheWholeList(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	id := s.startBootstrap("node1.lab.test")
+	s.awaitOperation(id, db.Done)
+	task := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))[0]
+	page := b.open(live.TopicHosts, live.TopicLog(task.ID))
+	page.next("log size", func(d live.Delta) bool { return d.Values["size"] != "" })
+	page.subscribe(s, live.TopicHosts, live.TopicEvents)
+	s.web.hub.mu.Lock()
+	if s.web.hub.wanted(live.TopicLog(task.ID)) {
+		t.Error("the log is still subscribed")
+	}
+	s.web.hub.mu.Unlock()
+	page.subscribe(s, live.TopicHosts, live.TopicLog(task.ID))
+	page.next("log size again", func(d live.Delta) bool { return d.Values["size"] != "" })
+}
+
 func TestLiveArrivals(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()
@@ -281,7 +300,7 @@ func BenchmarkHub(b *testing.B) {
 	c := newTestConnection(b)
 	h := s.web.hub
 	h.add(c)
-	h.join(c, live.TopicHosts)
+	h.join(c, []string{live.TopicHosts})
 	b.Cleanup(func() { h.remove(c) })
 	b.ReportAllocs()
 	for b.Loop() {

@@ -77,11 +77,12 @@ func (w *Web) serve(r route) gin.HandlerFunc {
 	}
 }
 
+// bodyLimit is how much of a body is read. Nobody who is not logged in gets to send a large one.
 func bodyLimit(c *gin.Context, may access) int64 {
 	switch {
-	case may == program:
+	case may != everyone && c.ContentType() == "application/json" && portOf(c) == public:
 		return maxJSON
-	case portOf(c) == public && isMultipart(c):
+	case may != everyone && isMultipart(c) && portOf(c) == public:
 		return maxForm
 	}
 	return maxBody

@@ -161,7 +161,8 @@ func (w *Web) task(c *gin.Context) (s operation.Summary, t *db.Task, err error) 
 
 // stepReply is a step of a task's latest run; those that were not begun are pending.
 type stepReply struct {
-	Name       string     `json:"name"`
+	Name       string     `json:"name"`  // stable
+	Title      string     `json:"title"` // in the reader's language
 	State      db.State   `json:"state"`
 	LogOffset  int64      `json:"log_offset"` // where in the log the step begins
 	StartedAt  *time.Time `json:"started_at,omitempty"`
@@ -183,9 +184,9 @@ func (w *Web) stepsOf(c *gin.Context, kind string, taskIDs []int64) (map[int64][
 		}
 		steps := make([]stepReply, 0, len(k.Steps))
 		for i, s := range k.Steps {
-			r := stepReply{Name: s.Name, State: db.Pending}
+			r := stepReply{Name: s.Name, Title: page.StepTitle(c.Request.Context(), s.Name), State: db.Pending}
 			if b, ok := begun[i]; ok {
-				r = stepReply{Name: b.Name, State: b.State, LogOffset: b.LogOffset, StartedAt: b.StartedAt, FinishedAt: b.FinishedAt}
+				r.State, r.LogOffset, r.StartedAt, r.FinishedAt = b.State, b.LogOffset, b.StartedAt, b.FinishedAt
 			}
 			steps = append(steps, r)
 		}
@@ -232,6 +233,14 @@ func replyOf(s operation.Summary) operationReply {
 	}
 }
 
+// taskReply tells of a task in the reader's language.
+func (w *Web) taskReply(c *gin.Context, kind string, t *db.Task, steps []stepReply) taskReply {
+	v := w.Engine.View(kind, t)
+	problem := page.Problem(v.Problem)
+	v.Problem.Cause, v.Problem.Hint = problem.CauseIn(c.Request.Context()), problem.HintIn(c.Request.Context())
+	return taskReply{v, steps}
+}
+
 // listOperations is GET operations.
 func (w *Web) listOperations(c *gin.Context) error {
 	limit, err := queryInt(c, "limit", operationsPerPage, 1, 500)
@@ -274,7 +283,7 @@ func (w *Web) getOperation(c *gin.Context) error {
 	}
 	reply := operationDetailReply{operationReply: replyOf(s), Tasks: make([]taskReply, len(tasks))}
 	for i := range tasks {
-		reply.Tasks[i] = taskReply{w.Engine.View(s.Kind, &tasks[i]), steps[tasks[i].ID]}
+		reply.Tasks[i] = w.taskReply(c, s.Kind, &tasks[i], steps[tasks[i].ID])
 	}
 	c.JSON(http.StatusOK, reply)
 	return nil
@@ -290,7 +299,7 @@ func (w *Web) getTask(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, taskReply{w.Engine.View(s.Kind, t), steps[t.ID]})
+	c.JSON(http.StatusOK, w.taskReply(c, s.Kind, t, steps[t.ID]))
 	return nil
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -30,7 +31,7 @@ func (w *Web) frame(c *gin.Context) layout.Frame {
 		Path: c.Request.URL.RequestURI(), Now: w.Options.Now(), Search: c.Query("search"),
 	}
 	if c.Request.Method != http.MethodGet {
-		f.Path = c.GetHeader("Referer") // where the form was; setPreferences takes the path alone
+		f.Path = formPath(c)
 	}
 	if who.UserID != 0 {
 		f.Version = w.Options.Version
@@ -47,6 +48,15 @@ func (w *Web) frame(c *gin.Context) layout.Frame {
 	return f
 }
 
+// formPath is the path of the page that holds the form that was sent.
+func formPath(c *gin.Context) string {
+	u, err := url.Parse(c.GetHeader("Referer"))
+	if err != nil || u.Host != c.Request.Host {
+		return "/"
+	}
+	return u.RequestURI()
+}
+
 // notice leaves a sentence for the next page.
 func notice(c *gin.Context, code string) { setCookie(c, noticeCookie, code, noticeAge) }
 
@@ -61,7 +71,7 @@ func credentialText(ctx context.Context, e *bootstrap.FieldError) string {
 
 // accountText is what is wrong with a name or a password.
 func accountText(ctx context.Context, e *account.FieldError) string {
-	if i18n.Lang(ctx) == i18n.English {
+	if i18n.Lang(ctx) == i18n.English || !slices.Contains(page.FieldCodes, e.Code) {
 		return e.Text
 	}
 	return page.FieldText(ctx, e.Code)

@@ -34,7 +34,7 @@ func TestSecretsStayInMemory(t *testing.T) {
 	form := b.hostsForm(path, "bad[", key)
 	form.Set("password", password)
 	form.Set("sudo_password", sudo)
-	seen = append(seen, b.upload(path+"/save", form, scripts).body, b.upload(path+"/hosts", form, "text/html").body)
+	seen = append(seen, b.save(path, toJSON(t, map[string]any{"version": 2, "password": password, "key": key})).body, b.upload(path+"/hosts", form, "text/html").body)
 	form = b.hostsForm(path, "bad.lab.test", key)
 	form.Set("password", password)
 	form.Set("sudo_password", sudo)

@@ -288,6 +288,14 @@ func (b *browser) upload(path string, form url.Values, accept string) reply {
 		map[string]string{"Content-Type": w.FormDataContentType(), "Origin": b.s.public.URL, "Accept": accept})
 }
 
+// save sends a draft as a wizard's page does while somebody types.
+func (b *browser) save(path, draft string) reply {
+	b.s.t.Helper()
+	return send(b.s.t, b.client, http.MethodPost, b.s.public.URL+path+"/save", strings.NewReader(draft), map[string]string{
+		"Content-Type": "application/json", "Accept": "application/json", "X-CSRF-Token": b.csrf(), "Sec-Fetch-Site": "same-origin",
+	})
+}
+
 // csrf is the token that the pages of this session carry.
 func (b *browser) csrf() string {
 	return csrfToken(b.cookie(sessionCookie))

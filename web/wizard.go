@@ -15,7 +15,10 @@ import (
 	"hostler/ui/page"
 )
 
-const maxCluster = 100
+const (
+	maxCluster = 100
+	maxPort    = 65535
+)
 
 var clusterPattern = regexp.MustCompile(`^[\pL\pN][\pL\pN._-]*$`)
 
@@ -93,14 +96,18 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	status := http.StatusUnprocessableEntity
 	if len(fields) == 0 {
 		d.Step = page.WizardHosts
-		err = w.saveDraft(c, d, f)
+		err = w.saveDraft(c, d, versionOf(f))
 		if err == nil {
 			return goTo(c, wizardPath(d.ID, page.WizardHosts))
 		}
-		if !errors.Is(err, db.ErrStale) || wantsJSON(c) {
+		if !errors.Is(err, db.ErrStale) {
 			return err
 		}
-		status, fields[""] = http.StatusConflict, i18n.T(ctx, "draft.stale")
+		stale := staleDraft(c)
+		if wantsJSON(c) {
+			return stale
+		}
+		status, fields[""] = stale.status, stale.cause.Message
 	}
 	if wantsJSON(c) {
 		return invalid(fields)
@@ -108,50 +115,67 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	return show(c, status, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftView(d), Fields: fields}))
 }
 
-// saveDraft stores a draft whose form was made at the version that the form tells; db.ErrStale when the draft is
-// newer. d.Version keeps the stored version then, so that a page made from d can be sent once more.
-func (w *Web) saveDraft(c *gin.Context, d *db.Draft, f *form) error {
-	version, err := strconv.Atoi(f.text("version"))
-	if err != nil {
-		return malformed("the draft's version is missing")
-	}
+// saveDraft stores a draft whose form was made at a version; db.ErrStale when the draft is newer. d.Version keeps
+// the stored version then, so that a page made from d can be sent once more.
+func (w *Web) saveDraft(c *gin.Context, d *db.Draft, version int) error {
 	if version != d.Version {
 		return db.ErrStale
 	}
 	return w.DB.SaveDraft(c.Request.Context(), d)
 }
 
+// versionOf is the version at which a wizard's form was made; 0, which no draft has, when it does not tell.
+func versionOf(f *form) int {
+	n, _ := strconv.Atoi(f.text("version"))
+	return n
+}
+
+// staleDraft tells a script that somebody else saved the draft.
+func staleDraft(c *gin.Context) *failure {
+	return refuse(http.StatusConflict, "stale", i18n.T(c.Request.Context(), "draft.stale"), "")
+}
+
+// draftRequest is what a wizard's page saves while somebody types. There are no fields for secrets, and fields
+// that are not known are refused.
+type draftRequest struct {
+	Version int     `json:"version"`
+	Cluster *string `json:"cluster"`
+	Hosts   *string `json:"hosts"`
+	Method  *string `json:"method"`
+	User    *string `json:"user"`
+	Port    *int    `json:"port"`
+}
+
 type savedReply struct {
 	Version int `json:"version"`
 }
 
-// autosaveWizard is POST /wizards/{id}/save: what was typed so far, without a check, and never a secret.
+// autosaveWizard is POST /wizards/{id}/save: what was typed so far, without a check.
 func (w *Web) autosaveWizard(c *gin.Context) error {
 	d, err := w.draft(c)
 	if err != nil {
 		return err
 	}
-	f, err := readForm(c)
-	if err != nil {
+	var in draftRequest
+	if err := decode(c, &in); err != nil {
 		return err
 	}
-	defer f.wipe()
-	if fields := largeFields(c.Request.Context(), f); len(fields) > 0 {
-		return invalid(fields)
+	if in.Hosts != nil && len(*in.Hosts) > maxHosts {
+		return invalid(map[string]string{"hosts": page.FieldText(c.Request.Context(), "hosts_too_many")})
 	}
-	for name, to := range map[string]*string{"cluster": &d.Cluster, "hosts": &d.Hosts, "user": &d.SSHUser} {
-		if _, given := f.fields[name]; given {
-			*to = f.text(name)
+	for to, given := range map[*string]*string{&d.Cluster: in.Cluster, &d.Hosts: in.Hosts, &d.SSHUser: in.User} {
+		if given != nil {
+			*to = *given
 		}
 	}
-	if m := f.text("method"); m == page.MethodSSH || m == page.MethodManual {
-		d.Method = m
+	if in.Method != nil && (*in.Method == page.MethodSSH || *in.Method == page.MethodManual) {
+		d.Method = *in.Method
 	}
-	if port, err := strconv.Atoi(f.text("port")); err == nil && port > 0 && port <= 65535 {
-		d.SSHPort = port
+	if in.Port != nil && *in.Port > 0 && *in.Port <= maxPort {
+		d.SSHPort = *in.Port
 	}
 	d.Cluster, d.SSHUser = truncate(d.Cluster, maxCluster), truncate(d.SSHUser, maxUser)
-	if err := w.saveDraft(c, d, f); err != nil {
+	if err := w.saveDraft(c, d, in.Version); err != nil {
 		return err
 	}
 	c.JSON(http.StatusOK, savedReply{d.Version})

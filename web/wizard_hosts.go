@@ -12,7 +12,6 @@ import (
 	"hostler/db"
 	"hostler/server/bootstrap"
 	"hostler/server/bootstrap/hostlist"
-	"hostler/ui/i18n"
 	"hostler/ui/page"
 )
 
@@ -63,12 +62,16 @@ func (w *Web) saveWizardHosts(c *gin.Context) error {
 	}
 	if d.Method == page.MethodManual {
 		credentials.Wipe()
-		err = w.saveDraft(c, d, f)
+		err = w.saveDraft(c, d, versionOf(f))
 	} else {
 		err = w.startOperation(c, d, f, hosts, credentials)
 	}
-	if errors.Is(err, db.ErrStale) && !wantsJSON(c) {
-		return w.hostsAgain(c, http.StatusConflict, d, map[string]string{"": i18n.T(c.Request.Context(), "draft.stale")})
+	if errors.Is(err, db.ErrStale) {
+		stale := staleDraft(c)
+		if wantsJSON(c) {
+			return stale
+		}
+		return w.hostsAgain(c, stale.status, d, map[string]string{"": stale.cause.Message})
 	}
 	if err != nil {
 		return err
@@ -81,7 +84,7 @@ func (w *Web) underWay(ctx context.Context, d *db.Draft, f *form) (bool, error) 
 	if d.OperationID == nil {
 		return false, nil
 	}
-	if f.text("version") != strconv.Itoa(d.Version) {
+	if versionOf(f) != d.Version {
 		return true, nil
 	}
 	o, err := w.DB.Operation(ctx, *d.OperationID)
@@ -131,7 +134,7 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []string, credentials *bootstrap.Credentials) error {
 	ctx := c.Request.Context()
 	d.OperationID = nil
-	if err := w.saveDraft(c, d, f); err != nil {
+	if err := w.saveDraft(c, d, versionOf(f)); err != nil {
 		credentials.Wipe()
 		return err
 	}

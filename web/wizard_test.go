@@ -111,15 +111,19 @@ func TestStaleDraft(t *testing.T) {
 	b := s.setUp()
 	path := b.newDraft("dc1")
 	old := b.hostsForm(path, "mine.lab.test", sshKey(t))
-	r := b.upload(path+"/save", url.Values{"version": old["version"], "hosts": {"theirs.lab.test"}}, scripts)
+	draft := fmt.Sprintf(`{"version":%s,"hosts":"theirs.lab.test","method":"ssh","user":"root","port":null}`, old.Get("version"))
+	r := b.save(path, draft)
 	var saved savedReply
 	if r.json(t, &saved); r.status != 200 || fmt.Sprint(saved.Version) == old.Get("version") {
 		t.Fatalf("saving answered %d %s", r.status, r.body)
 	}
-	for _, to := range []string{"/save", "/hosts"} {
-		if r := b.upload(path+to, old, scripts); r.status != http.StatusConflict || r.failure(t).Code != "stale" {
-			t.Errorf("%s answered %d %s", to, r.status, r.body)
+	for _, r := range []reply{b.save(path, draft), b.upload(path+"/hosts", old, scripts)} {
+		if r.status != http.StatusConflict || r.failure(t).Code != "stale" {
+			t.Errorf("a stale version answered %d %s", r.status, r.body)
 		}
+	}
+	if r := b.save(path, `{"version":3,"key":"secret"}`); r.status != http.StatusBadRequest || r.failure(t).Fields["key"] == "" {
+		t.Errorf("a draft with a key answered %d %s", r.status, r.body)
 	}
 	r = b.upload(path+"/hosts", old, "text/html")
 	if r.status != http.StatusConflict || !strings.Contains(r.body, "mine.lab.test") {

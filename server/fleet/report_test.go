@@ -106,7 +106,8 @@ func TestChildrenAreStoredWhenTheyChange(t *testing.T) {
 	}{
 		{[]wire.ChildAgent{{Name: "b", Version: "1", Status: wire.ChildRunning, Uptime: 1}, {Name: "a", Version: "1", Status: wire.ChildStopped}}, "a 1 stoped 0, b 1 running 1"},
 		{[]wire.ChildAgent{{Name: "a", Version: "1", Status: wire.ChildStopped}, {Name: "b", Version: "1", Status: wire.ChildRunning, Uptime: 11}}, "a 1 stoped 0, b 1 running 1"},
-		{[]wire.ChildAgent{{Name: "a", Version: "2", Status: wire.ChildStopped}, {Name: "b", Version: "1", Status: wire.ChildFatal, Uptime: 21}}, "a 2 stoped 0, b 1 fatal 21"},
+		{[]wire.ChildAgent{{Name: "a", Version: "2", Status: wire.ChildStopped}, {Name: "b", Version: "1", Status: wire.ChildRunning, Uptime: 21}}, "a 2 stoped 0, b 1 running 21"},
+		{[]wire.ChildAgent{{Name: "a", Version: "2", Status: wire.ChildStopped}, {Name: "b", Version: "1", Status: wire.ChildFatal, Uptime: 22}}, "a 2 stoped 0, b 1 fatal 22"},
 		{[]wire.ChildAgent{{Name: "b", Version: "1", Status: wire.ChildFatal, Uptime: 31}}, "b 1 fatal 31"},
 		{nil, ""},
 	} {

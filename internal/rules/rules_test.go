@@ -36,10 +36,7 @@ func module(t *testing.T) rules.Graph {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What npm installs may bring Go along that is no part of the module.
-		if !strings.HasPrefix(p.ImportPath, rules.Module+"/node_modules/") {
-			g[p.ImportPath] = &p
-		}
+		g[p.ImportPath] = &p
 	}
 }
 

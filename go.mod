@@ -148,3 +148,8 @@ require (
 )
 
 tool github.com/a-h/templ/cmd/templ
+
+ignore (
+	./data
+	./node_modules
+)

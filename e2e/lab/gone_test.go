@@ -43,10 +43,10 @@ const ownerVariable = "HOSTLER_LAB_TEST_OWNER"
 func TestMain(m *testing.M) {
 	if name := os.Getenv(ownerVariable); name != "" {
 		if _, err := Start(context.Background(), Options{Name: name}); err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stdout, err)
 			os.Exit(1)
 		}
-		fmt.Println("started")
+		fmt.Fprintln(os.Stdout, "started")
 		select {}
 	}
 	os.Exit(m.Run())

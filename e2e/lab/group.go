@@ -57,7 +57,7 @@ func (l *Lab) makeGroups(ctx context.Context) error {
 // adoptScope asks systemd, where it runs the machine, for a scope unit around the holder in which the lab may
 // manage groups itself.
 func (l *Lab) adoptScope(ctx context.Context) (bool, error) {
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
+	if !exists("/run/systemd/system") {
 		return false, nil
 	}
 	unit := "hostler-lab-" + l.Name + ".scope"
@@ -143,8 +143,11 @@ func (h *Host) groups() []string {
 func processesIn(group string) []int {
 	var pids []int
 	_ = filepath.WalkDir(group, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Name() != "cgroup.procs" {
-			return nil // groups come and go during the walk
+		if err != nil {
+			return fs.SkipDir // groups come and go during the walk
+		}
+		if entry.Name() != "cgroup.procs" {
+			return nil
 		}
 		raw, _ := os.ReadFile(path)
 		for _, field := range strings.Fields(string(raw)) {
@@ -194,4 +197,9 @@ func removeGroups(ctx context.Context, groups []string) error {
 		}
 		return gone, nil
 	})
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -96,7 +96,7 @@ func (h *Host) boot(ctx context.Context) error {
 		"systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--directory="+filepath.Join(h.dir(), "root"),
 		"--machine="+h.machine(), "--hostname="+h.Name, "--network-bridge=lab0",
 		"--resolv-conf=off", "--timezone=off", "--link-journal=no", "--setenv=SYSTEMD_COLORS=0")
-	cmd := exec.Command("nsenter", args...) // not bound to ctx: the host outlives the call
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "nsenter", args...) // the host outlives the call
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.SysProcAttr = ownSession()
 	if err := cmd.Start(); err != nil {
@@ -114,7 +114,7 @@ func (h *Host) waitSSH(ctx context.Context, ended <-chan error) error {
 	err := poll(bounded, func() (bool, error) {
 		select {
 		case err := <-ended:
-			return false, fmt.Errorf("nspawn ended (%v)", err)
+			return false, fmt.Errorf("nspawn ended: %w", err)
 		default:
 			return h.greets(bounded), nil
 		}

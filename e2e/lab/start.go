@@ -200,7 +200,7 @@ func (l *Lab) hold(ctx context.Context, base string) error {
 	for _, h := range l.Hosts {
 		args = append(args, h.dir())
 	}
-	cmd := exec.Command("sh", args...) // not bound to ctx: it may outlive the call
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "sh", args...) // it may outlive the call
 	cmd.Stdin, cmd.Stderr = inputEnd, problems
 	cmd.SysProcAttr = ownSession()
 	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID

@@ -24,12 +24,18 @@ const rounds = 3 // the table shows medians
 type row struct{ what, got, limit, peer string }
 
 func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	rows, err := measure(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		return err
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
 	fmt.Fprintf(os.Stdout, "\n%d cores, medians of %d rounds, load average before the table %.14s\n", runtime.NumCPU(), rounds, load)
@@ -39,9 +45,7 @@ func main() {
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.what, r.got, r.limit, r.peer)
 	}
-	if err := w.Flush(); err != nil {
-		os.Exit(1)
-	}
+	return w.Flush()
 }
 
 func measure(ctx context.Context) ([]row, error) {
@@ -86,7 +90,7 @@ func roundOfFour(ctx context.Context) (took, floor float64, sizes []row, err err
 			return err
 		}
 		took = time.Since(started).Seconds()
-		if floor, err = bareLoop(ctx, l, s, l.Hosts[4:]); err != nil {
+		if floor, err = bareLoop(ctx, l, l.Hosts[4:]); err != nil {
 			return err
 		}
 		sizes, err = sizesOf(ctx, l, s)

@@ -21,7 +21,7 @@ func sshOptions(l *lab.Lab) []string {
 
 // bareLoop is the floor: one ssh per host in parallel that writes a source, updates from it, installs the
 // agent's package and starts a unit. It enrols nothing and reports nothing.
-func bareLoop(ctx context.Context, l *lab.Lab, s *server, hosts []*lab.Host) (float64, error) {
+func bareLoop(ctx context.Context, l *lab.Lab, hosts []*lab.Host) (float64, error) {
 	var key, ca string
 	for path, to := range map[string]*string{"/repo/key.asc": &key, "/ca.pem": &ca} {
 		out, err := l.Command(ctx, "curl", "-sfk", "https://127.0.0.1:8440"+path).Output()
@@ -43,7 +43,7 @@ systemctl restart cron 2>/dev/null || systemctl restart systemd-journald
 	return parallel(len(hosts), func(i int) error {
 		cmd := l.Command(ctx, "ssh", append(sshOptions(l), "root@"+hosts[i].Name, "sh -s")...)
 		cmd.Stdin = strings.NewReader(script)
-		return run(cmd)
+		return succeed(cmd)
 	})
 }
 
@@ -63,7 +63,7 @@ func parallel(n int, call func(i int) error) (float64, error) {
 	return time.Since(started).Seconds(), first
 }
 
-func run(cmd *exec.Cmd) error {
+func succeed(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", cmd.Path, err, out)
 	}
@@ -74,7 +74,7 @@ func run(cmd *exec.Cmd) error {
 func bareSSH(ctx context.Context, l *lab.Lab, targets []string) (wall, cpu float64, err error) {
 	before := childCPU()
 	wall, err = parallel(len(targets), func(i int) error {
-		return run(l.Command(ctx, "ssh", append(sshOptions(l), "root@"+targets[i], "true")...))
+		return succeed(l.Command(ctx, "ssh", append(sshOptions(l), "root@"+targets[i], "true")...))
 	})
 	return wall, childCPU() - before, err
 }

@@ -31,7 +31,7 @@ func baseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Println(base)
+			fmt.Fprintln(os.Stdout, base)
 			return nil
 		},
 	}

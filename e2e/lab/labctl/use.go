@@ -33,7 +33,7 @@ func listCommand() *cobra.Command {
 			}
 			labs, err := lab.List(cache)
 			for _, l := range labs {
-				fmt.Println(l.Name)
+				fmt.Fprintln(os.Stdout, l.Name)
 			}
 			return err
 		},
@@ -131,7 +131,7 @@ func forwardCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("cannot forward: %w", err)
 			}
-			fmt.Printf("%s is passed on to %s in lab %s\n", args[1], args[len(args)-1], l.Name)
+			fmt.Fprintf(os.Stdout, "%s is passed on to %s in lab %s\n", args[1], args[len(args)-1], l.Name)
 			return l.Forward(cmd.Context(), listener, args[len(args)-1])
 		},
 	}

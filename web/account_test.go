@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"hostler/db"
 )
 
 func TestSetUp(t *testing.T) {
@@ -48,7 +50,7 @@ func TestSetUp(t *testing.T) {
 
 func TestLogin(t *testing.T) {
 	s := newServer(t)
-	s.setUp()
+	_ = must[*db.User](t)(s.web.Accounts.CreateUser(t.Context(), testUser, testPassword))
 	b := s.browser()
 	if r := b.get("/hosts?state=lost"); r.location() != "/login?next="+url.QueryEscape("/hosts?state=lost") {
 		t.Errorf("a page for nobody led to %q", r.location())
@@ -76,7 +78,7 @@ func TestLogin(t *testing.T) {
 
 func TestLoginDelays(t *testing.T) {
 	s := newServer(t)
-	s.setUp()
+	_ = must[*db.User](t)(s.web.Accounts.CreateUser(t.Context(), testUser, testPassword))
 	wrong := url.Values{"name": {testUser}, "password": {"wrong password"}}
 	for i := range 7 {
 		r := s.browser().post("/login", wrong)

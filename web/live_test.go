@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,27 +45,27 @@ func (b *browser) open(topics ...string) *socket {
 	return s
 }
 
-// subscribe asks for topics and waits until the hub knows: an unknown topic after them would not be told, so the
-// hub's own table is looked at.
+// subscribe asks for topics and waits until the hub has them.
 func (s *socket) subscribe(srv *server, topics ...string) {
 	s.t.Helper()
 	if err := s.ws.WriteJSON(live.Subscribe{Topics: topics}); err != nil {
 		s.t.Fatal(err)
 	}
-	deadline := time.Now().Add(waitMost)
-	for _, topic := range topics {
-		for {
-			srv.web.hub.mu.Lock()
-			joined := srv.web.hub.wanted(topic)
-			srv.web.hub.mu.Unlock()
-			if joined {
-				break
-			}
-			if time.Now().After(deadline) {
-				s.t.Fatalf("%s was not subscribed", topic)
-			}
+	look, deadline := time.NewTicker(time.Millisecond), time.After(waitMost)
+	defer look.Stop()
+	for !srv.web.hub.hasAll(topics) {
+		select {
+		case <-look.C:
+		case <-deadline:
+			s.t.Fatalf("%v were not subscribed", topics)
 		}
 	}
+}
+
+func (h *hub) hasAll(topics []string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !slices.ContainsFunc(topics, func(topic string) bool { return !h.wanted(topic) })
 }
 
 // next reads messages until one satisfies want.

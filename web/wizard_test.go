@@ -141,8 +141,7 @@ func TestDraftsSurviveARestart(t *testing.T) {
 	s := newServer(t)
 	path := s.setUp().newDraft("dc1")
 	s.restart()
-	b := s.browser()
-	b.post("/login", url.Values{"name": {testUser}, "password": {testPassword}})
+	b := s.session()
 	if r := b.get(path); r.location() != path+"/hosts" {
 		t.Errorf("the draft goes on at %d %s", r.status, r.location())
 	}

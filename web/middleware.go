@@ -34,7 +34,7 @@ const (
 )
 
 // csp allows what the pages are made of and nothing else; connect-src 'self' covers the WebSocket, too.
-const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // engine builds the handler of one port from the table.

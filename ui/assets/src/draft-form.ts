@@ -7,8 +7,9 @@ interface Refusal {
 
 const pause = 800;
 const retryAfter = 5000;
-// What is never part of a draft. The server refuses such fields, too.
-const secret = new Set(["csrf", "key", "key_file", "passphrase", "password", "sudo_password"]);
+// What a draft keeps. Everything else that a form may hold, above all its secrets, is never sent while typing.
+const texts = ["cluster", "hosts", "method", "user"];
+const numbers = ["version", "port"];
 
 /**
  * The form of a wizard's step. It is saved while somebody types, without secrets, and sent by fetch, so that a
@@ -48,14 +49,16 @@ export class DraftForm extends HTMLElement {
     const form = this.form;
     if (!form || this.stale) return;
     const data = new FormData(form);
-    const draft = new URLSearchParams();
+    const draft: Record<string, string | number> = {};
     for (const [name, value] of data) {
-      if (!secret.has(name) && typeof value === "string") draft.set(name, value);
+      if (typeof value !== "string") continue;
+      if (texts.includes(name)) draft[name] = value;
+      if (numbers.includes(name) && /^\d{1,9}$/.test(value)) draft[name] = Number(value);
     }
     const answer = await fetch(this.dataset["save"] ?? "", {
       method: "POST",
-      headers: { Accept: "application/json", "X-CSRF-Token": csrfToken() },
-      body: draft,
+      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrfToken() },
+      body: JSON.stringify(draft),
     }).catch(() => null);
     if (answer?.status === 409) {
       this.conflict();

@@ -75,6 +75,13 @@ func (d *DB) UseEnrolToken(ctx context.Context, id int64) error {
 	return translate("use enrolment token", g.Error)
 }
 
+// EndEnrolTokens takes all uses that are left from a draft's tokens.
+func (d *DB) EndEnrolTokens(ctx context.Context, draftID int64, now time.Time) error {
+	// Tokens that expired are removed sooner or later; their index also finds the few that have not.
+	g := d.write(ctx).Model(&EnrolToken{}).Where("expires_at > ? AND draft_id = ?", now, draftID).Update("uses_left", 0)
+	return translate("end enrolment tokens", g.Error)
+}
+
 // DeleteExpiredEnrolTokens removes tokens that ended before now.
 func (d *DB) DeleteExpiredEnrolTokens(ctx context.Context, now time.Time) (int64, error) {
 	g := d.write(ctx).Where("expires_at <= ?", now).Delete(&EnrolToken{})

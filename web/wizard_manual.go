@@ -89,13 +89,17 @@ func (w *Web) wizardManualPage(c *gin.Context) error {
 	}))
 }
 
-// renewWizardToken is POST /wizards/{id}/token: a new token in new commands. The old one ends by its time.
+// renewWizardToken is POST /wizards/{id}/token: a new token in new commands. The old one ends at once.
 func (w *Web) renewWizardToken(c *gin.Context) error {
 	d, err := w.draft(c)
 	if err != nil {
 		return err
 	}
-	if _, err := w.mint(c.Request.Context(), d); err != nil {
+	ctx := c.Request.Context()
+	if err := w.CA.EndTokens(ctx, d.ID); err != nil {
+		return err
+	}
+	if _, err := w.mint(ctx, d); err != nil {
 		return err
 	}
 	return goTo(c, wizardPath(d.ID, page.WizardManual))

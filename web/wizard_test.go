@@ -173,20 +173,31 @@ func TestManualRegistration(t *testing.T) {
 	if again := b.get(path + "/manual"); !strings.Contains(again.body, token.secret) {
 		t.Error("loading the page again changed the token")
 	}
-	b.post(path+"/token", nil)
-	if renewed, _ := s.web.tokens.get(draft.ID, db.Now()); renewed.secret == token.secret {
-		t.Error("the token was not renewed")
+	if !strings.Contains(page.body, `action="`+path+`/token"`) {
+		t.Error("the page has no button for a new token")
+	}
+	if r := b.post(path+"/token", nil); r.location() != path+"/manual" {
+		t.Errorf("the renewal answered %d %s", r.status, r.location())
+	}
+	renewed, _ := s.web.tokens.get(draft.ID, db.Now())
+	if fresh := b.get(path + "/manual").body; !strings.Contains(fresh, renewed.secret) || strings.Contains(fresh, token.secret) {
+		t.Error("the page does not have the new token alone")
 	}
 
 	request, _ := newCSR(t, "byhand.lab.test")
-	r := send(t, s.hostClient(nil), post, s.handshake.URL+wire.PathEnroll, strings.NewReader(
-		toJSON(t, wire.EnrollRequest{Hostname: "byhand.lab.test", Token: token.secret, CSR: request})), nil)
-	if r.status != 200 {
+	enrol := func(secret string) reply {
+		return send(t, s.hostClient(nil), post, s.handshake.URL+wire.PathEnroll, strings.NewReader(
+			toJSON(t, wire.EnrollRequest{Hostname: "byhand.lab.test", Token: secret, CSR: request})), nil)
+	}
+	if r := enrol(token.secret); r.failure(t).Code != "token_used" {
+		t.Errorf("the token before the renewal answered %d %s", r.status, r.body)
+	}
+	if r := enrol(renewed.secret); r.status != 200 {
 		t.Fatalf("the token is not good: %s", r.body)
 	}
-	certificate := must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), trust.Hash(token.secret)))
-	if certificate.UsesLeft != manualUses-1 || *certificate.DraftID != draft.ID || certificate.Cluster != "dc1" {
-		t.Errorf("the token is %+v", certificate)
+	row := must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), trust.Hash(renewed.secret)))
+	if row.UsesLeft != manualUses-1 || *row.DraftID != draft.ID || row.Cluster != "dc1" {
+		t.Errorf("the token is %+v", row)
 	}
 }
 

@@ -244,6 +244,22 @@ func TestManyUses(t *testing.T) {
 	}
 }
 
+func TestTokensOfADraftEnd(t *testing.T) {
+	r := newRig(t)
+	draft, other := int64(4), int64(5)
+	ended, kept := r.token(trust.TokenSpec{DraftID: &draft, Uses: 2}), r.token(trust.TokenSpec{DraftID: &other, Uses: 2})
+	admitted, _ := r.enrol("node1", "", ended)
+	r.must(r.ca.EndTokens(t.Context(), draft))
+	_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node2", Token: ended, CSR: request(t, newKey(t), nil)})
+	if code(err) != "token_used" {
+		t.Errorf("a token that was ended: %v", err)
+	}
+	r.enrol("node3", "", kept)
+	if _, err := r.ca.Identify(t.Context(), leaf(t, admitted)); err != nil {
+		t.Errorf("a host that came in time: %v", err)
+	}
+}
+
 func TestRenew(t *testing.T) {
 	r := newRig(t)
 	task := int64(5)

@@ -35,6 +35,11 @@ func (c *CA) MintToken(ctx context.Context, s TokenSpec) (string, error) {
 	return token, err
 }
 
+// EndTokens ends the tokens of a wizard draft before their time. A host that one of them admitted stays.
+func (c *CA) EndTokens(ctx context.Context, draftID int64) error {
+	return c.db.EndEnrolTokens(ctx, draftID, c.now())
+}
+
 // admit finds the token that admits a host, or says in a wire.Error why none does.
 func (c *CA) admit(ctx context.Context, token, hostname string) (*db.EnrolToken, error) {
 	t, err := c.db.EnrolToken(ctx, Hash(token))
@@ -67,7 +72,7 @@ func (c *CA) use(ctx context.Context, t *db.EnrolToken) error {
 	err := c.db.UseEnrolToken(ctx, t.ID)
 	if errors.Is(err, db.ErrStale) {
 		return &wire.Error{
-			Code: "token_used", Message: "the enrolment token was used already",
+			Code: "token_used", Message: "the enrolment token was used already, or a newer one took its place",
 			Hint: "make a new token in the wizard, or bootstrap the host again",
 		}
 	}

@@ -141,7 +141,7 @@ func (w *Web) login(c *gin.Context) error {
 	status, wrong := http.StatusUnprocessableEntity, page.FieldText(ctx, "login_wrong")
 	switch {
 	case errors.Is(err, account.ErrTooManyTries):
-		status, wrong = http.StatusTooManyRequests, err.Error()
+		status, wrong = http.StatusTooManyRequests, page.FieldText(ctx, "login_wait")
 	case !errors.Is(err, account.ErrWrongCredentials):
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hostler/db"
+	"hostler/ui/page"
 )
 
 func TestSetUp(t *testing.T) {
@@ -86,8 +87,8 @@ func TestLoginDelays(t *testing.T) {
 			if i < 5 {
 				t.Errorf("already try %d has to wait", i+1)
 			}
-			if !strings.Contains(r.body, "wait") {
-				t.Errorf("the page does not say how long: %s", r.body)
+			if !strings.Contains(r.body, page.FieldText(t.Context(), "login_wait")) {
+				t.Errorf("the page does not say to wait: %s", r.body)
 			}
 			return
 		}

@@ -106,8 +106,8 @@ func stateTone(state string) string {
 // FieldCodes are the complaints about one form field that the catalogues have a text for; see FieldText. What is
 // wrong with credentials is a Problem.
 var FieldCodes = []string{
-	"required", "too_long", "token_wrong", "name_invalid", "name_taken", "password_short", "password_differs",
-	"login_wrong", "cluster_invalid", "hosts_empty", "hosts_bad", "hosts_too_many", "step_invalid", "key_too_large",
+	"required", "too_long", "token_wrong", "name_invalid", "password_short", "password_long", "password_name",
+	"password_differs", "login_wrong", "login_wait", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
@@ -132,7 +132,7 @@ func FieldText(ctx context.Context, code string) string { return known(ctx, "fie
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
-	"logged_out", "administrator_created", "session_ended",
+	"logged_out", "administrator_created",
 }
 
 // NoticeText is the sentence of a notice code, for layout.Notice.

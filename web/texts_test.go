@@ -1,0 +1,116 @@
+package web
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"hostler/server/account"
+	"hostler/server/bootstrap"
+	"hostler/ui/page"
+)
+
+// TestCodesHaveTexts holds what the server says in codes to the codes that the catalogues have a text for. A code
+// without a text would be shown as it is.
+func TestCodesHaveTexts(t *testing.T) {
+	for _, c := range []struct {
+		what        string
+		used, known []string
+	}{
+		{"complaint about a field", slices.Concat(calls(t, `FieldText\([^"]*"(\w+)"`), accountCodes(t)), page.FieldCodes},
+		{"notice", calls(t, `(?:notice|controlForm)\(c, "(\w+)"`), page.NoticeCodes},
+		{"failure", bootstrap.Codes(), page.FailureCodes},
+		{"problem of a host list", constants(t, "../server/bootstrap/hostlist", "Code"), page.HostListCodes},
+		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},
+	} {
+		if len(c.used) == 0 {
+			t.Errorf("no %s was found: the search is wrong", c.what)
+		}
+		for _, code := range c.used {
+			if !slices.Contains(c.known, code) {
+				t.Errorf("the %s %q has no text", c.what, code)
+			}
+		}
+		for _, code := range c.known {
+			if !slices.Contains(c.used, code) && !slices.Contains(engineCodes, code) {
+				t.Errorf("the %s %q has a text and is never told", c.what, code)
+			}
+		}
+	}
+}
+
+// engineCodes are the failures that the engine itself finds, whatever the kind of operation.
+var engineCodes = []string{"canceled", "internal", "step_timeout"}
+
+// calls are the first groups of what a pattern matches in this package.
+func calls(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(must[[]byte](t)(os.ReadFile(name))), -1) {
+			codes = append(codes, m[1])
+		}
+	}
+	return codes
+}
+
+// accountCodes are the complaints about names and passwords.
+func accountCodes(t *testing.T) []string {
+	t.Helper()
+	var codes []string
+	for _, try := range [][2]string{
+		{"", testPassword}, {testUser, "short"}, {testUser, strings.Repeat("long", 100)}, {"administrator", "administrator"},
+	} {
+		wrong, ok := account.CheckUser(try[0], try[1]).(*account.FieldError)
+		if !ok {
+			t.Fatalf("%q with %q is not refused", try[0], try[1])
+		}
+		codes = append(codes, wrong.Code)
+	}
+	return codes
+}
+
+// constants are the values of a package's exported texts whose names have a prefix.
+func constants(t *testing.T, dir, prefix string, except ...string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file := must[*ast.File](t)(parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution))
+		ast.Inspect(file, func(n ast.Node) bool {
+			if d, ok := n.(*ast.GenDecl); ok && d.Tok != token.CONST {
+				return false
+			}
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) != 1 {
+				return true
+			}
+			value, ok := spec.Values[0].(*ast.BasicLit)
+			if id := spec.Names[0]; ok && value.Kind == token.STRING && id.IsExported() && strings.HasPrefix(id.Name, prefix) && !slices.Contains(except, id.Name) {
+				values = append(values, must[string](t)(strconv.Unquote(value.Value)))
+			}
+			return true
+		})
+	}
+	return values
+}

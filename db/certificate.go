@@ -55,6 +55,23 @@ func (d *DB) CertificateFor(ctx context.Context, tokenID int64, keyHash string) 
 	return &c, translate("find certificate", err)
 }
 
+// CurrentCertificate finds the newest certificate of an agent that was not revoked, expired or not; ErrNotFound when
+// there is none.
+func (d *DB) CurrentCertificate(ctx context.Context, agentSN string) (*Certificate, error) {
+	var c Certificate
+	err := d.read(ctx).Where("agent_sn = ? AND revoked_at IS NULL", agentSN).Order("created_at DESC").Take(&c).Error
+	return &c, translate("find certificate", err)
+}
+
+// SerialNumberHeld reports whether a host of another name has a certificate for an agent's serial number that was
+// not revoked and has not expired by now.
+func (d *DB) SerialNumberHeld(ctx context.Context, agentSN, hostname string, now time.Time) (bool, error) {
+	var n int64
+	err := d.read(ctx).Model(&Certificate{}).
+		Where("agent_sn = ? AND hostname <> ? AND revoked_at IS NULL AND not_after > ?", agentSN, hostname, now).Count(&n).Error
+	return n > 0, translate("find certificates", err)
+}
+
 // CreateEnrolToken records a token's hash.
 func (d *DB) CreateEnrolToken(ctx context.Context, t *EnrolToken) error {
 	return translate("create enrolment token", d.write(ctx).Create(t).Error)

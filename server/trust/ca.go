@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"hostler/db"
@@ -40,6 +41,8 @@ type CA struct {
 	key  crypto.Signer
 	cert *x509.Certificate
 	pem  []byte
+
+	admitting sync.Mutex // held from the choice of a serial number until its certificate is recorded
 }
 
 // OpenCA reads the authority in dir, or makes one at first start. now is the clock.

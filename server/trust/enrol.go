@@ -55,6 +55,8 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply,
 	if err := c.use(ctx, t); err != nil {
 		return wire.EnrollReply{}, err
 	}
+	c.admitting.Lock()
+	defer c.admitting.Unlock()
 	sn, err := c.serialFor(ctx, r.AgentSN, hostname, t.Hostname == hostname)
 	if err != nil {
 		return wire.EnrollReply{}, err
@@ -89,17 +91,18 @@ func (c *CA) Identify(ctx context.Context, leaf *x509.Certificate) (*db.Certific
 }
 
 // serialFor decides which serial number an agent gets: the one it asks for if that is a UUID that nobody or
-// the host of the same name holds. A host that lost its state (a new installation) gets its old number back
+// the host of the same name holds, be it registered or only enrolled: clones of one disk may come one right after
+// the other. A host that lost its state (a new installation) gets its old number back
 // if the token was made for its name, because then a person asked for just this host.
 func (c *CA) serialFor(ctx context.Context, wish, hostname string, named bool) (string, error) {
 	id, err := uuid.Parse(wish)
 	if err == nil {
-		h, err := c.db.HostBySN(ctx, id.String())
-		if errors.Is(err, db.ErrNotFound) || err == nil && h.Name == hostname {
-			return id.String(), nil
-		}
+		free, err := c.free(ctx, id.String(), hostname)
 		if err != nil {
 			return "", err
+		}
+		if free {
+			return id.String(), nil
 		}
 	}
 	if named {
@@ -112,6 +115,19 @@ func (c *CA) serialFor(ctx context.Context, wish, hostname string, named bool) (
 		}
 	}
 	return uuid.NewString(), nil
+}
+
+// free reports whether a host may have a serial number.
+func (c *CA) free(ctx context.Context, sn, hostname string) (bool, error) {
+	h, err := c.db.HostBySN(ctx, sn)
+	if err == nil {
+		return h.Name == hostname, nil
+	}
+	if !errors.Is(err, db.ErrNotFound) {
+		return false, err
+	}
+	held, err := c.db.SerialNumberHeld(ctx, sn, hostname, c.now())
+	return !held, err
 }
 
 // issue signs a certificate for whom like names, and records it.

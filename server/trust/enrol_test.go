@@ -13,9 +13,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,6 +209,44 @@ func TestSerialNumbers(t *testing.T) {
 				t.Errorf("got %q, want a new number", reply.AgentSN)
 			}
 		})
+	}
+}
+
+func TestClonesGetTheirOwnNumbers(t *testing.T) {
+	const disk = "7f7f6c2e-4a51-4c0e-9a0b-0f6f8f1f0a01"
+	r := newRig(t)
+	token := r.token(trust.TokenSpec{Uses: 20})
+	var n atomic.Int32
+	numbers := make(chan string, 10)
+	for _, err := range atOnce(t.Context(), 10, func(ctx context.Context) error {
+		name := fmt.Sprintf("clone%d", n.Add(1))
+		reply, err := r.ca.Enrol(ctx, wire.EnrollRequest{Hostname: name, AgentSN: disk, Token: token, CSR: request(t, newKey(t), nil)})
+		numbers <- reply.AgentSN
+		return err
+	}) {
+		r.must(err)
+	}
+	close(numbers)
+	seen := map[string]bool{}
+	for sn := range numbers {
+		seen[sn] = true
+	}
+	if len(seen) != 10 || !seen[disk] {
+		t.Errorf("ten clones of one disk got %d numbers", len(seen))
+	}
+	r.must(r.db.UpsertHost(t.Context(), &db.Host{AgentSN: disk, Name: "clone1", State: db.HostHealthy}))
+	if again, _ := r.enrol("clone1", disk, token); again.AgentSN != disk {
+		t.Errorf("a registered host lost its number for %s", again.AgentSN)
+	}
+}
+
+func TestNumberIsFreeAfterTheCertificate(t *testing.T) {
+	r := newRig(t)
+	token := r.token(trust.TokenSpec{Uses: 2, Lifetime: 60 * day})
+	first, _ := r.enrol("node1", "", token)
+	r.clock.advance(31 * day)
+	if renamed, _ := r.enrol("node2", first.AgentSN, token); renamed.AgentSN != first.AgentSN {
+		t.Errorf("a number that nobody can use is not given away: %s", renamed.AgentSN)
 	}
 }
 

@@ -8,6 +8,8 @@ listen=${1:-127.0.0.1:8080}
 lab=demo
 cd "$(dirname "$0")/.."
 
+# The hosts are new each time, and so are their SSH keys: what an earlier demo knew of them would be wrong.
+data=$(mktemp -d)
 server=
 forward=
 end() {
@@ -16,6 +18,7 @@ end() {
     for p in $server $forward; do kill "$p" 2>/dev/null || :; done
     for p in $server $forward; do wait "$p" 2>/dev/null || :; done
     bin/labctl stop "$lab"
+    rm -rf "$data"
 }
 trap end EXIT
 trap 'exit 0' INT TERM
@@ -29,9 +32,9 @@ cat <<EOF
 
 Paste  node[1-4].lab.test  into the wizard and choose the key
   $(pwd)/.cache/lab/run/$lab/id_ed25519
-Ctrl-C ends the server and the hosts; the database stays in data/demo.
+Ctrl-C ends the server and the hosts and removes both.
 
 EOF
-bin/labctl exec "$lab" -- "$(pwd)/bin/hostler" serve --data "$(pwd)/data/demo" --listen "$listen" --advertise server.lab.test --log-level warn &
+bin/labctl exec "$lab" -- "$(pwd)/bin/hostler" serve --data "$data" --listen "$listen" --advertise server.lab.test --log-level warn &
 server=$!
 wait "$server"

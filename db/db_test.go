@@ -218,6 +218,37 @@ func TestEnrolTokenUsedOnceByMany(t *testing.T) {
 	}
 }
 
+func TestCurrentCertificate(t *testing.T) {
+	d := dbtest.Open(t)
+	ctx, now := t.Context(), db.Now()
+	for i, c := range []db.Certificate{
+		{Serial: "01", AgentSN: "a", Hostname: "node1"}, {Serial: "02", AgentSN: "a", Hostname: "node1"},
+		{Serial: "03", AgentSN: "a", Hostname: "node1", RevokedAt: &now}, {Serial: "04", AgentSN: "b", Hostname: "node2"},
+	} {
+		c.CreatedAt, c.NotAfter = now.Add(time.Duration(i)*time.Second), now.Add(time.Hour)
+		must(t, d.CreateCertificate(ctx, &c))
+	}
+	c, err := d.CurrentCertificate(ctx, "a")
+	must(t, err)
+	if c.Serial != "02" {
+		t.Errorf("got certificate %s, want the newest that was not revoked", c.Serial)
+	}
+	if _, err := d.CurrentCertificate(ctx, "c"); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("an agent without one: %v", err)
+	}
+	for _, q := range []struct {
+		name string
+		at   time.Time
+		want bool
+	}{{"node1", now, false}, {"node2", now, true}, {"node2", now.Add(time.Hour), false}} {
+		held, err := d.SerialNumberHeld(ctx, "a", q.name, q.at)
+		must(t, err)
+		if held != q.want {
+			t.Errorf("%s at %s: held is %t", q.name, q.at, held)
+		}
+	}
+}
+
 func TestDraftIsNotOverwritten(t *testing.T) {
 	d := dbtest.Open(t)
 	w := &db.Draft{Step: "start", Method: "ssh"}

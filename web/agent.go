@@ -55,7 +55,11 @@ func (w *Web) enrol(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	w.Events.Record(ctx, db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip(in.Hostname), "address": address}})
+	enrolled := db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip(in.Hostname), "address": address}}
+	if h, err := w.DB.HostBySN(ctx, reply.AgentSN); err == nil {
+		enrolled.HostID = &h.ID // it is here once more; a new host has no id before it registers
+	}
+	w.Events.Record(ctx, enrolled)
 	c.JSON(http.StatusOK, reply)
 	return nil
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hostler/db"
+	"hostler/server/event"
 )
 
 func TestExpand(t *testing.T) {
@@ -207,6 +210,28 @@ func TestHosts(t *testing.T) {
 		if r := s.api(get, api+"/hosts?"+query, ""); r.status != http.StatusBadRequest || len(r.failure(t).Fields) != 1 {
 			t.Errorf("?%s answered %d %s", query, r.status, r.body)
 		}
+	}
+}
+
+func TestHostHistory(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	_, id := s.register("node1.lab.test")
+	row := must[*db.Host](t)(s.db.HostByID(t.Context(), id))
+	if _, sn := s.agent("node1.lab.test"); sn != row.AgentSN {
+		t.Fatalf("the host came back as %s", sn)
+	}
+	var h hostDetailReply
+	s.api(get, fmt.Sprintf("%s/hosts/%d", api, id), "").json(t, &h)
+	newest := must[*db.Certificate](t)(s.db.CurrentCertificate(t.Context(), row.AgentSN))
+	if h.CertExpires == nil || !h.CertExpires.Equal(newest.NotAfter) || time.Until(*h.CertExpires) < 29*24*time.Hour {
+		t.Errorf("the certificate ends at %v", h.CertExpires)
+	}
+	if !slices.ContainsFunc(h.Events, func(e db.Event) bool { return e.Kind == event.HostEnrolled }) {
+		t.Errorf("its enrolment is not among %+v", h.Events)
+	}
+	if page := b.get(fmt.Sprintf("/hosts/%d", id)).body; !strings.Contains(page, newest.NotAfter.UTC().Format(time.RFC3339)[:19]) {
+		t.Error("its page does not tell when the certificate ends")
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -86,26 +87,41 @@ func (w *Web) showHost(c *gin.Context, status int, fields map[string]string) err
 	if err != nil {
 		return err
 	}
-	jobs, events, err := w.historyOf(c, h.ID)
+	r, err := w.recordsOf(c, h)
 	if err != nil {
 		return err
 	}
+	view := w.hostView(h)
+	view.CertExpires = at(r.expires)
 	beats, slot := beatViews(h.Beats, w.Fleet.StepOf(h), w.Options.Now())
 	return show(c, status, page.HostPage(page.HostView{
-		Frame: w.frame(c), Host: w.hostView(h), Facts: factsView(h.Facts), Beats: beats, BeatSlot: slot,
-		Children: childViews(h.Children), Jobs: jobViews(jobs), Events: w.eventViews(events),
+		Frame: w.frame(c), Host: view, Facts: factsView(h.Facts), Beats: beats, BeatSlot: slot,
+		Children: childViews(h.Children), Jobs: jobViews(r.jobs), Events: w.eventViews(r.events),
 		DefaultStep: int(w.Options.Step / time.Second), Fields: fields,
 	}))
 }
 
-func (w *Web) historyOf(c *gin.Context, hostID int64) ([]db.Job, []db.Event, error) {
+// hostRecords is what the database knows of a host beside the host itself.
+type hostRecords struct {
+	jobs    []db.Job
+	events  []db.Event
+	expires *time.Time // end of its certificate; nil when it has none
+}
+
+func (w *Web) recordsOf(c *gin.Context, h fleet.Host) (r hostRecords, err error) {
 	ctx := c.Request.Context()
-	jobs, err := w.DB.JobsOf(ctx, hostID, hostJobs)
-	if err != nil {
-		return nil, nil, err
+	if r.jobs, err = w.DB.JobsOf(ctx, h.ID, hostJobs); err != nil {
+		return r, err
 	}
-	events, err := w.DB.Events(ctx, db.EventQuery{HostID: hostID, Limit: hostEvents})
-	return jobs, events, err
+	if r.events, err = w.DB.Events(ctx, db.EventQuery{HostID: h.ID, Limit: hostEvents}); err != nil {
+		return r, err
+	}
+	certificate, err := w.DB.CurrentCertificate(ctx, h.AgentSN)
+	if errors.Is(err, db.ErrNotFound) {
+		return r, nil
+	}
+	r.expires = &certificate.NotAfter
+	return r, err
 }
 
 // setHostStep is POST /hosts/{id}/step of the host's page.
@@ -156,11 +172,12 @@ type childReply struct {
 // hostDetailReply is what GET hosts/{id} adds.
 type hostDetailReply struct {
 	hostReply
-	FQDN   string      `json:"fqdn"`
-	Tags   string      `json:"tags"`
-	Facts  *wire.Facts `json:"facts"`
-	Jobs   []jobReply  `json:"jobs"`
-	Events []db.Event  `json:"events"`
+	FQDN        string      `json:"fqdn"`
+	Tags        string      `json:"tags"`
+	CertExpires *time.Time  `json:"certificate_expires_at"`
+	Facts       *wire.Facts `json:"facts"`
+	Jobs        []jobReply  `json:"jobs"`
+	Events      []db.Event  `json:"events"`
 }
 
 type jobReply struct {
@@ -215,12 +232,15 @@ func (w *Web) getHost(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	jobs, events, err := w.historyOf(c, h.ID)
+	r, err := w.recordsOf(c, h)
 	if err != nil {
 		return err
 	}
-	reply := hostDetailReply{hostReply: w.hostReply(h), FQDN: h.FQDN, Tags: h.Tags, Facts: h.Facts, Jobs: make([]jobReply, len(jobs)), Events: events}
-	for i, j := range jobs {
+	reply := hostDetailReply{
+		hostReply: w.hostReply(h), FQDN: h.FQDN, Tags: h.Tags, CertExpires: r.expires, Facts: h.Facts,
+		Jobs: make([]jobReply, len(r.jobs)), Events: r.events,
+	}
+	for i, j := range r.jobs {
 		reply.Jobs[i] = jobReply{
 			ID: j.ID, Action: j.Action, State: j.State, ErrCode: j.ErrCode, Message: j.Message,
 			CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,

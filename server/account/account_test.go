@@ -8,10 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/testclock"
 	"hostler/server/account"
 	"hostler/server/event"
 	"hostler/server/trust"
@@ -19,29 +19,11 @@ import (
 
 const password = "correct horse"
 
-// clock is a clock that moves when it is told to.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // rig is the register with its parts.
 type rig struct {
 	*testing.T
 	db       *db.DB
-	clock    *clock
+	clock    *testclock.Clock
 	accounts *account.Accounts
 }
 
@@ -53,8 +35,8 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	r := &rig{T: t, db: dbtest.Open(t), clock: &clock{at: db.Now()}}
-	r.accounts = account.New(r.db, event.NewLog(r.db, bus, log), log, r.clock.now)
+	r := &rig{T: t, db: dbtest.Open(t), clock: testclock.New(db.Now())}
+	r.accounts = account.New(r.db, event.NewLog(r.db, bus, log), log, r.clock.Now)
 	return r
 }
 

@@ -44,7 +44,7 @@ func TestLogin(t *testing.T) {
 	if id.Name != "alice" || id.UserID != u.ID || id.Token || id.Session != secret {
 		t.Errorf("got %+v", id)
 	}
-	kept, err := r.db.SessionByHash(t.Context(), trust.Hash(secret), r.clock.now())
+	kept, err := r.db.SessionByHash(t.Context(), trust.Hash(secret), r.clock.Now())
 	r.must(err)
 	if strings.Contains(fmt.Sprintf("%+v", kept), secret) || kept.Address != "10.0.0.1" {
 		t.Errorf("kept %+v", kept)
@@ -95,11 +95,11 @@ func TestWrongPasswordsDelay(t *testing.T) {
 		for _, wait := range []time.Duration{2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
 			wait *= time.Second
 			fail(account.ErrTooManyTries)
-			r.clock.advance(wait - time.Millisecond)
+			r.clock.Advance(wait - time.Millisecond)
 			if _, err := r.login(name, password); !errors.Is(err, account.ErrTooManyTries) {
 				t.Fatalf("%s: the right password did not wait: %v", name, err)
 			}
-			r.clock.advance(time.Millisecond)
+			r.clock.Advance(time.Millisecond)
 			fail(account.ErrWrongCredentials)
 		}
 		if name == "nobody" {
@@ -108,7 +108,7 @@ func TestWrongPasswordsDelay(t *testing.T) {
 		if _, err := r.accounts.Login(t.Context(), "nobody", password, ""); !errors.Is(err, account.ErrWrongCredentials) {
 			t.Errorf("another name waits, too: %v", err)
 		}
-		r.clock.advance(5 * time.Minute)
+		r.clock.Advance(5 * time.Minute)
 		if _, err := r.login(name, password); err != nil {
 			t.Fatal(err)
 		}
@@ -158,24 +158,24 @@ func TestSessionsEndAndAreRenewed(t *testing.T) {
 	}
 	end := func() time.Time {
 		t.Helper()
-		s, err := r.db.SessionByHash(t.Context(), trust.Hash(secret), r.clock.now())
+		s, err := r.db.SessionByHash(t.Context(), trust.Hash(secret), r.clock.Now())
 		r.must(err)
 		return s.ExpiresAt
 	}
 	first := end()
-	r.clock.advance(5 * time.Minute)
+	r.clock.Advance(5 * time.Minute)
 	if !alive() || !end().Equal(first) {
 		t.Error("a use within five minutes was written down")
 	}
-	r.clock.advance(6 * time.Hour)
-	if !alive() || !end().Equal(r.clock.now().Add(12*time.Hour)) {
+	r.clock.Advance(6 * time.Hour)
+	if !alive() || !end().Equal(r.clock.Now().Add(12*time.Hour)) {
 		t.Errorf("a use did not move the end: %s", end())
 	}
-	r.clock.advance(12*time.Hour - time.Millisecond)
+	r.clock.Advance(12*time.Hour - time.Millisecond)
 	if !alive() {
 		t.Error("it ended before its time")
 	}
-	r.clock.advance(12 * time.Hour)
+	r.clock.Advance(12 * time.Hour)
 	if alive() {
 		t.Error("it did not end")
 	}
@@ -215,7 +215,7 @@ func TestTokens(t *testing.T) {
 	}
 	kept, err := r.db.APITokenByHash(t.Context(), trust.Hash(secret))
 	r.must(err)
-	if kept.LastUsedAt == nil || !kept.LastUsedAt.Equal(r.clock.now()) || strings.Contains(fmt.Sprintf("%+v", kept), secret) {
+	if kept.LastUsedAt == nil || !kept.LastUsedAt.Equal(r.clock.Now()) || strings.Contains(fmt.Sprintf("%+v", kept), secret) {
 		t.Errorf("kept %+v", kept)
 	}
 	if _, err := r.accounts.CreateToken(t.Context(), "ci"); !errors.Is(err, db.ErrDuplicate) {

@@ -37,7 +37,7 @@ func TestRegister(t *testing.T) {
 	for where, got := range map[string]db.Host{"the table": h.Host, "the database": *r.row(h.ID)} {
 		if got.AgentSN != "sn-node1" || got.State != db.HostInit || got.FQDN != "node1.lab.test" || got.Arch != "amd64" || got.OSName != "Debian 12" ||
 			got.AgentVersion != "1.2" || got.Address != "10.0.0.7" || got.Cluster != "lab" || *got.TaskID != task || *got.DraftID != draft ||
-			got.Facts.Memory != 1<<30 || !got.RegisteredAt.Equal(r.clock.now()) {
+			got.Facts.Memory != 1<<30 || !got.RegisteredAt.Equal(r.clock.Now()) {
 			t.Errorf("%s has %+v", where, got)
 		}
 	}
@@ -54,7 +54,7 @@ func TestRegisteringAgainKeepsTheHost(t *testing.T) {
 	first := r.host("node1")
 	r.beat("node1")
 	r.must(r.fleet.SetStep(t.Context(), first.ID, 30))
-	r.clock.advance(time.Minute)
+	r.clock.Advance(time.Minute)
 	reply, err := r.fleet.Register(t.Context(), cert, wire.RegisterRequest{Hostname: "node1"}, "10.0.0.8")
 	r.must(err)
 	again := r.host("node1")
@@ -76,12 +76,12 @@ func TestHeartbeat(t *testing.T) {
 		t.Fatalf("a host that did not register: %v", err)
 	}
 	r.register("node1")
-	r.clock.advance(3 * time.Second)
+	r.clock.Advance(3 * time.Second)
 	changes := r.changes()
 	id, reply, err := r.fleet.Heartbeat(t.Context(), certificate("node1"), wire.StatusRequest{Hostname: "NODE1", Version: "1.1", Uptime: 60, Step: 60}, "10.0.0.9")
 	r.must(err)
 	h := r.host("node1")
-	now := r.clock.now()
+	now := r.clock.Now()
 	if id != h.ID || reply.ErrCode != 0 || reply.Step != 10 {
 		t.Errorf("the answer to host %d is %+v", id, reply)
 	}
@@ -108,7 +108,7 @@ func TestStartTimeIsSteady(t *testing.T) {
 		wait   time.Duration
 		same   bool
 	}{{100, 0, false}, {108, 10 * time.Second, true}, {3, 10 * time.Second, false}} {
-		r.clock.advance(c.wait)
+		r.clock.Advance(c.wait)
 		before := r.host("node1").StartedAt
 		_, _, err := r.fleet.Heartbeat(t.Context(), certificate("node1"), wire.StatusRequest{Hostname: "node1", Uptime: c.uptime}, "")
 		r.must(err)
@@ -123,11 +123,11 @@ func TestBeatsAreBounded(t *testing.T) {
 	r := newRig(t)
 	r.register("node1")
 	for range 70 {
-		r.clock.advance(time.Second)
+		r.clock.Advance(time.Second)
 		r.beat("node1")
 	}
 	beats := r.host("node1").Beats
-	if len(beats) != 60 || !beats[59].Equal(r.clock.now()) || !beats[0].Equal(r.clock.now().Add(-59*time.Second)) {
+	if len(beats) != 60 || !beats[59].Equal(r.clock.Now()) || !beats[0].Equal(r.clock.Now().Add(-59*time.Second)) {
 		t.Errorf("%d heartbeats, from %s to %s", len(beats), beats[0], beats[len(beats)-1])
 	}
 }
@@ -217,10 +217,10 @@ func TestOwnStep(t *testing.T) {
 	if got := r.fleet.StepOf(r.host("node1")); got != time.Minute {
 		t.Errorf("its step is %s", got)
 	}
-	r.clock.advance(179 * time.Second)
+	r.clock.Advance(179 * time.Second)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostHealthy)
-	r.clock.advance(time.Second)
+	r.clock.Advance(time.Second)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostLost)
 	r.must(r.fleet.SetStep(t.Context(), h.ID, 0))

@@ -36,15 +36,15 @@ func TestLostAndBack(t *testing.T) {
 	r := newRig(t)
 	h := r.register("node1")
 	r.beat("node1")
-	seen := r.clock.now()
+	seen := r.clock.Now()
 	if at := r.host("node1").LostAt; !at.Equal(seen.Add(30 * time.Second)) {
 		t.Errorf("it will be lost at %s, was seen at %s", at, seen)
 	}
 	changes := r.changes()
-	r.clock.advance(30*time.Second - time.Millisecond)
+	r.clock.Advance(30*time.Second - time.Millisecond)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostHealthy)
-	r.clock.advance(time.Millisecond)
+	r.clock.Advance(time.Millisecond)
 	for range 2 {
 		r.fleet.Sweep(t.Context())
 	}
@@ -71,7 +71,7 @@ func TestALostHostComesBackByRegistering(t *testing.T) {
 	r := newRig(t)
 	h := r.register("node1")
 	r.beat("node1")
-	r.clock.advance(time.Minute)
+	r.clock.Advance(time.Minute)
 	r.fleet.Sweep(t.Context())
 	r.register("node1")
 	r.wantState("node1", db.HostInit)
@@ -91,10 +91,10 @@ func TestShortStepsGetFifteenSeconds(t *testing.T) {
 	h := r.register("node1")
 	r.must(r.fleet.SetStep(t.Context(), h.ID, 1))
 	r.beat("node1")
-	r.clock.advance(15*time.Second - time.Millisecond)
+	r.clock.Advance(15*time.Second - time.Millisecond)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostHealthy)
-	r.clock.advance(time.Millisecond)
+	r.clock.Advance(time.Millisecond)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostLost)
 }
@@ -106,13 +106,13 @@ func TestAServerThatStartedWaits(t *testing.T) {
 	r.register("gone")
 	r.beat("gone")
 	r.fleet.Flush(t.Context())
-	r.clock.advance(time.Hour) // the server was down
+	r.clock.Advance(time.Hour) // the server was down
 	r.start()
-	r.clock.advance(29 * time.Second)
+	r.clock.Advance(29 * time.Second)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostHealthy)
 	r.beat("node1")
-	r.clock.advance(time.Second)
+	r.clock.Advance(time.Second)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostHealthy)
 	r.wantState("gone", db.HostLost)
@@ -122,11 +122,11 @@ func TestAServerThatStartedWaits(t *testing.T) {
 
 func TestAFreshHostIsNotLostAtOnce(t *testing.T) {
 	r := newRig(t)
-	r.clock.advance(time.Hour)
+	r.clock.Advance(time.Hour)
 	r.register("node1")
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostInit)
-	r.clock.advance(30 * time.Second)
+	r.clock.Advance(30 * time.Second)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostLost)
 }
@@ -135,7 +135,7 @@ func TestAWaitingHostIsNotLost(t *testing.T) {
 	r := newRig(t)
 	r.must(r.db.UpsertHost(t.Context(), &db.Host{AgentSN: "sn-node1", Name: "node1", State: db.HostWaiting}))
 	r.start()
-	r.clock.advance(time.Hour)
+	r.clock.Advance(time.Hour)
 	r.fleet.Sweep(t.Context())
 	r.wantState("node1", db.HostWaiting)
 }
@@ -144,7 +144,7 @@ func TestHeartbeatsAreWrittenInBatches(t *testing.T) {
 	r := newRig(t)
 	h := r.register("node1")
 	r.beat("node1")
-	first := r.clock.now()
+	first := r.clock.Now()
 	if row := r.row(h.ID); row.LastSeenAt != nil {
 		t.Errorf("a heartbeat was written by itself: %+v", row)
 	}
@@ -158,7 +158,7 @@ func TestHeartbeatsAreWrittenInBatches(t *testing.T) {
 	if row := r.row(h.ID); row.LastSeenAt == nil || !row.LastSeenAt.Equal(first) || !row.StartedAt.Equal(first.Add(-time.Minute)) || row.State != db.HostHealthy {
 		t.Errorf("the failed batch was not kept: %+v", row)
 	}
-	r.clock.advance(time.Second)
+	r.clock.Advance(time.Second)
 	r.must(r.db.SetHostState(t.Context(), h.ID, db.HostWaiting))
 	r.fleet.Flush(t.Context())
 	if row := r.row(h.ID); row.State != db.HostWaiting {
@@ -171,7 +171,7 @@ func TestALossThatCannotBeStoredIsStoredLater(t *testing.T) {
 	h := r.register("node1")
 	r.beat("node1")
 	r.fleet.Flush(t.Context())
-	r.clock.advance(time.Minute)
+	r.clock.Advance(time.Minute)
 	failing, cancel := context.WithCancel(t.Context())
 	cancel()
 	r.fleet.Sweep(failing)
@@ -186,7 +186,7 @@ func TestRunSweepsAndFlushesAtItsEnd(t *testing.T) {
 	r := newRig(t)
 	h := r.register("node1")
 	r.beat("node1")
-	r.clock.advance(time.Minute)
+	r.clock.Advance(time.Minute)
 	changes := r.changes()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -195,7 +195,7 @@ func TestRunSweepsAndFlushesAtItsEnd(t *testing.T) {
 		t.Errorf("published %+v", c)
 	}
 	r.beat("node1")
-	last := r.clock.now()
+	last := r.clock.Now()
 	cancel()
 	<-ended
 	if row := r.row(h.ID); !row.LastSeenAt.Equal(last) || row.State != db.HostHealthy {

@@ -67,7 +67,7 @@ func TestRefusalsAreRecordedOnceAMinute(t *testing.T) {
 	for range 3 {
 		r.refuse(certificate("node1"))
 	}
-	r.clock.advance(time.Minute - time.Millisecond)
+	r.clock.Advance(time.Minute - time.Millisecond)
 	r.refuse(certificate("node1"))
 	if n := count(h.ID); n != 1 {
 		t.Errorf("within a minute %d refusals were recorded", n)
@@ -76,7 +76,7 @@ func TestRefusalsAreRecordedOnceAMinute(t *testing.T) {
 	if n := count(other.ID); n != 1 {
 		t.Errorf("another host's refusal was recorded %d times", n)
 	}
-	r.clock.advance(time.Millisecond)
+	r.clock.Advance(time.Millisecond)
 	r.refuse(certificate("node1"))
 	if n := count(h.ID); n != 2 {
 		t.Errorf("after a minute there are %d records", n)

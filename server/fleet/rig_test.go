@@ -5,41 +5,23 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/testclock"
 	"hostler/server/event"
 	"hostler/server/fleet"
 )
-
-// clock is a clock that moves when it is told to.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // rig is a fleet with its parts; a server that starts again makes another fleet of the same parts.
 type rig struct {
 	*testing.T
 	db    *db.DB
 	bus   *event.Bus
-	clock *clock
+	clock *testclock.Clock
 	fleet *fleet.Fleet
 }
 
@@ -52,7 +34,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	r := &rig{T: t, db: dbtest.Open(t), bus: bus, clock: &clock{at: db.Now()}}
+	r := &rig{T: t, db: dbtest.Open(t), bus: bus, clock: testclock.New(db.Now())}
 	r.start()
 	return r
 }
@@ -62,7 +44,7 @@ func (r *rig) start() {
 	r.Helper()
 	log := slog.New(slog.DiscardHandler)
 	r.fleet = fleet.New(r.db, r.bus, event.NewLog(r.db, r.bus, log), log, fleet.Options{
-		Step: step, MissedSteps: 3, MinLost: 15 * time.Second, Now: r.clock.now,
+		Step: step, MissedSteps: 3, MinLost: 15 * time.Second, Now: r.clock.Now,
 	})
 	r.must(r.fleet.Load(r.Context()))
 }

@@ -11,31 +11,14 @@ import (
 
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/testclock"
 	"hostler/server/schedule"
 )
 
-// clock is a clock that moves when it is told to.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 func TestOnlyTheHolderRuns(t *testing.T) {
-	d, c := dbtest.Open(t), &clock{at: db.Now()}
+	d, c := dbtest.Open(t), testclock.New(db.Now())
 	log := slog.New(slog.DiscardHandler)
-	a, b := schedule.New(d, log, c.now), schedule.New(d, log, c.now)
+	a, b := schedule.New(d, log, c.Now), schedule.New(d, log, c.Now)
 	var ran string
 	do := func(s *schedule.Scheduler, name string) bool {
 		return s.Do(t.Context(), name, func(context.Context) error { ran += name; return nil })
@@ -56,7 +39,7 @@ func TestOnlyTheHolderRuns(t *testing.T) {
 		{0, a, "a", "a lease that was lost", false},
 		{time.Minute, a, "a", "a lease that ended in turn", true},
 	} {
-		c.advance(step.wait)
+		c.Advance(step.wait)
 		if got := do(step.s, step.name); got != step.want {
 			t.Errorf("step %d, %s: ran %t", i, step.reason, got)
 		}
@@ -67,11 +50,11 @@ func TestOnlyTheHolderRuns(t *testing.T) {
 }
 
 func TestOneOfManyRuns(t *testing.T) {
-	d, c := dbtest.Open(t), &clock{at: db.Now()}
+	d, c := dbtest.Open(t), testclock.New(db.Now())
 	var wg sync.WaitGroup
 	ran := make(chan bool, 5)
 	for range cap(ran) {
-		s := schedule.New(d, slog.New(slog.DiscardHandler), c.now)
+		s := schedule.New(d, slog.New(slog.DiscardHandler), c.Now)
 		wg.Go(func() { ran <- s.Do(t.Context(), "tidy", func(context.Context) error { return nil }) })
 	}
 	wg.Wait()
@@ -88,9 +71,9 @@ func TestOneOfManyRuns(t *testing.T) {
 
 func TestFailuresAreLogged(t *testing.T) {
 	var log strings.Builder
-	c := &clock{at: db.Now()}
+	c := testclock.New(db.Now())
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	if !schedule.New(dbtest.Open(t), logger, c.now).Do(t.Context(), "tidy", func(context.Context) error { return errors.New("no broom") }) {
+	if !schedule.New(dbtest.Open(t), logger, c.Now).Do(t.Context(), "tidy", func(context.Context) error { return errors.New("no broom") }) {
 		t.Error("a task that fails counts as not run")
 	}
 	if got := log.String(); !strings.Contains(got, "task=tidy") || !strings.Contains(got, "no broom") {
@@ -98,7 +81,7 @@ func TestFailuresAreLogged(t *testing.T) {
 	}
 	log.Reset()
 	empty := dbtest.OpenURL(t, dbtest.URL(t))
-	if schedule.New(empty, logger, c.now).Do(t.Context(), "tidy", func(context.Context) error { t.Error("ran without a lease"); return nil }) {
+	if schedule.New(empty, logger, c.Now).Do(t.Context(), "tidy", func(context.Context) error { t.Error("ran without a lease"); return nil }) {
 		t.Error("a task counts as run without a lease")
 	}
 	if !strings.Contains(log.String(), "lease") {

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/testclock"
 	"hostler/server/trust"
 )
 
@@ -32,7 +34,7 @@ func TestAuthorityIsMadeOnce(t *testing.T) {
 	if !ok || key.Curve != elliptic.P256() || !c.IsCA || !c.MaxPathLenZero || c.KeyUsage&x509.KeyUsageCertSign == 0 {
 		t.Errorf("not an authority with a P-256 key: %+v", c)
 	}
-	if c.NotBefore.After(r.clock.now()) || c.NotAfter.Before(r.clock.now().AddDate(9, 0, 0)) {
+	if c.NotBefore.After(r.clock.Now()) || c.NotAfter.Before(r.clock.Now().AddDate(9, 0, 0)) {
 		t.Errorf("it is valid from %s to %s", c.NotBefore, c.NotAfter)
 	}
 	for name, want := range map[string]os.FileMode{"ca.key": 0o600, "ca.pem": 0o644} {
@@ -58,11 +60,11 @@ func TestInterruptedFirstStartBeginsAnew(t *testing.T) {
 		}
 	}
 	d := dbtest.Open(t)
-	first, err := trust.OpenCA(d, dir, newClock().now)
+	first, err := trust.OpenCA(d, dir, testclock.New(db.Now()).now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := trust.OpenCA(d, dir, newClock().now)
+	second, err := trust.OpenCA(d, dir, testclock.New(db.Now()).now)
 	if err != nil || second.Pin() != first.Pin() {
 		t.Errorf("the authority made then cannot be opened again: %v", err)
 	}
@@ -84,7 +86,7 @@ func TestDamagedAuthorityIsRefusedAndKept(t *testing.T) {
 			r := newRig(t)
 			path := filepath.Join(r.dir, c.file)
 			r.must(os.WriteFile(path, []byte(c.body), 0o600))
-			_, err := trust.OpenCA(r.db, r.dir, r.clock.now)
+			_, err := trust.OpenCA(r.db, r.dir, r.clock.Now)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -98,7 +100,7 @@ func TestDamagedAuthorityIsRefusedAndKept(t *testing.T) {
 func TestAuthorityWithoutItsKeyIsRefused(t *testing.T) {
 	r := newRig(t)
 	r.must(os.Remove(filepath.Join(r.dir, "ca.key")))
-	if _, err := trust.OpenCA(r.db, r.dir, r.clock.now); err == nil || !strings.Contains(err.Error(), "ca.key") {
+	if _, err := trust.OpenCA(r.db, r.dir, r.clock.Now); err == nil || !strings.Contains(err.Error(), "ca.key") {
 		t.Errorf("got %v", err)
 	}
 	if got, err := os.ReadFile(filepath.Join(r.dir, "ca.pem")); err != nil || string(got) != string(r.ca.PEM()) {
@@ -111,7 +113,7 @@ func TestAuthorityNeedsADirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trust.OpenCA(dbtest.Open(t), filepath.Join(file, "ca"), newClock().now); err == nil {
+	if _, err := trust.OpenCA(dbtest.Open(t), filepath.Join(file, "ca"), testclock.New(db.Now()).now); err == nil {
 		t.Error("an authority was opened below a file")
 	}
 }

@@ -49,7 +49,7 @@ func TestEnrol(t *testing.T) {
 	if !key.PublicKey.Equal(c.PublicKey) || c.IsCA || len(c.DNSNames) != 1 || c.DNSNames[0] != "node1.lab.test" {
 		t.Errorf("got %+v", c)
 	}
-	now := r.clock.now()
+	now := r.clock.Now()
 	if !c.NotAfter.Equal(now.Add(30*day).Truncate(time.Second)) || now.Sub(c.NotBefore) < trust.MaxClockSkew {
 		t.Errorf("it is valid from %s to %s", c.NotBefore, c.NotAfter)
 	}
@@ -91,7 +91,7 @@ func TestEnrolRefusesTokens(t *testing.T) {
 	used := r.token(trust.TokenSpec{})
 	r.enrol("node9.lab.test", "", used)
 	short := r.token(trust.TokenSpec{Lifetime: time.Minute})
-	r.clock.advance(time.Minute)
+	r.clock.Advance(time.Minute)
 	for name, c := range map[string]struct{ token, code, says string }{
 		"none":          {"", "token_unknown", "does not know"},
 		"invented":      {trust.NewSecret(), "token_unknown", "does not know"},
@@ -244,7 +244,7 @@ func TestNumberIsFreeAfterTheCertificate(t *testing.T) {
 	r := newRig(t)
 	token := r.token(trust.TokenSpec{Uses: 2, Lifetime: 60 * day})
 	first, _ := r.enrol("node1", "", token)
-	r.clock.advance(31 * day)
+	r.clock.Advance(31 * day)
 	if renamed, _ := r.enrol("node2", first.AgentSN, token); renamed.AgentSN != first.AgentSN {
 		t.Errorf("a number that nobody can use is not given away: %s", renamed.AgentSN)
 	}
@@ -306,7 +306,7 @@ func TestRenew(t *testing.T) {
 	reply, old := r.enrol("node1.lab.test", "", r.token(trust.TokenSpec{TaskID: &task, Cluster: "lab"}))
 	record, err := r.ca.Identify(t.Context(), old)
 	r.must(err)
-	r.clock.advance(20 * day)
+	r.clock.Advance(20 * day)
 	key := newKey(t)
 	renewed, err := r.ca.Renew(t.Context(), record, wire.RenewRequest{CSR: request(t, key, nil)})
 	r.must(err)
@@ -314,7 +314,7 @@ func TestRenew(t *testing.T) {
 	if renewed.AgentSN != reply.AgentSN || c.Subject.CommonName != reply.AgentSN || !key.PublicKey.Equal(c.PublicKey) {
 		t.Errorf("the renewed certificate is %+v", c)
 	}
-	if !c.NotAfter.Equal(r.clock.now().Add(30 * day).Truncate(time.Second)) {
+	if !c.NotAfter.Equal(r.clock.Now().Add(30 * day).Truncate(time.Second)) {
 		t.Errorf("it ends at %s", c.NotAfter)
 	}
 	next, err := r.ca.Identify(t.Context(), c)
@@ -341,7 +341,7 @@ func TestIdentifyRefusesUnknownAndRevoked(t *testing.T) {
 	if _, err := r.ca.Identify(t.Context(), c); code(err) != "certificate_unknown" {
 		t.Errorf("a certificate without a record: %v", err)
 	}
-	now := r.clock.now()
+	now := r.clock.Now()
 	r.must(r.db.CreateCertificate(t.Context(), &db.Certificate{
 		Serial: c.SerialNumber.Text(16), AgentSN: c.Subject.CommonName, Hostname: "node1.lab.test",
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, RevokedAt: &now, CreatedAt: now,

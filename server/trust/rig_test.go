@@ -16,41 +16,22 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/testclock"
 	"hostler/server/trust"
 )
-
-// clock is a clock that moves when it is told to.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: db.Now()} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // rig is an authority with its parts.
 type rig struct {
 	*testing.T
 	db    *db.DB
 	dir   string
-	clock *clock
+	clock *testclock.Clock
 	ca    *trust.CA
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{T: t, db: dbtest.Open(t), dir: t.TempDir(), clock: newClock()}
+	r := &rig{T: t, db: dbtest.Open(t), dir: t.TempDir(), clock: testclock.New(db.Now())}
 	r.ca = r.open(r.db)
 	return r
 }
@@ -58,7 +39,7 @@ func newRig(t *testing.T) *rig {
 // open opens the rig's authority on a database.
 func (r *rig) open(d *db.DB) *trust.CA {
 	r.Helper()
-	ca, err := trust.OpenCA(d, r.dir, r.clock.now)
+	ca, err := trust.OpenCA(d, r.dir, r.clock.Now)
 	r.must(err)
 	return ca
 }

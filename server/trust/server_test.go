@@ -26,7 +26,7 @@ func TestServerCertificateNamesAndRenewal(t *testing.T) {
 	first, err := s.Get(nil)
 	r.must(err)
 	for name, want := range map[string]bool{"hostler.example": true, "10.1.2.3": true, "::1": true, "other.example": false, "10.1.2.4": false} {
-		_, err := first.Leaf.Verify(x509.VerifyOptions{DNSName: bracket(name), Roots: r.ca.Pool(), CurrentTime: r.clock.now()})
+		_, err := first.Leaf.Verify(x509.VerifyOptions{DNSName: bracket(name), Roots: r.ca.Pool(), CurrentTime: r.clock.Now()})
 		if (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -34,14 +34,14 @@ func TestServerCertificateNamesAndRenewal(t *testing.T) {
 	if len(first.Certificate) != 2 {
 		t.Errorf("the chain has %d certificates", len(first.Certificate))
 	}
-	if end := s.NotAfter(); !end.Equal(r.clock.now().Add(90 * day).Truncate(time.Second)) {
+	if end := s.NotAfter(); !end.Equal(r.clock.Now().Add(90 * day).Truncate(time.Second)) {
 		t.Errorf("it ends at %s", end)
 	}
-	r.clock.advance(59 * day)
+	r.clock.Advance(59 * day)
 	if again, err := s.Get(nil); err != nil || again != first {
 		t.Errorf("it was renewed while a third of its life was left: %v", err)
 	}
-	r.clock.advance(2 * day)
+	r.clock.Advance(2 * day)
 	got := make(chan *tls.Certificate, 8)
 	for _, err := range atOnce(t.Context(), 8, func(context.Context) error { c, err := s.Get(nil); got <- c; return err }) {
 		r.must(err)
@@ -55,7 +55,7 @@ func TestServerCertificateNamesAndRenewal(t *testing.T) {
 			t.Error("connections at once got different certificates")
 		}
 	}
-	if _, err := trust.OpenCA(r.db, r.dir, r.clock.now); err != nil {
+	if _, err := trust.OpenCA(r.db, r.dir, r.clock.Now); err != nil {
 		t.Error(err)
 	}
 }
@@ -92,7 +92,7 @@ func (r *rig) secured() net.Addr {
 	r.must(err)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		MinVersion: tls.VersionTLS13, GetCertificate: cert.Get, ClientAuth: tls.RequireAndVerifyClientCert,
-		ClientCAs: r.ca.Pool(), Time: r.clock.now,
+		ClientCAs: r.ca.Pool(), Time: r.clock.Now,
 	})
 	r.must(err)
 	done := make(chan struct{})
@@ -146,7 +146,7 @@ func (r *rig) credentials(name string) (*tls.Config, wire.EnrollReply) {
 	reply, err := r.ca.Enrol(r.Context(), wire.EnrollRequest{Hostname: name, Token: r.token(trust.TokenSpec{}), CSR: request(r.T, key, nil)})
 	r.must(err)
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, ServerName: "localhost", RootCAs: r.ca.Pool(), Time: r.clock.now,
+		MinVersion: tls.VersionTLS13, ServerName: "localhost", RootCAs: r.ca.Pool(), Time: r.clock.Now,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf(r.T, reply).Raw}, PrivateKey: key}},
 	}, reply
 }
@@ -178,7 +178,7 @@ func TestBothSidesProveWhoTheyAre(t *testing.T) {
 			t.Errorf("%s was answered %q", name, got)
 		}
 	}
-	r.clock.advance(31 * day)
+	r.clock.Advance(31 * day)
 	if got, err := call(addr, config); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("an expired certificate: got %q, %v", got, err)
 	}

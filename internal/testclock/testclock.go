@@ -1,0 +1,30 @@
+// Package testclock is a clock for tests that moves only when it is told to.
+package testclock
+
+import (
+	"sync"
+	"time"
+)
+
+// Clock tells the time that a test gave it. It is safe for concurrent use.
+type Clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// New returns a clock that stands at a time.
+func New(at time.Time) *Clock { return &Clock{at: at} }
+
+// Now is for constructors that take a clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}

@@ -132,12 +132,13 @@ func (w *Web) fail(c *gin.Context, err error) {
 	}
 }
 
-// wantsJSON tells programs, agents and the pages' scripts from a browser that loads a page.
+// wantsJSON tells programs, agents and the pages' scripts from a browser that loads a page. Only programs have a
+// token to send; sending them to the login, whose page would refuse the same token, would have no end.
 func wantsJSON(c *gin.Context) bool {
 	if portOf(c) != public || strings.HasPrefix(c.Request.URL.Path, "/api/") || websocket.IsWebSocketUpgrade(c.Request) {
 		return true
 	}
-	return strings.HasPrefix(c.GetHeader("Accept"), "application/json")
+	return c.GetHeader("Authorization") != "" || strings.HasPrefix(c.GetHeader("Accept"), "application/json")
 }
 
 // show renders a page, whole or not at all.

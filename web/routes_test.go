@@ -125,6 +125,23 @@ func TestPortsAreApart(t *testing.T) {
 	}
 }
 
+func TestPagesRefuseInvalidTokens(t *testing.T) {
+	s := newServer(t)
+	for _, users := range []string{"none", "one"} {
+		for _, path := range []string{"/", "/setup", "/login", "/hosts"} {
+			for _, header := range []string{"Bearer nonsense", "Basic YTpi"} {
+				r := send(t, s.browser().client, get, s.public.URL+path, nil, map[string]string{"Authorization": header})
+				if r.status != http.StatusUnauthorized || r.failure(t).Code != "not_logged_in" || r.header.Get("WWW-Authenticate") == "" {
+					t.Errorf("with %s user, %s with %q answered %d %s", users, path, header, r.status, r.location())
+				}
+			}
+		}
+		if users == "none" {
+			s.setUp()
+		}
+	}
+}
+
 func TestBeforeSetUpPagesLeadThere(t *testing.T) {
 	s := newServer(t)
 	for _, r := range routes {

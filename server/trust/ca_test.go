@@ -60,11 +60,11 @@ func TestInterruptedFirstStartBeginsAnew(t *testing.T) {
 		}
 	}
 	d := dbtest.Open(t)
-	first, err := trust.OpenCA(d, dir, testclock.New(db.Now()).now)
+	first, err := trust.OpenCA(d, dir, testclock.New(db.Now()).Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := trust.OpenCA(d, dir, testclock.New(db.Now()).now)
+	second, err := trust.OpenCA(d, dir, testclock.New(db.Now()).Now)
 	if err != nil || second.Pin() != first.Pin() {
 		t.Errorf("the authority made then cannot be opened again: %v", err)
 	}
@@ -113,7 +113,7 @@ func TestAuthorityNeedsADirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trust.OpenCA(dbtest.Open(t), filepath.Join(file, "ca"), testclock.New(db.Now()).now); err == nil {
+	if _, err := trust.OpenCA(dbtest.Open(t), filepath.Join(file, "ca"), testclock.New(db.Now()).Now); err == nil {
 		t.Error("an authority was opened below a file")
 	}
 }

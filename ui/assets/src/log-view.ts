@@ -10,12 +10,17 @@ export class LogView {
   private offset = 0;
   private needle = "";
   private followed = true;
+  private top = 0;
 
   constructor(
     private readonly box: HTMLElement,
     private readonly button: HTMLElement,
   ) {
-    box.addEventListener("scroll", () => this.follow(this.atEnd()));
+    box.addEventListener("scroll", () => this.scrolled());
+    // The steps above it take some of its height when they come; its end stays in view.
+    new ResizeObserver(() => {
+      if (this.followed) this.toEnd();
+    }).observe(box);
     button.addEventListener("click", () => {
       this.follow(!this.followed);
       if (this.followed) this.toEnd();
@@ -92,6 +97,14 @@ export class LogView {
   private reveal(line: Element): void {
     this.follow(false);
     line.scrollIntoView({ block: "center" });
+  }
+
+  /** Only going up ends the following: an end that has moved away is caught up with. */
+  private scrolled(): void {
+    const up = this.box.scrollTop < this.top;
+    this.top = this.box.scrollTop;
+    if (this.atEnd()) this.follow(true);
+    else if (up) this.follow(false);
   }
 
   private atEnd(): boolean {

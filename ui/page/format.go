@@ -36,6 +36,19 @@ func Elapsed(ctx context.Context, d time.Duration) string {
 	return i18n.T(ctx, "duration.dh", "D", int(d.Hours())/24, "H", int(d.Hours())%24)
 }
 
+// spanText writes a length of time as it is spoken: "40 seconds", "10 minutes". It is rounded down.
+func spanText(ctx context.Context, d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return i18n.N(ctx, "span.seconds", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return i18n.N(ctx, "span.minutes", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return i18n.N(ctx, "span.hours", int(d.Hours()))
+	}
+	return i18n.N(ctx, "span.days", int(d.Hours())/24)
+}
+
 // elapsed is a cell: a start that ticks while the work runs, the time it took once it ended, or nothing.
 func elapsed(ctx context.Context, started, finished time.Time) string {
 	switch {

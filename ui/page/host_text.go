@@ -68,14 +68,18 @@ func beatTitle(ctx context.Context, b Beat) string {
 	return i18n.T(ctx, "beat.missed", "Time", at)
 }
 
+// beatsText tells how many intervals had no heartbeat, out of the time of which that is known.
 func beatsText(ctx context.Context, beats []Beat, slot time.Duration) string {
-	missed := 0
+	missed, known := 0, 0
 	for _, b := range beats {
+		if b.Known {
+			known++
+		}
 		if b.Known && !b.Seen {
 			missed++
 		}
 	}
-	span := Elapsed(ctx, slot*time.Duration(len(beats)))
+	span := spanText(ctx, slot*time.Duration(known))
 	if missed == 0 {
 		return i18n.T(ctx, "beats.none_missed", "Span", span)
 	}

@@ -139,6 +139,35 @@ func TestHostRow(t *testing.T) {
 	}
 }
 
+func TestBeatsText(t *testing.T) {
+	strip := func(unknown, missed, seen int) []Beat {
+		beats := make([]Beat, unknown+missed+seen)
+		for i := range beats {
+			beats[i] = Beat{Known: i >= unknown, Seen: i >= unknown+missed}
+		}
+		return beats
+	}
+	chinese := i18n.With(t.Context(), i18n.Chinese)
+	for _, c := range []struct {
+		ctx   context.Context
+		beats []Beat
+		slot  time.Duration
+		want  string
+	}{
+		{t.Context(), strip(0, 0, 30), 20 * time.Second, "No heartbeat missed in the last 10 minutes"},
+		{t.Context(), strip(28, 0, 2), 20 * time.Second, "No heartbeat missed in the last 40 seconds"},
+		{t.Context(), strip(10, 1, 19), 20 * time.Second, "1 interval without a heartbeat in the last 6 minutes"},
+		{t.Context(), strip(0, 30, 0), 20 * time.Second, "30 intervals without a heartbeat in the last 10 minutes"},
+		{t.Context(), strip(0, 0, 30), 2 * time.Hour, "No heartbeat missed in the last 2 days"},
+		{t.Context(), strip(0, 0, 30), 10 * time.Minute, "No heartbeat missed in the last 5 hours"},
+		{chinese, strip(0, 0, 30), 20 * time.Second, "最近 10 分钟内心跳无缺失"},
+	} {
+		if got := beatsText(c.ctx, c.beats, c.slot); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestEventText(t *testing.T) {
 	zh := i18n.With(t.Context(), i18n.Chinese)
 	for _, c := range []struct {

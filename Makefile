@@ -92,15 +92,15 @@ lint: $(LINT) node_modules/.installed
 
 .PHONY: unit
 unit:
-	go test -race ./agent/... ./db/... ./repo/... ./server/... ./setup-scripts/... ./ui/... ./web/... ./internal/...
+	e2e/gotest.sh ./agent/... ./db/... ./repo/... ./server/... ./setup-scripts/... ./ui/... ./web/... ./internal/...
 
 .PHONY: data
 data:
-	e2e/mariadb.sh go test -race $(DATA)
+	e2e/mariadb.sh e2e/gotest.sh $(DATA)
 
 .PHONY: lab
 lab: build bin/labctl
-	$(SUDO) go test -race ./e2e/lab/...
+	$(SUDO) e2e/gotest.sh ./e2e/...
 
 .PHONY: browser
 browser: build bin/labctl node_modules/.installed ## the browser run on the lab

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Runs "go test -race" and shows what matters: a line per package, every failure whole, and what was skipped
+# and why.
+#   e2e/gotest.sh ./db/... ./web/...
+set -u
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
+
+go test -race -v "$@" >"$log" 2>&1
+status=$?
+if [ $status -eq 0 ]; then
+    grep -E '^ok[[:space:]]' "$log"
+else
+    grep -vE '^=== (RUN|PAUSE|CONT|NAME)|^ *--- (PASS|SKIP)|no test files' "$log"
+fi
+echo "skipped:"
+awk '/^ *--- SKIP/ { print "  " $3 ": " reason; found = 1 } { reason = $0; sub(/^ +[^ ]+: /, "", reason) }
+     END { if (!found) print "  nothing" }' "$log"
+exit $status

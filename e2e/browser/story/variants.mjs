@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { administrator } from "../fixture/people.mjs";
+import { api } from "../fixture/server.mjs";
+import { story } from "../fixture/story.mjs";
+import { Visitor } from "../fixture/visitor.mjs";
+
+const phone = { width: 390, height: 844 };
+
+/** @type {(import("playwright-core").BrowserContextOptions & {variant: string})[]} */
+const variants = [
+  { variant: "en" },
+  { variant: "dark", colorScheme: "dark" },
+  { variant: "zh", locale: "zh-CN" },
+  { variant: "390", viewport: phone },
+  { variant: "zh-dark-390", locale: "zh-CN", colorScheme: "dark", viewport: phone },
+];
+
+/** Every page that somebody who is logged in can see, with what the run so far has left. */
+async function pages() {
+  const [host] = (await api("/hosts")).items;
+  const { items: operations } = await api("/operations");
+  const failed = operations.find((/** @type {any} */ o) => o.counts.skipped > 0) ?? operations[0];
+  const [task] = (await api(`/operations/${failed.id}`)).tasks;
+  return [
+    "/", "/hosts", "/hosts?search=nothing-is-called-so", `/hosts/${host.id}`, "/operations", `/operations/${failed.id}`,
+    `/operations/${failed.id}/tasks/${task.id}`, "/events", "/events?severity=error", "/wizards",
+  ];
+}
+
+for (const options of variants) {
+  story(`every page, ${options.variant}`, async () => {
+    const visitor = await administrator(options);
+    for (const path of await pages()) await visitor.visit(path, path.includes("?") ? "filtered" : "");
+    await visitor.allowing([/404/], () => visitor.visit("/hosts/999999", "missing"));
+    await wizard(visitor);
+    const stranger = await Visitor.come(options);
+    await stranger.visit("/login");
+  });
+}
+
+/** Every step of a wizard, which is left as it was found. @param {Visitor} visitor */
+async function wizard(visitor) {
+  const { page } = visitor;
+  await page.goto("/wizards");
+  await page.locator("main form .pf-m-primary").click();
+  await page.locator("#field-cluster").fill("dc1-prod");
+  await visitor.look();
+  await page.locator("main form .pf-m-primary").click();
+  await page.waitForURL(/\/hosts$/);
+  await page.locator("#field-hosts").fill("node[1-3].lab.test\nnode[3-1].lab.test");
+  await page.locator("[data-preview-errors] li").waitFor();
+  await visitor.look();
+  await page.locator("#field-hosts").fill("node[1-3].lab.test");
+  await page.locator('input[name="method"][value="manual"]').check();
+  await page.locator("main form .pf-m-primary").click();
+  await page.waitForURL(/\/manual$/);
+  await visitor.look();
+}
+
+story("language and theme are chosen in the header, and kept", async () => {
+  const visitor = await administrator();
+  const { page } = visitor;
+  await page.goto("/hosts");
+  await page.getByRole("button", { name: "中文" }).click();
+  await page.getByRole("heading", { name: "主机" }).first().waitFor();
+  assert.equal(new URL(page.url()).pathname, "/hosts", "the same page");
+  assert.equal(await page.locator("html").getAttribute("lang"), "zh-CN");
+  await page.getByRole("button", { name: "使用深色主题" }).or(page.getByRole("button", { name: "使用浅色主题" })).click();
+  const theme = await page.locator("html").getAttribute("class");
+  await visitor.visit("/events", "chosen");
+  assert.equal(await page.locator("html").getAttribute("class"), theme);
+  assert.equal(await page.locator("html").getAttribute("lang"), "zh-CN");
+  assert.notEqual(theme, "theme-auto");
+});

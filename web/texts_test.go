@@ -24,10 +24,11 @@ func TestCodesHaveTexts(t *testing.T) {
 		what        string
 		used, known []string
 	}{
-		{"complaint about a field", slices.Concat(calls(t, `FieldText\([^"]*"(\w+)"`), accountCodes(t)), page.FieldCodes},
-		{"notice", calls(t, `(?:notice|controlForm)\(c, "(\w+)"`), page.NoticeCodes},
+		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t)), page.FieldCodes},
+		{"notice", matches(t, ".", `(?:notice|controlForm)\(c, "(\w+)"`), page.NoticeCodes},
 		{"failure", bootstrap.Codes(), page.FailureCodes},
 		{"problem of a host list", constants(t, "../server/bootstrap/hostlist", "Code"), page.HostListCodes},
+		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},
 	} {
 		if len(c.used) == 0 {
@@ -49,23 +50,23 @@ func TestCodesHaveTexts(t *testing.T) {
 // engineCodes are the failures that the engine itself finds, whatever the kind of operation.
 var engineCodes = []string{"canceled", "internal", "step_timeout"}
 
-// calls are the first groups of what a pattern matches in this package.
-func calls(t *testing.T, pattern string) []string {
+// matches are the first groups of what a pattern matches in a package.
+func matches(t *testing.T, dir, pattern string) []string {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var codes []string
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
+	for _, name := range sources(t, dir) {
 		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(must[[]byte](t)(os.ReadFile(name))), -1) {
 			codes = append(codes, m[1])
 		}
 	}
 	return codes
+}
+
+// enrolmentCodes are the refusals of package trust but for those of agents that have a certificate.
+func enrolmentCodes(t *testing.T) []string {
+	t.Helper()
+	codes := matches(t, "../server/trust", `wire\.Error\{\s*Code: "(\w+)"`)
+	return slices.DeleteFunc(codes, func(code string) bool { return strings.HasPrefix(code, "certificate_") })
 }
 
 // accountCodes are the complaints about names and passwords.
@@ -84,18 +85,18 @@ func accountCodes(t *testing.T) []string {
 	return codes
 }
 
+// sources are the files of a package, without tests.
+func sources(t *testing.T, dir string) []string {
+	t.Helper()
+	files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*.go")))
+	return slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+}
+
 // constants are the values of a package's exported texts whose names have a prefix.
 func constants(t *testing.T, dir, prefix string, except ...string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var values []string
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
+	for _, name := range sources(t, dir) {
 		file := must[*ast.File](t)(parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution))
 		ast.Inspect(file, func(n ast.Node) bool {
 			if d, ok := n.(*ast.GenDecl); ok && d.Tok != token.CONST {

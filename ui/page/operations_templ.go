@@ -533,7 +533,7 @@ func OperationPage(v OperationView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = layout.Heading(v.Operation.TitleIn(ctx), i18n.T(ctx, "operation.lead", "By", v.Operation.CreatedBy, "Age", component.Age(ctx, v.Operation.Created, v.Frame.Now))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = layout.Heading(v.Operation.TitleIn(ctx), i18n.T(ctx, "operation.lead", "By", actorText(ctx, v.Operation.CreatedBy), "Age", component.Age(ctx, v.Operation.Created, v.Frame.Now))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"hostler/ui/i18n"
 	"hostler/ui/live"
@@ -129,6 +130,20 @@ func HostListText(ctx context.Context, code string, args map[string]string, engl
 // FieldText is what is wrong with a form field, in the context's language.
 func FieldText(ctx context.Context, code string) string { return known(ctx, "field.", code) }
 
+// RefusalCodes are the reasons for which an agent is refused at enrolment that the catalogues have a text for.
+var RefusalCodes = []string{"csr_invalid", "token_expired", "token_scope", "token_unknown", "token_used"}
+
+// refusalText is why an agent was refused. What the server says in English holds more detail than the catalogue can.
+func refusalText(ctx context.Context, code, english string) string {
+	if i18n.Lang(ctx) == i18n.English {
+		return english
+	}
+	if s, ok := i18n.Fill(ctx, "refusal."+code, nil); ok {
+		return s
+	}
+	return english
+}
+
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
@@ -137,6 +152,14 @@ var NoticeCodes = []string{
 
 // NoticeText is the sentence of a notice code, for layout.Notice.
 func NoticeText(ctx context.Context, code string) string { return known(ctx, "notice.", code) }
+
+// actorText names who did something: a user, or "token:NAME" for a program's token.
+func actorText(ctx context.Context, actor string) string {
+	if name, ok := strings.CutPrefix(actor, "token:"); ok {
+		return i18n.T(ctx, "actor.token", "Name", name)
+	}
+	return actor
+}
 
 func known(ctx context.Context, prefix, code string) string {
 	if s, ok := i18n.Fill(ctx, prefix+code, nil); ok {

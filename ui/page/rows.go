@@ -136,7 +136,7 @@ func OperationRow(ctx context.Context, o Operation) live.Row {
 		Cells: map[string]string{
 			"title": o.TitleIn(ctx), "state": StateText(ctx, o.State), "progress": strconv.Itoa(o.Progress),
 			"counts": countsText(ctx, o.Counts), "elapsed": elapsed(ctx, o.Started, o.Finished),
-			"created": stamp(o.Created), "by": o.CreatedBy,
+			"created": stamp(o.Created), "by": actorText(ctx, o.CreatedBy),
 		},
 	}
 }
@@ -222,10 +222,11 @@ var EventKinds = []string{
 
 // EventText says what happened, in the context's language.
 func EventText(ctx context.Context, e Event) string {
-	args := map[string]string{"actor": e.Actor, "host": e.HostName}
+	args := map[string]string{"actor": actorText(ctx, e.Actor), "host": e.HostName}
 	for k, v := range e.Params {
 		args[k] = v
 	}
+	args["reason"] = refusalText(ctx, args["code"], args["message"])
 	args["title"] = titleIn(ctx, args["kind"], args["title"])
 	if s, ok := i18n.Fill(ctx, "event."+e.Kind, args); ok {
 		return s
@@ -238,7 +239,7 @@ func EventRow(ctx context.Context, e Event) live.Row {
 	return live.Row{
 		ID: strconv.FormatInt(e.ID, 10), Tone: severityTone(e.Severity), Group: e.Severity,
 		Cells: map[string]string{
-			"time": stamp(e.Time), "severity": known(ctx, "severity.", e.Severity), "text": EventText(ctx, e), "actor": e.Actor,
+			"time": stamp(e.Time), "severity": known(ctx, "severity.", e.Severity), "text": EventText(ctx, e), "actor": actorText(ctx, e.Actor),
 		},
 	}
 }

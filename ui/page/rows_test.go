@@ -183,10 +183,35 @@ func TestEventText(t *testing.T) {
 			"引导安装 4 台主机：3 台完成，1 台失败",
 		},
 		{zh, Event{Kind: "operation.started", Params: map[string]string{"kind": "bootstrap", "title": "Bootstrap a.b"}}, "引导安装 a.b：已开始"},
+		{
+			zh,
+			Event{Kind: "enrol.refused", Params: map[string]string{"host": "a", "code": "token_expired", "message": "the enrolment token expired at noon"}},
+			"一个代理的登记请求被拒绝：a（登记令牌已过期）",
+		},
+		{
+			t.Context(),
+			Event{Kind: "enrol.refused", Params: map[string]string{"host": "a", "code": "token_expired", "message": "the enrolment token expired at noon"}},
+			"An agent was refused at enrolment: a (the enrolment token expired at noon)",
+		},
 		{t.Context(), Event{Kind: "some.thing"}, "some.thing"},
 	} {
 		if got := EventText(c.ctx, c.event); got != c.want {
 			t.Errorf("%s is %q, want %q", c.event.Kind, got, c.want)
+		}
+	}
+}
+
+func TestActors(t *testing.T) {
+	zh := i18n.With(t.Context(), i18n.Chinese)
+	for _, c := range []struct {
+		ctx         context.Context
+		actor, want string
+	}{
+		{t.Context(), "admin", "admin"}, {t.Context(), "token:t1", "token t1"}, {zh, "token:t1", "令牌 t1"}, {zh, "", ""},
+	} {
+		row, event := OperationRow(c.ctx, Operation{CreatedBy: c.actor}), EventRow(c.ctx, Event{Actor: c.actor})
+		if row.Cells["by"] != c.want || event.Cells["actor"] != c.want {
+			t.Errorf("%q is %q and %q, want %q", c.actor, row.Cells["by"], event.Cells["actor"], c.want)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func draftLine(ctx context.Context, d Draft) string {
 		s += " · " + i18n.N(ctx, "preview.hosts", d.HostCount)
 	}
 	if d.CreatedBy != "" {
-		s += " · " + d.CreatedBy
+		s += " · " + actorText(ctx, d.CreatedBy)
 	}
 	return s + " ·"
 }

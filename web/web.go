@@ -10,6 +10,8 @@
 //     certificate.
 //   - Secured needs TLS 1.3 with such a certificate, tls.RequireAndVerifyClientCert and trust.CA.Pool as ClientCAs:
 //     the handlers take the verified client certificate as the agent's identity and refuse a request without one.
+//     What the database knows of a certificate is remembered for a minute, so that a heartbeat costs no query; one
+//     that is revoked is still served for that long.
 //
 // Servers should set ReadHeaderTimeout and IdleTimeout; bodies are bounded here.
 package web

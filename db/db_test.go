@@ -222,8 +222,10 @@ func TestCurrentCertificate(t *testing.T) {
 	d := dbtest.Open(t)
 	ctx, now := t.Context(), db.Now()
 	for i, c := range []db.Certificate{
-		{Serial: "01", AgentSN: "a", Hostname: "node1"}, {Serial: "02", AgentSN: "a", Hostname: "node1"},
-		{Serial: "03", AgentSN: "a", Hostname: "node1", RevokedAt: &now}, {Serial: "04", AgentSN: "b", Hostname: "node2"},
+		{Serial: "01", AgentSN: "a", Hostname: "node1"},
+		{Serial: "02", AgentSN: "a", Hostname: "node1"},
+		{Serial: "03", AgentSN: "a", Hostname: "node1", RevokedAt: &now},
+		{Serial: "04", AgentSN: "b", Hostname: "node2"},
 	} {
 		c.CreatedAt, c.NotAfter = now.Add(time.Duration(i)*time.Second), now.Add(time.Hour)
 		must(t, d.CreateCertificate(ctx, &c))

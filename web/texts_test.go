@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -76,8 +77,8 @@ func accountCodes(t *testing.T) []string {
 	for _, try := range [][2]string{
 		{"", testPassword}, {testUser, "short"}, {testUser, strings.Repeat("long", 100)}, {"administrator", "administrator"},
 	} {
-		wrong, ok := account.CheckUser(try[0], try[1]).(*account.FieldError)
-		if !ok {
+		var wrong *account.FieldError
+		if !errors.As(account.CheckUser(try[0], try[1]), &wrong) {
 			t.Fatalf("%q with %q is not refused", try[0], try[1])
 		}
 		codes = append(codes, wrong.Code)

@@ -2,34 +2,29 @@ const largest = 1 << 20;
 
 /**
  * Reads a chosen or dropped private key into its text field. The key goes nowhere but into the form: it is never
- * kept in the browser's storage.
+ * kept in the browser's storage. The form may come to the page later than this.
  */
 export function readKeyFiles(): void {
-  for (const field of document.querySelectorAll<HTMLElement>("[data-key-field]")) {
-    const text = field.querySelector("textarea");
-    const file = field.querySelector<HTMLInputElement>("[data-key-file]");
-    if (!text || !file) continue;
-    file.addEventListener("change", () => {
-      const chosen = file.files?.[0];
-      if (chosen) void read(chosen, text, file);
-    });
-    acceptDrops(field, text, file);
-  }
+  document.addEventListener("change", (e) => {
+    const file = e.target;
+    if (!(file instanceof HTMLInputElement) || file.dataset["keyFile"] === undefined) return;
+    take(file.closest<HTMLElement>("[data-key-field]"), file.files?.[0]);
+  });
+  for (const type of ["dragover", "dragleave", "drop"] as const) document.addEventListener(type, dragged);
 }
 
-function acceptDrops(field: HTMLElement, text: HTMLTextAreaElement, file: HTMLInputElement): void {
-  const dropping = (on: boolean) => (e: DragEvent) => {
-    if (!e.dataTransfer?.types.includes("Files")) return;
-    e.preventDefault();
-    field.classList.toggle("dropping", on);
-  };
-  field.addEventListener("dragover", dropping(true));
-  field.addEventListener("dragleave", dropping(false));
-  field.addEventListener("drop", (e) => {
-    dropping(false)(e);
-    const dropped = e.dataTransfer?.files[0];
-    if (dropped) void read(dropped, text, file);
-  });
+function dragged(e: DragEvent): void {
+  const field = e.target instanceof Element ? e.target.closest<HTMLElement>("[data-key-field]") : null;
+  if (!field || !e.dataTransfer?.types.includes("Files")) return;
+  e.preventDefault();
+  field.classList.toggle("dropping", e.type === "dragover");
+  if (e.type === "drop") take(field, e.dataTransfer.files[0]);
+}
+
+function take(field: HTMLElement | null, chosen: File | undefined): void {
+  const text = field?.querySelector("textarea");
+  const file = field?.querySelector<HTMLInputElement>("[data-key-file]");
+  if (text && file && chosen) void read(chosen, text, file);
 }
 
 async function read(chosen: File, text: HTMLTextAreaElement, file: HTMLInputElement): Promise<void> {

@@ -115,13 +115,20 @@ export class LivePage extends HTMLElement {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const region of page.querySelectorAll("[data-live-region]")) {
       const old = document.getElementById(region.id);
-      if (old && !old.contains(document.activeElement)) old.replaceWith(document.importNode(region, true));
+      if (old && !inUse(old, region)) old.replaceWith(document.importNode(region, true));
     }
     showLocalTimes(document);
     this.applyValues(valuesOf(page));
     this.fresh = Date.now();
     this.dispatchEvent(new CustomEvent("page-fetched", { detail: page }));
   }
+}
+
+/** Whether somebody would lose the place or what was typed, by a region that comes in place of the old one. */
+function inUse(old: Element, fresh: Element): boolean {
+  if (old.contains(document.activeElement)) return true;
+  const fields = old.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea");
+  return fresh.querySelector("form") !== null && [...fields].some((f) => f.value !== f.defaultValue);
 }
 
 function valuesOf(page: Document): Record<string, string> {

@@ -16,6 +16,19 @@ type SetupView struct {
 	Fields map[string]string // field name -> what is wrong, in the viewer's language
 }
 
+// focus is the field to begin with: the first that is wrong, or else the first there is.
+func (v SetupView) focus() string {
+	for _, name := range []string{"token", "name", "password", "confirm"} {
+		if v.Fields[name] != "" {
+			return name
+		}
+	}
+	if v.Token == "" {
+		return "token"
+	}
+	return "name"
+}
+
 // LoginView is GET /login. Its form posts name, password and next.
 type LoginView struct {
 	Frame  layout.Frame

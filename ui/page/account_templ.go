@@ -92,7 +92,7 @@ func SetupPage(v SetupView) templ.Component {
 			}
 			if v.Token == "" || v.Fields["token"] != "" {
 				templ_7745c5c3_Err = component.Field(component.Input{Name: "token", Label: i18n.T(ctx, "setup.token"), Value: v.Token,
-					Help: i18n.T(ctx, "setup.token_help"), Error: v.Fields["token"], Required: true, Mono: true}).Render(ctx, templ_7745c5c3_Buffer)
+					Help: i18n.T(ctx, "setup.token_help"), Error: v.Fields["token"], Required: true, Mono: true, Focus: v.focus() == "token"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -116,17 +116,17 @@ func SetupPage(v SetupView) templ.Component {
 				}
 			}
 			templ_7745c5c3_Err = component.Field(component.Input{Name: "name", Label: i18n.T(ctx, "account.name"), Value: v.Name,
-				Error: v.Fields["name"], Autocomplete: "username", Required: true, Focus: true, Length: 64}).Render(ctx, templ_7745c5c3_Buffer)
+				Error: v.Fields["name"], Autocomplete: "username", Required: true, Focus: v.focus() == "name", Length: 64}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = component.Field(component.Input{Name: "password", Type: "password", Label: i18n.T(ctx, "account.password"),
-				Help: i18n.T(ctx, "account.password_help"), Error: v.Fields["password"], Autocomplete: "new-password", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+				Help: i18n.T(ctx, "account.password_help"), Error: v.Fields["password"], Autocomplete: "new-password", Required: true, Focus: v.focus() == "password"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = component.Field(component.Input{Name: "confirm", Type: "password", Label: i18n.T(ctx, "account.confirm"),
-				Error: v.Fields["confirm"], Autocomplete: "new-password", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+				Error: v.Fields["confirm"], Autocomplete: "new-password", Required: true, Focus: v.focus() == "confirm"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

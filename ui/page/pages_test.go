@@ -7,6 +7,7 @@ import (
 
 	"hostler/ui/i18n"
 	"hostler/ui/layout"
+	"hostler/ui/page"
 	"hostler/ui/preview/sample"
 )
 
@@ -43,6 +44,27 @@ func TestPagesRender(t *testing.T) {
 				checkForms(t, b.Bytes())
 				checkIDs(t, b.Bytes())
 			})
+		}
+	}
+}
+
+func TestSetupBeginsAtTheFirstBadField(t *testing.T) {
+	for _, c := range []struct {
+		view page.SetupView
+		want string
+	}{
+		{page.SetupView{Token: "x"}, "name"},
+		{page.SetupView{}, "token"},
+		{page.SetupView{Token: "x", Fields: map[string]string{"token": "wrong", "password": "short"}}, "token"},
+		{page.SetupView{Token: "x", Name: "admin", Fields: map[string]string{"confirm": "differs"}}, "confirm"},
+	} {
+		var b bytes.Buffer
+		if err := page.SetupPage(c.view).Render(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		focused := regexp.MustCompile(`<input[^>]*\sautofocus[^>]*>`).FindAllString(b.String(), -1)
+		if len(focused) != 1 || !regexp.MustCompile(`\sname="`+c.want+`"`).MatchString(focused[0]) {
+			t.Errorf("%+v: the focus is in %v, want %s", c.view.Fields, focused, c.want)
 		}
 	}
 }

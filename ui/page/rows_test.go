@@ -128,7 +128,7 @@ func TestHostRow(t *testing.T) {
 	r := HostRow(t.Context(), h)
 	want := map[string]string{
 		"name": "a", "state": "Unhealthy", "address": "10.0.0.1", "os": "Debian", "last_seen": "", "version": "1.0",
-		"children": "2 of 3 running",
+		"children": "2/3 running",
 	}
 	if r.Tone != live.ToneWarning || r.Group != HostUnhealthy || !maps.Equal(r.Cells, want) {
 		t.Errorf("got %+v, want %v", r, want)

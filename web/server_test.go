@@ -11,10 +11,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -117,7 +119,7 @@ func (s *server) start(log *slog.Logger) {
 		DB: s.db, Engine: engine, Fleet: f, Jobs: must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events)),
 		CA:       must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now)),
 		Accounts: account.New(s.db, events, log, db.Now), Bus: s.bus, Events: events,
-		Repo: must[*repo.Repository](t)(repo.Open(filepath.Join(s.dir, "repo"), log)), Log: log,
+		Repo: openRepository(t, filepath.Join(s.dir, "repo"), log), Log: log,
 		Options: Options{Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second, Now: db.Now},
 	}))
 	s.web = w
@@ -138,6 +140,27 @@ func (s *server) start(log *slog.Logger) {
 			t.Error(err)
 		}
 	})
+}
+
+// signingKey is the repository's key, made once: making it takes longer than most of the tests.
+var signingKey struct {
+	sync.Mutex
+	armored []byte
+}
+
+func openRepository(t testing.TB, dir string, log *slog.Logger) *repo.Repository {
+	t.Helper()
+	signingKey.Lock()
+	defer signingKey.Unlock()
+	file := filepath.Join(dir, "keys", "signing.asc")
+	if signingKey.armored != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, signingKey.armored, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := must[*repo.Repository](t)(repo.Open(dir, log))
+	signingKey.armored = must[[]byte](t)(os.ReadFile(file))
+	return r
 }
 
 func listenTLS(h http.Handler, c *tls.Config) *httptest.Server {

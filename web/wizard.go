@@ -272,13 +272,17 @@ func (w *Web) finishWizard(c *gin.Context) error {
 	return goTo(c, "/hosts")
 }
 
-// discardWizard is POST /wizards/{id}/discard. An operation that the draft started goes on.
+// discardWizard is POST /wizards/{id}/discard. An operation that the draft started goes on; its tokens end.
 func (w *Web) discardWizard(c *gin.Context) error {
 	d, err := w.draft(c)
 	if err != nil {
 		return err
 	}
-	if err := w.DB.DeleteDraft(c.Request.Context(), d.ID); err != nil {
+	ctx := c.Request.Context()
+	if err := w.CA.EndTokens(ctx, d.ID); err != nil {
+		return err
+	}
+	if err := w.DB.DeleteDraft(ctx, d.ID); err != nil {
 		return err
 	}
 	w.tokens.forget(d.ID)

@@ -199,6 +199,11 @@ func TestManualRegistration(t *testing.T) {
 	if row.UsesLeft != manualUses-1 || *row.DraftID != draft.ID || row.Cluster != "dc1" {
 		t.Errorf("the token is %+v", row)
 	}
+	b.post(path+"/discard", nil)
+	request, _ = newCSR(t, "byhand.lab.test")
+	if r := enrol(renewed.secret); r.failure(t).Code != "token_used" {
+		t.Errorf("the token of a discarded draft answered %d %s", r.status, r.body)
+	}
 }
 
 // TestCommandsAreShell holds that what people are to copy is a script that a shell understands.

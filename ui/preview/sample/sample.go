@@ -154,7 +154,7 @@ func jobs() []page.Job {
 	return []page.Job{
 		{ID: "1", Action: "config", Detail: "step 5 s", State: "queued", CreatedBy: "admin", Created: Now.Add(-3 * time.Second)},
 		{ID: "2", Action: "config", Detail: "step 10 s", State: "succeeded", Message: "ok", CreatedBy: "admin", Created: Now.Add(-5 * time.Hour)},
-		{ID: "3", Action: "install", State: "failed", ErrCode: 2, Message: "unknown action", CreatedBy: "ci", Created: Now.Add(-50 * time.Hour)},
+		{ID: "3", Action: "install", State: "failed", ErrCode: 2, Message: "unknown action", CreatedBy: "token:ci", Created: Now.Add(-50 * time.Hour)},
 	}
 }
 

@@ -47,7 +47,7 @@ func operations() []page.Operation {
 			Counts: page.Counts{page.Done: 10, page.Failed: 2},
 		},
 		{
-			ID: 9, Kind: "bootstrap", Title: "Bootstrap node01.dc1.example", State: page.Done, CreatedBy: "ci", Progress: 100,
+			ID: 9, Kind: "bootstrap", Title: "Bootstrap node01.dc1.example", State: page.Done, CreatedBy: "token:ci", Progress: 100,
 			Created: Now.Add(-30 * time.Hour), Started: Now.Add(-30 * time.Hour), Finished: Now.Add(-30*time.Hour + 8700*time.Millisecond),
 			Counts: page.Counts{page.Done: 1},
 		},

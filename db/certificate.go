@@ -72,6 +72,26 @@ func (d *DB) SerialNumberHeld(ctx context.Context, agentSN, hostname string, now
 	return n > 0, translate("find certificates", err)
 }
 
+// KeyCertified reports whether a key was certified for an agent's serial number and host name; expired certificates
+// count, revoked ones do not.
+func (d *DB) KeyCertified(ctx context.Context, agentSN, hostname, keyHash string) (bool, error) {
+	var n int64
+	err := d.read(ctx).Model(&Certificate{}).
+		Where("agent_sn = ? AND hostname = ? AND key_hash = ? AND revoked_at IS NULL", agentSN, hostname, keyHash).Count(&n).Error
+	return n > 0, translate("find certificates", err)
+}
+
+// DeleteCertificatesBefore removes at most limit certificates that ended before a time and says how many.
+func (d *DB) DeleteCertificatesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	var serials []string
+	err := d.read(ctx).Model(&Certificate{}).Where("not_after < ?", before).Order("not_after").Limit(limit).Pluck("serial", &serials).Error
+	if err != nil || len(serials) == 0 {
+		return 0, translate("find ended certificates", err)
+	}
+	g := d.write(ctx).Where("serial IN ?", serials).Delete(&Certificate{})
+	return g.RowsAffected, translate("delete ended certificates", g.Error)
+}
+
 // CreateEnrolToken records a token's hash.
 func (d *DB) CreateEnrolToken(ctx context.Context, t *EnrolToken) error {
 	return translate("create enrolment token", d.write(ctx).Create(t).Error)

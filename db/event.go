@@ -40,6 +40,35 @@ func (d *DB) CreateEvent(ctx context.Context, e *Event) error {
 	return translate("store event", d.write(ctx).Create(e).Error)
 }
 
+// CreateEvents stores events in one transaction and sets their ids.
+func (d *DB) CreateEvents(ctx context.Context, es []Event) error {
+	return d.Tx(ctx, func(tx *DB) error {
+		return translate("store events", tx.write(ctx).CreateInBatches(es, 100).Error)
+	})
+}
+
+// DeleteEventsBefore removes at most limit events from before a time, the oldest first, and says how many.
+func (d *DB) DeleteEventsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	// Events are stored in the order of their times: the first one that is young enough ends the search, and no index
+	// on the time is needed.
+	var oldest []Event
+	if err := d.read(ctx).Select("id", "time").Order("id").Limit(limit).Find(&oldest).Error; err != nil {
+		return 0, translate("find old events", err)
+	}
+	var ids []int64
+	for _, e := range oldest {
+		if !e.Time.Before(before) {
+			break
+		}
+		ids = append(ids, e.ID)
+	}
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	g := d.write(ctx).Where("id IN ?", ids).Delete(&Event{})
+	return g.RowsAffected, translate("delete old events", g.Error)
+}
+
 // Events reads one page.
 func (d *DB) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	limit := q.Limit

@@ -2,8 +2,10 @@ package db
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
@@ -144,6 +146,58 @@ func (d *DB) SaveTask(ctx context.Context, t *Task) error {
 	return translate("save task", d.write(ctx).Model(t).Select("*").Omit("id", "operation_id", "name").Updates(t).Error)
 }
 
+// TaskMove changes the state of many tasks that do not run.
+type TaskMove struct {
+	OperationID int64
+	Only        []int64 // tasks; nil for all of the operation
+	Except      []int64 // tasks to leave alone: those that run
+	From, To    State
+	Reason      string // of a waiting task
+	At          time.Time
+}
+
+// MoveTasks changes the tasks that are in state From and says how many there were. Tasks that become pending
+// lose their failure, and begin a new attempt unless they only waited; tasks that end get their time.
+func (d *DB) MoveTasks(ctx context.Context, m TaskMove) (n int, err error) {
+	set := map[string]any{"state": m.To, "reason": m.Reason, "updated_at": m.At}
+	switch {
+	case m.To.Ended():
+		set["finished_at"] = m.At
+	case m.To == Pending:
+		set["finished_at"], set["error_code"], set["error_cause"], set["error_hint"], set["error_args"] = nil, "", "", "", nil
+		if m.From.Ended() {
+			set["attempt"] = gorm.Expr("attempt + 1")
+		}
+	}
+	move := func(tx *DB, only []int64) error {
+		g := tx.write(ctx).Model(&Task{}).Where("operation_id = ? AND state = ?", m.OperationID, m.From)
+		if only != nil {
+			g = g.Where("id IN ?", only)
+		}
+		if len(m.Except) > 0 {
+			g = g.Where("id NOT IN ?", m.Except)
+		}
+		g = g.Updates(set)
+		n += int(g.RowsAffected)
+		return g.Error
+	}
+	err = d.Tx(ctx, func(tx *DB) error {
+		if m.Only == nil {
+			return move(tx, nil)
+		}
+		for chunk := range slices.Chunk(m.Only, maxPlaceholders) {
+			if err := move(tx, chunk); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, translate("move tasks", err)
+}
+
+// maxPlaceholders is how many values one statement may hold; SQLite and MySQL both bound it.
+const maxPlaceholders = 500
+
 // CountTasks counts an operation's tasks by state.
 func (d *DB) CountTasks(ctx context.Context, operationID int64) (map[State]int, error) {
 	counts, err := d.CountTasksOf(ctx, []int64{operationID})
@@ -177,16 +231,14 @@ func (d *DB) SaveStep(ctx context.Context, s *Step) error {
 // StepsOf reads the steps of many tasks, in order.
 func (d *DB) StepsOf(ctx context.Context, taskIDs []int64) (map[int64][]Step, error) {
 	steps := map[int64][]Step{}
-	for len(taskIDs) > 0 {
-		n := min(len(taskIDs), 500) // SQLite and MySQL both bound the number of placeholders
+	for chunk := range slices.Chunk(taskIDs, maxPlaceholders) {
 		var rows []Step
-		if err := d.read(ctx).Where("task_id IN ?", taskIDs[:n]).Order("task_id, seq").Find(&rows).Error; err != nil {
+		if err := d.read(ctx).Where("task_id IN ?", chunk).Order("task_id, seq").Find(&rows).Error; err != nil {
 			return nil, translate("read steps", err)
 		}
 		for _, s := range rows {
 			steps[s.TaskID] = append(steps[s.TaskID], s)
 		}
-		taskIDs = taskIDs[n:]
 	}
 	return steps, nil
 }

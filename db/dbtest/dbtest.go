@@ -57,8 +57,38 @@ func URL(t testing.TB) string {
 	return strings.TrimSuffix(server, "/") + "/" + name
 }
 
+// Refuse makes the database refuse to INSERT into, UPDATE or DELETE from a table, as it does when the disk is full,
+// until allow is called.
+func Refuse(t testing.TB, url, verb, table string) (allow func()) {
+	t.Helper()
+	body := "BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
+	if !strings.HasPrefix(url, "sqlite:") {
+		body = "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by a test'"
+	}
+	name := "refuse_" + strings.ToLower(verb) + "_" + table
+	execute(t, url, "CREATE TRIGGER "+name+" BEFORE "+verb+" ON "+table+" "+body)
+	return func() { execute(t, url, "DROP TRIGGER "+name) }
+}
+
+// execute runs one statement on a database that somebody else may have open.
 func execute(t testing.TB, url, statement string) {
 	t.Helper()
+	s := open(t, url)
+	defer func() { _ = s.Close() }()
+	if _, err := s.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, url string) *sql.DB {
+	t.Helper()
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		s, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
 	c, err := mysql.ParseDSN(strings.TrimPrefix(url, "mysql://"))
 	if err != nil {
 		t.Fatal(err)
@@ -67,9 +97,5 @@ func execute(t testing.TB, url, statement string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := sql.OpenDB(connector)
-	defer func() { _ = s.Close() }()
-	if _, err := s.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
-		t.Fatal(err)
-	}
+	return sql.OpenDB(connector)
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -32,7 +33,7 @@ func canonical(hostname string) string {
 }
 
 // Enrol admits an agent: it checks the request and the token and signs a certificate for the serial number
-// that the agent asks for, or for a new one when another host holds that number. Refusals are *wire.Error.
+// that the agent asks for, or for a new one when it may not have that number. Refusals are *wire.Error.
 func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply, error) {
 	hostname := canonical(r.Hostname)
 	public, err := checkRequest(r.CSR, hostname)
@@ -43,36 +44,40 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply,
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
+	c.admitting.Lock()
+	defer c.admitting.Unlock()
 	// An answer that was lost on its way must not leave the host outside with a token that is used up: the same
 	// key gets its certificate again.
 	earlier, err := c.db.CertificateFor(ctx, t.ID, keyHash(public))
 	if err == nil && earlier.Hostname == hostname && earlier.RevokedAt == nil {
-		return c.issue(ctx, public, earlier)
+		return c.issue(ctx, public, earlier, nil)
 	}
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return wire.EnrollReply{}, err
 	}
-	if err := c.use(ctx, t); err != nil {
-		return wire.EnrollReply{}, err
-	}
-	c.admitting.Lock()
-	defer c.admitting.Unlock()
-	sn, err := c.serialFor(ctx, r.AgentSN, hostname, t.Hostname == hostname)
+	sn, err := c.serialFor(ctx, claim{r.AgentSN, hostname, keyHash(public), t.Hostname == hostname})
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
 	return c.issue(ctx, public, &db.Certificate{
 		AgentSN: sn, Hostname: hostname, TokenID: &t.ID, TaskID: t.TaskID, DraftID: t.DraftID, Cluster: t.Cluster,
-	})
+	}, t)
 }
 
-// Renew signs a new certificate for an agent that proved its identity with the old one.
+// Renew signs a new certificate for an agent that proved its identity with the old one. Before half of that one's
+// life is over it is refused, so that an agent gone astray cannot fill the database.
 func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest) (wire.EnrollReply, error) {
 	public, err := checkRequest(r.CSR, old.Hostname)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	return c.issue(ctx, public, old)
+	if early := old.NotBefore.Add(old.NotAfter.Sub(old.NotBefore) / 2); c.now().Before(early) {
+		return wire.EnrollReply{}, &wire.Error{
+			Code: "too_early", Message: "this certificate is to be renewed after " + early.Format(time.RFC3339) + ", not before",
+			Hint: "check the host's clock",
+		}
+	}
+	return c.issue(ctx, public, old, nil)
 }
 
 // Identify finds the record of a client certificate that TLS has verified already. Refusals are *wire.Error.
@@ -90,23 +95,31 @@ func (c *CA) Identify(ctx context.Context, leaf *x509.Certificate) (*db.Certific
 	return r, nil
 }
 
-// serialFor decides which serial number an agent gets: the one it asks for if that is a UUID that nobody or
-// the host of the same name holds, be it registered or only enrolled: clones of one disk may come one right after
-// the other. A host that lost its state (a new installation) gets its old number back
-// if the token was made for its name, because then a person asked for just this host.
-func (c *CA) serialFor(ctx context.Context, wish, hostname string, named bool) (string, error) {
-	id, err := uuid.Parse(wish)
+// claim is which serial number an agent asks for, and what speaks for its having it.
+type claim struct {
+	wish     string // as sent; any text
+	hostname string
+	keyHash  string // of the key that the request proves to be held
+	named    bool   // the token was made for just this host name
+}
+
+// serialFor decides which serial number an agent gets: the one it asks for if that is a UUID that nobody holds, be
+// it a registered host or an enrolled one, or that is its own. A host that lost its state (a new installation) gets
+// its old number back if the token was made for its name, because then a person asked for just this host.
+func (c *CA) serialFor(ctx context.Context, by claim) (string, error) {
+	id, err := uuid.Parse(by.wish)
 	if err == nil {
-		free, err := c.free(ctx, id.String(), hostname)
+		by.wish = id.String()
+		granted, err := c.grants(ctx, by)
 		if err != nil {
 			return "", err
 		}
-		if free {
-			return id.String(), nil
+		if granted {
+			return by.wish, nil
 		}
 	}
-	if named {
-		h, err := c.db.HostByName(ctx, hostname)
+	if by.named {
+		h, err := c.db.HostByName(ctx, by.hostname)
 		if err == nil {
 			return h.AgentSN, nil
 		}
@@ -117,21 +130,31 @@ func (c *CA) serialFor(ctx context.Context, wish, hostname string, named bool) (
 	return uuid.NewString(), nil
 }
 
-// free reports whether a host may have a serial number.
-func (c *CA) free(ctx context.Context, sn, hostname string) (bool, error) {
-	h, err := c.db.HostBySN(ctx, sn)
+// grants reports whether a host may have the serial number that it asks for. Name and number are no secrets: whoever
+// sends those of a known host must also have its key, or a token that was made for it.
+func (c *CA) grants(ctx context.Context, by claim) (bool, error) {
+	proven, err := c.db.KeyCertified(ctx, by.wish, by.hostname, by.keyHash)
+	if err != nil || proven {
+		return proven, err
+	}
+	h, err := c.db.HostBySN(ctx, by.wish)
 	if err == nil {
-		return h.Name == hostname, nil
+		return by.named && h.Name == by.hostname, nil
 	}
 	if !errors.Is(err, db.ErrNotFound) {
 		return false, err
 	}
-	held, err := c.db.SerialNumberHeld(ctx, sn, hostname, c.now())
+	but := ""
+	if by.named {
+		but = by.hostname
+	}
+	held, err := c.db.SerialNumberHeld(ctx, by.wish, but, c.now())
 	return !held, err
 }
 
-// issue signs a certificate for whom like names, and records it.
-func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certificate) (wire.EnrollReply, error) {
+// issue signs a certificate for whom like names, and records it together with the use of the token that it costs;
+// nil when it costs none.
+func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certificate, cost *db.EnrolToken) (wire.EnrollReply, error) {
 	record := *like
 	now := c.now()
 	template := &x509.Certificate{
@@ -150,8 +173,17 @@ func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certif
 	record.Serial, record.Fingerprint = leaf.SerialNumber.Text(16), hex.EncodeToString(sum[:])
 	record.KeyHash = keyHash(public)
 	record.NotBefore, record.NotAfter, record.CreatedAt = leaf.NotBefore, leaf.NotAfter, now
-	// The record comes before the answer: a certificate that nobody recorded would be refused.
-	if err := c.db.CreateCertificate(ctx, &record); err != nil {
+	// The record comes before the answer: a certificate that nobody recorded would be refused. A server that dies
+	// here must not leave a token that is used up and admitted nobody.
+	err = c.db.Tx(ctx, func(tx *db.DB) error {
+		if cost != nil {
+			if err := use(ctx, tx, cost); err != nil {
+				return err
+			}
+		}
+		return tx.CreateCertificate(ctx, &record)
+	})
+	if err != nil {
 		return wire.EnrollReply{}, err
 	}
 	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: string(pemBlock("CERTIFICATE", leaf.Raw)), CA: string(c.pem)}, nil

@@ -189,7 +189,8 @@ func TestSerialNumbers(t *testing.T) {
 		"the wish":                        {wish: mine, want: mine},
 		"the wish in capitals":            {wish: strings.ToUpper(mine), want: mine},
 		"a wish that is no UUID":          {wish: "node1"},
-		"its own":                         {host: "node1", holds: mine, wish: mine, want: mine},
+		"its own, by a token for it":      {host: "node1", holds: mine, wish: mine, token: "node1", want: mine},
+		"its own, by a token for anybody": {host: "node1", holds: mine, wish: mine},
 		"another host's":                  {host: "node2", holds: other, wish: other},
 		"another host's, with its token":  {host: "node2", holds: other, wish: other, token: "node1"},
 		"given back by a token for it":    {host: "node1", holds: mine, token: "node1", want: mine},
@@ -234,9 +235,33 @@ func TestClonesGetTheirOwnNumbers(t *testing.T) {
 	if len(seen) != 10 || !seen[disk] {
 		t.Errorf("ten clones of one disk got %d numbers", len(seen))
 	}
-	r.must(r.db.UpsertHost(t.Context(), &db.Host{AgentSN: disk, Name: "clone1", State: db.HostHealthy}))
-	if again, _ := r.enrol("clone1", disk, token); again.AgentSN != disk {
-		t.Errorf("a registered host lost its number for %s", again.AgentSN)
+}
+
+func TestNameAndNumberProveNothing(t *testing.T) {
+	for _, registered := range []bool{false, true} {
+		r := newRig(t)
+		token, key := r.token(trust.TokenSpec{Uses: 9}), newKey(t)
+		ask := func(hostname, sn, token string, key *ecdsa.PrivateKey) string {
+			reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: hostname, AgentSN: sn, Token: token, CSR: request(t, key, nil)})
+			r.must(err)
+			return reply.AgentSN
+		}
+		sn := ask("node1", "", token, key)
+		if registered {
+			r.host("node1", sn)
+		}
+		if got := ask("node1", sn, token, newKey(t)); got == sn {
+			t.Errorf("registered %t: who knows a host's name and number becomes that host", registered)
+		}
+		if got := ask("node2", sn, token, key); got == sn {
+			t.Errorf("registered %t: a key is good for another name", registered)
+		}
+		if got := ask("node1", sn, r.token(trust.TokenSpec{}), key); got != sn {
+			t.Errorf("registered %t: the host's own key and another token got it %s", registered, got)
+		}
+		if got := ask("node1", sn, r.token(trust.TokenSpec{Hostname: "node1"}), newKey(t)); got != sn {
+			t.Errorf("registered %t: a token for the host got it %s", registered, got)
+		}
 	}
 }
 
@@ -284,6 +309,20 @@ func TestManyUses(t *testing.T) {
 	}
 }
 
+func TestTokenAdmitsOrKeepsItsUse(t *testing.T) {
+	r := newRig(t)
+	token, csr := r.token(trust.TokenSpec{Hostname: "node1"}), request(t, newKey(t), nil)
+	allow := dbtest.Refuse(t, r.url, "INSERT", "certificates")
+	if _, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: token, CSR: csr}); err == nil {
+		t.Fatal("a host was admitted without a record")
+	}
+	if n := r.usesLeft(token); n != 1 {
+		t.Errorf("a token that admitted nobody has %d uses left", n)
+	}
+	allow()
+	r.enrol("node1", "", token)
+}
+
 func TestTokensOfADraftEnd(t *testing.T) {
 	r := newRig(t)
 	draft, other := int64(4), int64(5)
@@ -306,7 +345,11 @@ func TestRenew(t *testing.T) {
 	reply, old := r.enrol("node1.lab.test", "", r.token(trust.TokenSpec{TaskID: &task, Cluster: "lab"}))
 	record, err := r.ca.Identify(t.Context(), old)
 	r.must(err)
-	r.clock.Advance(20 * day)
+	r.clock.Advance(14 * day)
+	if _, err := r.ca.Renew(t.Context(), record, wire.RenewRequest{CSR: request(t, newKey(t), nil)}); code(err) != "too_early" {
+		t.Errorf("a renewal in the first half of the certificate's life: %v", err)
+	}
+	r.clock.Advance(6 * day)
 	key := newKey(t)
 	renewed, err := r.ca.Renew(t.Context(), record, wire.RenewRequest{CSR: request(t, key, nil)})
 	r.must(err)

@@ -24,6 +24,7 @@ import (
 type rig struct {
 	*testing.T
 	db    *db.DB
+	url   string // of db
 	dir   string
 	clock *testclock.Clock
 	ca    *trust.CA
@@ -31,7 +32,9 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{T: t, db: dbtest.Open(t), dir: t.TempDir(), clock: testclock.New(db.Now())}
+	url := dbtest.URL(t)
+	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, dir: t.TempDir(), clock: testclock.New(db.Now())}
+	r.must(r.db.Migrate(t.Context()))
 	r.ca = r.open(r.db)
 	return r
 }

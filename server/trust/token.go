@@ -68,8 +68,8 @@ func (c *CA) admit(ctx context.Context, token, hostname string) (*db.EnrolToken,
 }
 
 // use takes one use of a token, or says in a wire.Error that none is left.
-func (c *CA) use(ctx context.Context, t *db.EnrolToken) error {
-	err := c.db.UseEnrolToken(ctx, t.ID)
+func use(ctx context.Context, tx *db.DB, t *db.EnrolToken) error {
+	err := tx.UseEnrolToken(ctx, t.ID)
 	if errors.Is(err, db.ErrStale) {
 		return &wire.Error{
 			Code: "token_used", Message: "the enrolment token was used already, or a newer one took its place",

@@ -22,8 +22,8 @@ Verbs:
               --server HOST --handshake PORT --secured PORT
   repository  configure the server's package repository
               --url https://HOST:PORT/repo/ --ca FILE --key FILE
-  install     install the agent's package
-              [--version V] [--epel] [--wait SECONDS]
+  install     install the agent's package, or its archive on a host without a package manager
+              [--server HOST] [--handshake PORT] (for the archive) [--version V] [--epel] [--wait SECONDS]
   configure   write agent.ini; the one-time token is read from standard input
               --server HOST --handshake PORT --secured PORT --ca-pin HEX --hostname NAME
   start       enable the service and start it again

@@ -115,7 +115,7 @@ func checkRecord(t *testing.T, file, uids string) {
 		"[check] [--server] [server.test] [--handshake] [8440] [--secured] [8441]",
 		"[repository] [--url] [https://server.test:8440/repo/] [--ca] [DIR/ca.pem] [--key] [DIR/repository-key.asc] [--wait] [120]",
 		"the CAthe key",
-		"[install] [--version] [1.2.3] [--wait] [120]",
+		"[install] [--server] [server.test] [--handshake] [8440] [--version] [1.2.3] [--wait] [120]",
 		"[configure] [--server] [server.test] [--handshake] [8440] [--secured] [8441] [--ca-pin] [" + strings.Repeat("a", 64) + "] [--hostname] [node1.test]",
 		"token " + testToken,
 		"[start]",

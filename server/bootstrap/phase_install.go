@@ -8,9 +8,12 @@ import (
 
 var installPhase = Phase{Name: "install", Title: "Install the agent", timeout: 10 * time.Minute, run: install}
 
-// install installs the agent's package by the host's package manager, or its archive where there is none.
+// install installs the agent's package by the host's package manager, or its archive where there is none. The
+// archive comes from the server itself, so the script has to know where that is.
 func install(ctx context.Context, r *run) error {
-	args := []string{"--version", r.AgentVersion, "--wait", r.packageWait()}
+	args := []string{
+		"--server", r.Advertise, "--handshake", port(r.HandshakePort), "--version", r.AgentVersion, "--wait", r.packageWait(),
+	}
 	if r.EPEL {
 		args = append(args, "--epel")
 	}

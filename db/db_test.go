@@ -295,7 +295,7 @@ func TestEventsNewestFirst(t *testing.T) {
 	d := dbtest.Open(t)
 	host := int64(7)
 	for i := range 5 {
-		must(t, d.CreateEvent(t.Context(), &db.Event{Time: db.Now(), Kind: fmt.Sprint("k", i), Severity: db.SeverityInfo, HostID: &host, Params: map[string]string{"n": fmt.Sprint(i)}}))
+		must(t, d.CreateEvents(t.Context(), []db.Event{{Time: db.Now(), Kind: fmt.Sprint("k", i), Severity: db.SeverityInfo, HostID: &host, Params: map[string]string{"n": fmt.Sprint(i)}}}))
 	}
 	es, err := d.Events(t.Context(), db.EventQuery{HostID: 7, Limit: 2})
 	must(t, err)
@@ -313,5 +313,49 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestManyEvents(t *testing.T) {
+	d, now := dbtest.Open(t), db.Now()
+	const n = 250
+	es := make([]db.Event, n)
+	for i := range es {
+		es[i] = db.Event{Time: now.Add(time.Duration(i) * time.Hour), Kind: fmt.Sprint("k", i), Severity: db.SeverityInfo}
+	}
+	must(t, d.CreateEvents(t.Context(), es))
+	stored, err := d.Events(t.Context(), db.EventQuery{Limit: n})
+	must(t, err)
+	for i, e := range stored {
+		if want := es[n-1-i]; e.ID != want.ID || e.Kind != want.Kind {
+			t.Fatalf("event %s has the id %d, and was told to have %d", e.Kind, e.ID, want.ID)
+		}
+	}
+	for _, want := range []int64{60, 40, 0} {
+		if gone, err := d.DeleteEventsBefore(t.Context(), now.Add(100*time.Hour), 60); err != nil || gone != want {
+			t.Errorf("deleted %d, %v; want %d", gone, err, want)
+		}
+	}
+	stored, err = d.Events(t.Context(), db.EventQuery{Limit: n})
+	must(t, err)
+	if len(stored) != n-100 || stored[len(stored)-1].Kind != "k100" {
+		t.Errorf("%d events are left, the oldest is %s", len(stored), stored[len(stored)-1].Kind)
+	}
+}
+
+func TestEndedCertificatesGo(t *testing.T) {
+	d, now := dbtest.Open(t), db.Now()
+	for i := range 5 {
+		must(t, d.CreateCertificate(t.Context(), &db.Certificate{Serial: fmt.Sprint(i), NotBefore: now, NotAfter: now.Add(time.Duration(i) * time.Hour), CreatedAt: now}))
+	}
+	for _, want := range []int64{2, 1, 0} {
+		if gone, err := d.DeleteCertificatesBefore(t.Context(), now.Add(3*time.Hour), 2); err != nil || gone != want {
+			t.Errorf("deleted %d, %v; want %d", gone, err, want)
+		}
+	}
+	for serial, want := range map[string]error{"2": db.ErrNotFound, "3": nil} {
+		if _, err := d.Certificate(t.Context(), serial); !errors.Is(err, want) {
+			t.Errorf("certificate %s: %v, want %v", serial, err, want)
+		}
 	}
 }

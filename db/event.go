@@ -35,11 +35,6 @@ type EventQuery struct {
 	Limit    int   // rows; 0 means 50, at most 500
 }
 
-// CreateEvent stores an event and sets its id.
-func (d *DB) CreateEvent(ctx context.Context, e *Event) error {
-	return translate("store event", d.write(ctx).Create(e).Error)
-}
-
 // CreateEvents stores events in one transaction and sets their ids.
 func (d *DB) CreateEvents(ctx context.Context, es []Event) error {
 	return d.Tx(ctx, func(tx *DB) error {

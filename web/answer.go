@@ -59,7 +59,8 @@ var sentinels = []struct {
 
 // wireStatus has the codes of packages trust and fleet that are no refusal of the agent itself.
 var wireStatus = map[string]int{
-	"csr_invalid": http.StatusBadRequest, "too_many_children": http.StatusBadRequest, "not_registered": http.StatusConflict,
+	"csr_invalid": http.StatusBadRequest, "too_many_children": http.StatusBadRequest, "too_many_results": http.StatusBadRequest,
+	"not_registered": http.StatusConflict, "too_early": http.StatusConflict,
 }
 
 // explain finds the answer to an error.

@@ -57,13 +57,13 @@ func URL(t testing.TB) string {
 	return strings.TrimSuffix(server, "/") + "/" + name
 }
 
-// Refuse makes the database refuse to INSERT into, UPDATE or DELETE from a table, as it does when the disk is full,
-// until allow is called.
-func Refuse(t testing.TB, url, verb, table string) (allow func()) {
+// Refuse makes the database refuse to INSERT into, UPDATE or DELETE from a table those rows that when is true of, as
+// it refuses all when the disk is full, until allow is called. when is SQL: "NEW.id > 1".
+func Refuse(t testing.TB, url, verb, table, when string) (allow func()) {
 	t.Helper()
-	body := "BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
+	body := "WHEN " + when + " BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
 	if !strings.HasPrefix(url, "sqlite:") {
-		body = "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by a test'"
+		body = "FOR EACH ROW IF " + when + " THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by a test'; END IF"
 	}
 	name := "refuse_" + strings.ToLower(verb) + "_" + table
 	execute(t, url, "CREATE TRIGGER "+name+" BEFORE "+verb+" ON "+table+" "+body)

@@ -42,15 +42,27 @@ func NewLog(d *db.DB, bus *Bus, log *slog.Logger) *Log { return &Log{db: d, bus:
 
 // Record stores and publishes an event; Time and Severity have defaults. An event that cannot be stored goes
 // to the program's log instead, because what it tells of has happened all the same.
-func (l *Log) Record(ctx context.Context, e db.Event) {
-	if e.Time.IsZero() {
-		e.Time = db.Now()
+func (l *Log) Record(ctx context.Context, e db.Event) { l.RecordAll(ctx, []db.Event{e}) }
+
+// RecordAll is Record for events that belong together: it stores them in one transaction.
+func (l *Log) RecordAll(ctx context.Context, es []db.Event) {
+	if len(es) == 0 {
+		return
 	}
-	if e.Severity == "" {
-		e.Severity = db.SeverityInfo
+	for i := range es {
+		if es[i].Time.IsZero() {
+			es[i].Time = db.Now()
+		}
+		if es[i].Severity == "" {
+			es[i].Severity = db.SeverityInfo
+		}
 	}
-	if err := l.db.CreateEvent(context.WithoutCancel(ctx), &e); err != nil {
-		l.log.Error("cannot store an event", "kind", e.Kind, "params", e.Params, "err", err)
+	if err := l.db.CreateEvents(context.WithoutCancel(ctx), es); err != nil {
+		for _, e := range es {
+			l.log.Error("cannot store an event", "kind", e.Kind, "params", e.Params, "err", err)
+		}
 	}
-	l.bus.Publish(Topic, e)
+	for _, e := range es {
+		l.bus.Publish(Topic, e)
+	}
 }

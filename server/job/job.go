@@ -16,6 +16,9 @@ import (
 	"hostler/server/event"
 )
 
+// MaxResults bounds the results in one message.
+const MaxResults = 256
+
 // Queue holds the jobs of all hosts.
 type Queue struct {
 	db     *db.DB
@@ -98,29 +101,50 @@ func (q *Queue) recheck(ctx context.Context, hostID int64) error {
 	return err
 }
 
-// Finish records results. A result for a job that is another host's, is unknown or has one already changes
-// nothing and is acknowledged all the same, because sending it again would not help.
+// Finish records results, all of them or none. A result for a job that is another host's, is unknown or has one
+// already changes nothing and is acknowledged all the same, because sending it again would not help. More than
+// MaxResults are refused with a *wire.Error.
 func (q *Queue) Finish(ctx context.Context, hostID int64, hostName string, results []wire.JobResult) error {
-	for _, r := range results {
-		r.Message = clip(r.Message)
-		recorded, err := q.db.FinishJob(ctx, hostID, r, db.Now())
-		if err != nil {
-			return err
+	if len(results) > MaxResults {
+		return &wire.Error{
+			Code: "too_many_results", Message: fmt.Sprintf("a message has %d results, and may have %d", len(results), MaxResults),
+			Hint: "send them in several messages",
 		}
-		if !recorded {
-			continue
-		}
-		severity := db.SeverityInfo
-		if r.ErrCode != wire.ErrCodeOK {
-			severity = db.SeverityWarning
-		}
-		q.events.Record(ctx, db.Event{
-			Kind: event.JobFinished, Severity: severity, HostID: &hostID,
-			Params: map[string]string{"host": hostName, "job": r.ID, "errcode": strconv.Itoa(r.ErrCode), "message": r.Message},
-		})
 	}
+	if len(results) == 0 {
+		return nil
+	}
+	var finished []db.Event
+	err := q.db.Tx(ctx, func(tx *db.DB) error {
+		for _, r := range results {
+			r.Message = clip(r.Message)
+			recorded, err := tx.FinishJob(ctx, hostID, r, db.Now())
+			if err != nil {
+				return err
+			}
+			if recorded {
+				finished = append(finished, finishedEvent(hostID, hostName, r))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	q.events.RecordAll(ctx, finished)
 	q.publish(hostID)
 	return nil
+}
+
+func finishedEvent(hostID int64, hostName string, r wire.JobResult) db.Event {
+	severity := db.SeverityInfo
+	if r.ErrCode != wire.ErrCodeOK {
+		severity = db.SeverityWarning
+	}
+	return db.Event{
+		Kind: event.JobFinished, Severity: severity, HostID: &hostID,
+		Params: map[string]string{"host": hostName, "job": r.ID, "errcode": strconv.Itoa(r.ErrCode), "message": r.Message},
+	}
 }
 
 // publish tells pages that a host's jobs changed.

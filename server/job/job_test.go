@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -20,6 +21,7 @@ import (
 type rig struct {
 	*testing.T
 	db     *db.DB
+	url    string // of db
 	bus    *event.Bus
 	queue  *job.Queue
 	a, b   int64
@@ -33,7 +35,9 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	r := &rig{T: t, db: dbtest.Open(t), bus: bus}
+	url := dbtest.URL(t)
+	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, bus: bus}
+	r.must(r.db.Migrate(t.Context()))
 	topics := make(chan string, 100)
 	cancel, err := bus.Subscribe("jobs.*", func(topic string, _ []byte) { topics <- topic })
 	r.must(err)
@@ -223,4 +227,35 @@ func TestFailuresOfTheDatabaseAreTold(t *testing.T) {
 		t.Error("a result that cannot be stored was acknowledged")
 	}
 	r.wantDelivered(r.a, j)
+}
+
+func TestTooManyResults(t *testing.T) {
+	r := newRig(t)
+	j := r.add(r.a, "run")
+	results := []wire.JobResult{{ID: j.ID}}
+	for len(results) <= job.MaxResults {
+		results = append(results, wire.JobResult{ID: fmt.Sprint("unknown", len(results))})
+	}
+	var refused *wire.Error
+	if err := r.queue.Finish(t.Context(), r.a, "node", results); !errors.As(err, &refused) || refused.Code != "too_many_results" {
+		t.Errorf("%d results: %v", len(results), err)
+	}
+	r.wantState(j.ID, db.JobQueued)
+	r.finish(r.a, results[:job.MaxResults]...)
+	r.wantState(j.ID, db.JobSucceeded)
+}
+
+func TestResultsAreStoredTogether(t *testing.T) {
+	r := newRig(t)
+	a, b := r.add(r.a, "run"), r.add(r.a, "run")
+	results := []wire.JobResult{{ID: a.ID}, {ID: b.ID, Message: "the second"}}
+	allow := dbtest.Refuse(t, r.url, "UPDATE", "jobs", "NEW.message <> ''")
+	if err := r.queue.Finish(t.Context(), r.a, "node", results); err == nil {
+		t.Error("results that were not stored are acknowledged")
+	}
+	r.wantState(a.ID, db.JobQueued)
+	allow()
+	r.finish(r.a, results...)
+	r.wantState(a.ID, db.JobSucceeded)
+	r.wantState(b.ID, db.JobSucceeded)
 }

@@ -312,7 +312,7 @@ func TestManyUses(t *testing.T) {
 func TestTokenAdmitsOrKeepsItsUse(t *testing.T) {
 	r := newRig(t)
 	token, csr := r.token(trust.TokenSpec{Hostname: "node1"}), request(t, newKey(t), nil)
-	allow := dbtest.Refuse(t, r.url, "INSERT", "certificates")
+	allow := dbtest.Refuse(t, r.url, "INSERT", "certificates", "TRUE")
 	if _, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: token, CSR: csr}); err == nil {
 		t.Fatal("a host was admitted without a record")
 	}

@@ -4,87 +4,76 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"hostler/db"
 	"hostler/server/event"
 )
 
-// Retry runs failed or canceled tasks again, from the step that failed. No ids means all of them. secrets may
-// be nil when the engine still has those of the operation; ErrSecretsNeeded otherwise. It says how many tasks
-// will run.
+// Retry runs failed tasks again, from the step that failed. No ids means all of them; canceled ones run again
+// only by their ids. secrets may be nil when the engine still has those of the operation; ErrSecretsNeeded
+// otherwise. It says how many tasks will run.
 func (e *Engine) Retry(ctx context.Context, id int64, taskIDs []int64, secrets Secrets, actor string) (int, error) {
-	n, err := e.requeue(ctx, id, taskIDs, secrets, func(t *db.Task) bool {
-		return t.State == db.Failed || t.State == db.Canceled && len(taskIDs) > 0
-	})
+	from := []db.State{db.Failed}
+	if len(taskIDs) > 0 {
+		from = append(from, db.Canceled)
+	}
+	n, err := e.requeue(ctx, id, taskIDs, from, secrets)
 	if err != nil {
-		return 0, fmt.Errorf("cannot retry: %w", err)
+		return n, fmt.Errorf("cannot retry: %w", err)
 	}
-	l, err := e.open(ctx, id)
-	if err == nil {
-		e.events.Record(ctx, operationEvent(event.OperationRetried, l.op, actor))
-	}
-	return n, err
+	return n, e.tell(ctx, event.OperationRetried, id, actor)
 }
 
 // Unlock gives the secrets that waiting tasks need and lets them go on.
 func (e *Engine) Unlock(ctx context.Context, id int64, secrets Secrets) (int, error) {
-	n, err := e.requeue(ctx, id, nil, secrets, func(t *db.Task) bool { return t.State == db.Waiting })
+	n, err := e.requeue(ctx, id, nil, []db.State{db.Waiting}, secrets)
 	if err != nil {
-		return 0, fmt.Errorf("cannot go on: %w", err)
+		return n, fmt.Errorf("cannot go on: %w", err)
 	}
 	return n, nil
 }
 
-func (e *Engine) requeue(ctx context.Context, id int64, taskIDs []int64, secrets Secrets, want func(*db.Task) bool) (n int, err error) {
+// requeue makes tasks pending and runs them.
+func (e *Engine) requeue(ctx context.Context, id int64, taskIDs []int64, from []db.State, secrets Secrets) (n int, err error) {
 	taken := false
 	defer func() {
 		if !taken && secrets != nil {
 			secrets.Wipe()
 		}
 	}()
-	l, err := e.open(ctx, id)
+	l, err := e.command(ctx, id)
 	if err != nil {
 		return 0, err
 	}
-	l.mu.Lock()
-	missing := e.kinds[l.op.Kind].NeedsSecrets && l.secrets == nil && secrets == nil
-	l.mu.Unlock()
-	if missing {
+	defer e.release(l)
+	if e.kinds[l.op.Kind].NeedsSecrets && secrets == nil && !l.hasSecrets() {
 		return 0, ErrSecretsNeeded
 	}
-	tasks, err := e.pick(ctx, id, taskIDs, want)
+	tasks, err := e.pick(ctx, id, taskIDs, from)
 	if err != nil {
 		return 0, err
 	}
-	l.mu.Lock()
 	l.give(secrets)
 	taken = true
-	l.mu.Unlock()
-	for i := range tasks {
-		t := &tasks[i]
-		if t.State != db.Waiting {
-			t.Attempt++
-		}
-		if err := e.enqueue(ctx, l, t); err != nil {
-			return i, err
-		}
-	}
+	moved, err := e.moveAll(ctx, l, tasks, from, db.Pending, "")
+	l.enqueue(moved)
 	e.pump(l)
-	return len(tasks), nil
+	return len(moved), err
 }
 
-// Cancel ends running tasks and takes pending and waiting ones out. No ids means all.
+// Cancel ends running tasks and takes pending and waiting ones out. No ids means all. It says how many tasks it
+// reached; those that run end a moment later.
 func (e *Engine) Cancel(ctx context.Context, id int64, taskIDs []int64, actor string) (int, error) {
-	n, err := e.end(ctx, id, taskIDs, db.Canceled, errCanceled, func(s db.State) bool { return !s.Ended() })
+	n, err := e.end(ctx, id, taskIDs, []db.State{db.Waiting, db.Pending}, db.Canceled, errCanceled)
 	if err != nil {
 		return n, fmt.Errorf("cannot cancel: %w", err)
 	}
-	l, err := e.open(ctx, id)
-	if err == nil && len(taskIDs) == 0 {
-		e.events.Record(ctx, operationEvent(event.OperationCanceled, l.op, actor))
+	if len(taskIDs) > 0 {
+		return n, nil
 	}
-	return n, err
+	return n, e.tell(ctx, event.OperationCanceled, id, actor)
 }
 
 // Skip takes tasks out of the operation, whatever their state, unless they are done.
@@ -92,56 +81,96 @@ func (e *Engine) Skip(ctx context.Context, id int64, taskIDs []int64) (int, erro
 	if len(taskIDs) == 0 {
 		return 0, fmt.Errorf("cannot take hosts out: %w", ErrNothingToDo)
 	}
-	n, err := e.end(ctx, id, taskIDs, db.Skipped, errSkipped, func(s db.State) bool { return s != db.Done && s != db.Skipped })
+	from := []db.State{db.Waiting, db.Failed, db.Canceled, db.Pending}
+	n, err := e.end(ctx, id, taskIDs, from, db.Skipped, errSkipped)
 	if err != nil {
 		return n, fmt.Errorf("cannot take hosts out: %w", err)
 	}
 	return n, nil
 }
 
-func (e *Engine) end(ctx context.Context, id int64, taskIDs []int64, to db.State, cause error, want func(db.State) bool) (int, error) {
-	l, err := e.open(ctx, id)
+// end takes tasks out of the queue first, so that none of them starts any more, then ends those that run, then
+// stores the rest: the pending ones last, so that they go back into the queue if anything could not be stored.
+func (e *Engine) end(ctx context.Context, id int64, taskIDs []int64, from []db.State, to db.State, cause error) (int, error) {
+	l, err := e.command(ctx, id)
 	if err != nil {
 		return 0, err
 	}
-	tasks, err := e.pick(ctx, id, taskIDs, func(t *db.Task) bool { return want(t.State) })
-	if err != nil {
+	defer e.release(l)
+	interrupted := l.interrupt(taskIDs, cause)
+	tasks, err := e.pick(ctx, id, taskIDs, from)
+	if err != nil && !errors.Is(err, ErrNothingToDo) {
+		l.restore()
+		e.pump(l)
 		return 0, err
 	}
-	for i := range tasks {
-		t := &tasks[i]
-		if l.interrupt(t.ID, cause) {
-			continue
-		}
-		now := db.Now()
-		if err := e.move(ctx, l, t, to, func() { t.Reason, t.FinishedAt = "", &now }); err != nil {
-			return i, err
-		}
+	tasks = slices.DeleteFunc(tasks, func(t db.Task) bool { return slices.Contains(interrupted, t.ID) })
+	if len(tasks)+len(interrupted) == 0 {
+		return 0, ErrNothingToDo
+	}
+	moved, err := e.moveAll(ctx, l, tasks, from, to, "")
+	if err != nil {
+		l.restore()
 	}
 	e.pump(l)
-	return len(tasks), nil
+	return len(moved) + len(interrupted), err
 }
 
-// interrupt ends a task's run if it has one, and takes it out of the queue otherwise.
-func (l *live) interrupt(taskID int64, cause error) (running bool) {
+// moveAll stores a new state for tasks that do not run, and returns those that have it now.
+func (e *Engine) moveAll(ctx context.Context, l *live, tasks []db.Task, from []db.State, to db.State, reason string) ([]db.Task, error) {
+	moved := make([]db.Task, 0, len(tasks))
+	for _, state := range from {
+		var ids []int64
+		for i := range tasks {
+			if tasks[i].State == state {
+				ids = append(ids, tasks[i].ID)
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		m := db.TaskMove{OperationID: l.op.ID, Only: ids, From: state, To: to, Reason: reason, At: db.Now()}
+		n, err := e.db.MoveTasks(context.WithoutCancel(ctx), m)
+		if err != nil {
+			return moved, err
+		}
+		l.count(state, -n)
+		l.count(to, n)
+	}
+	for _, t := range tasks {
+		fresh := to == db.Pending && t.State.Ended()
+		t.State, t.Reason = to, reason
+		switch {
+		case to == db.Pending:
+			t.Problem, t.FinishedAt = db.Problem{}, nil
+		case to.Ended():
+			now := db.Now()
+			t.FinishedAt = &now
+		}
+		if fresh {
+			t.Attempt++
+		}
+		moved = append(moved, t)
+		e.publishTask(l, &t)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r, ok := l.running[taskID]; ok {
-		r.cancel(cause)
-		return true
-	}
-	l.queue = slices.DeleteFunc(l.queue, func(id int64) bool { return id == taskID })
-	return false
+	e.publish(l)
+	return moved, nil
 }
 
-// pick reads the tasks of an operation that want accepts; those in taskIDs only, if it is not empty.
-func (e *Engine) pick(ctx context.Context, id int64, taskIDs []int64, want func(*db.Task) bool) ([]db.Task, error) {
+// pick reads the tasks of an operation that are in one of the states; those in taskIDs only, if it is not empty.
+func (e *Engine) pick(ctx context.Context, id int64, taskIDs []int64, from []db.State) ([]db.Task, error) {
 	all, err := e.db.Tasks(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	wanted := map[int64]bool{}
+	for _, t := range taskIDs {
+		wanted[t] = true
+	}
 	picked := slices.DeleteFunc(all, func(t db.Task) bool {
-		return len(taskIDs) > 0 && !slices.Contains(taskIDs, t.ID) || !want(&t)
+		return len(wanted) > 0 && !wanted[t.ID] || !slices.Contains(from, t.State)
 	})
 	if len(picked) == 0 {
 		return nil, ErrNothingToDo
@@ -149,15 +178,63 @@ func (e *Engine) pick(ctx context.Context, id int64, taskIDs []int64, want func(
 	return picked, nil
 }
 
+// tell records what somebody did with an operation.
+func (e *Engine) tell(ctx context.Context, kind string, id int64, actor string) error {
+	o, err := e.db.Operation(ctx, id)
+	if err != nil {
+		return err
+	}
+	e.events.Record(ctx, operationEvent(kind, o, actor))
+	return nil
+}
+
 // Forget wipes the secrets of an operation that does not run, as when its wizard is finished.
 func (e *Engine) Forget(ctx context.Context, id int64) error {
-	l, err := e.open(ctx, id)
+	l, err := e.command(ctx, id)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	defer e.release(l)
 	e.forget(l)
 	return nil
+}
+
+// command gives the caller an operation alone: of two people who press a button at once, one waits. The caller
+// must release it.
+func (e *Engine) command(ctx context.Context, id int64) (*live, error) {
+	for {
+		l, err := e.open(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		l.commands.Lock()
+		if !l.isGone() {
+			return l, nil
+		}
+		l.commands.Unlock()
+	}
+}
+
+func (e *Engine) release(l *live) {
+	l.commands.Unlock()
+	e.drop(l)
+}
+
+// drop takes an operation out of memory when nothing of it runs and no secrets are kept.
+func (e *Engine) drop(l *live) {
+	if !l.commands.TryLock() {
+		return // whoever holds it drops it
+	}
+	defer l.commands.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.op.State.Ended() && l.secrets == nil && len(l.queue)+len(l.running) == 0 {
+		l.gone = true
+		maps.DeleteFunc(e.live, func(_ int64, other *live) bool { return other == l })
+	}
 }

@@ -145,32 +145,29 @@ func (e *Engine) Resume(ctx context.Context) error {
 }
 
 func (e *Engine) resume(ctx context.Context, o *db.Operation) error {
-	l, err := e.open(ctx, o.ID)
-	if err != nil {
-		return err
-	}
 	kind, ok := e.kinds[o.Kind]
 	if !ok {
 		e.log.Warn("an unfinished operation is of a kind this server does not know", "operation", o.ID, "kind", o.Kind)
 		return nil
 	}
-	tasks, err := e.db.Tasks(ctx, o.ID)
+	l, err := e.command(ctx, o.ID)
 	if err != nil {
 		return err
 	}
-	for i := range tasks {
-		t := &tasks[i]
-		if t.State.Ended() {
-			continue
-		}
-		if kind.NeedsSecrets {
-			err = e.move(ctx, l, t, db.Waiting, func() { t.Reason = ReasonSecrets })
-		} else {
-			err = e.enqueue(ctx, l, t)
-		}
-		if err != nil {
-			return err
-		}
+	defer e.release(l)
+	from := []db.State{db.Pending, db.Running, db.Waiting}
+	tasks, err := e.pick(ctx, o.ID, nil, from)
+	if err != nil && !errors.Is(err, ErrNothingToDo) {
+		return err
+	}
+	if kind.NeedsSecrets {
+		_, err = e.moveAll(ctx, l, tasks, from[:2], db.Waiting, ReasonSecrets)
+	} else {
+		tasks, err = e.moveAll(ctx, l, tasks, from[1:], db.Pending, "")
+		l.enqueue(tasks)
+	}
+	if err != nil {
+		return err
 	}
 	e.log.Info("took up an unfinished operation", "operation", o.ID, "kind", o.Kind, "waits for secrets", kind.NeedsSecrets)
 	e.pump(l)

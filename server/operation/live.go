@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"hostler/db"
 	"hostler/server/event"
 )
+
+// retryEvery is how long the engine waits before it writes again what the database would not take.
+const retryEvery = time.Second
 
 // Causes of a run's end other than its own.
 var (
@@ -22,10 +26,14 @@ var (
 
 // live is the in-memory side of an operation that runs or whose secrets are kept.
 type live struct {
+	commands sync.Mutex // held while somebody retries, cancels or takes hosts out; taken before mu
+
 	mu      sync.Mutex
 	op      *db.Operation
 	queue   []int64 // pending tasks, next first
+	held    []int64 // taken out of the queue by a command that is not through yet
 	running map[int64]*run
+	gone    bool // out of memory: open the operation again
 	counts  map[db.State]int
 	secrets Secrets
 	former  []Secrets // replaced while runs still used them
@@ -49,16 +57,77 @@ func (l *live) wipe() {
 	l.secrets, l.former = nil, nil
 }
 
-// give replaces the secrets; l.mu is held. Runs that use the old ones must not see them wiped, so those are
-// kept until the end.
+// give replaces the secrets. Runs that use the old ones must not see them wiped, so those are kept until the
+// end.
 func (l *live) give(s Secrets) {
 	if s == nil {
 		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.secrets != nil {
 		l.former = append(l.former, l.secrets)
 	}
 	l.secrets = s
+}
+
+func (l *live) hasSecrets() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.secrets != nil
+}
+
+func (l *live) isGone() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone
+}
+
+func (l *live) count(s db.State, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts[s] += n
+}
+
+// enqueue adds pending tasks to the queue.
+func (l *live) enqueue(tasks []db.Task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range tasks {
+		l.queue = append(l.queue, tasks[i].ID)
+	}
+}
+
+// interrupt takes tasks out of the queue and ends those that run, all of them if ids is empty. It returns the
+// running ones.
+func (l *live) interrupt(ids []int64, cause error) (running []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	wanted := func(id int64) bool { return len(ids) == 0 || slices.Contains(ids, id) }
+	var left []int64
+	l.held = nil
+	for _, id := range l.queue {
+		if wanted(id) {
+			l.held = append(l.held, id)
+		} else {
+			left = append(left, id)
+		}
+	}
+	l.queue = left
+	for id, r := range l.running {
+		if wanted(id) {
+			r.cancel(cause)
+			running = append(running, id)
+		}
+	}
+	return running
+}
+
+// restore puts back what interrupt took, because it could not be stored.
+func (l *live) restore() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue, l.held = append(l.held, l.queue...), nil
 }
 
 // pump starts as many pending tasks as the operation's limit allows, and settles the operation when nothing
@@ -76,15 +145,19 @@ func (e *Engine) pump(l *live) {
 		id := l.queue[0]
 		l.queue = l.queue[1:]
 		ctx, cancel := context.WithCancelCause(e.ctx)
-		l.running[id] = &run{cancel: cancel}
+		r := &run{cancel: cancel}
+		l.running[id] = r
 		secrets := l.secrets
 		e.wg.Go(func() {
 			defer cancel(nil)
 			e.runTask(ctx, l, id, secrets)
 			l.mu.Lock()
-			delete(l.running, id)
+			if l.running[id] == r { // a retry may have begun already
+				delete(l.running, id)
+			}
 			l.mu.Unlock()
 			e.pump(l)
+			e.drop(l)
 		})
 	}
 	if len(l.queue) == 0 && len(l.running) == 0 {
@@ -94,16 +167,17 @@ func (e *Engine) pump(l *live) {
 
 // begin marks the operation as running; l.mu is held.
 func (e *Engine) begin(l *live) {
-	now := db.Now()
-	l.op.State, l.op.FinishedAt = db.Running, nil
-	if l.op.StartedAt == nil {
-		l.op.StartedAt = &now
-	}
 	if l.linger != nil {
 		l.linger.Stop()
 		l.linger = nil
 	}
-	e.saveOperation(l)
+	now := db.Now()
+	started := l.op.StartedAt
+	if started == nil {
+		started = &now
+	}
+	// If this cannot be stored the tasks run all the same, and the next pump tries again.
+	_ = e.saveOperation(l, db.Running, started, nil)
 }
 
 // settle gives the operation the state that its tasks add up to; l.mu is held.
@@ -112,19 +186,26 @@ func (e *Engine) settle(l *live) {
 	if state == l.op.State {
 		return
 	}
-	l.op.State = state
+	var finished *time.Time
 	if state.Ended() {
 		now := db.Now()
-		l.op.FinishedAt = &now
+		finished = &now
 	}
-	e.saveOperation(l)
-	switch {
-	case !state.Ended():
+	if err := e.saveOperation(l, state, l.op.StartedAt, finished); err != nil {
+		time.AfterFunc(retryEvery, func() { e.pump(l) })
 		return
+	}
+	if !state.Ended() {
+		return
+	}
+	switch {
 	case l.counts[db.Failed] == 0:
 		l.wipe()
 	case l.secrets != nil:
-		l.linger = time.AfterFunc(SecretsLinger, func() { e.forget(l) })
+		l.linger = time.AfterFunc(SecretsLinger, func() {
+			e.forget(l)
+			e.drop(l)
+		})
 	}
 	ev := operationEvent(event.OperationFinished, l.op, "")
 	ev.Params["done"], ev.Params["failed"] = strconv.Itoa(l.counts[db.Done]), strconv.Itoa(l.counts[db.Failed])
@@ -160,11 +241,16 @@ func sum(counts map[db.State]int) db.State {
 	return db.Skipped
 }
 
-func (e *Engine) saveOperation(l *live) {
-	if err := e.db.SaveOperation(context.WithoutCancel(e.ctx), l.op); err != nil {
-		e.log.Error("cannot save an operation's state", "operation", l.op.ID, "err", err)
+// saveOperation stores a state and its times; memory follows only when that is done. l.mu is held.
+func (e *Engine) saveOperation(l *live, state db.State, started, finished *time.Time) error {
+	next := db.Operation{ID: l.op.ID, State: state, StartedAt: started, FinishedAt: finished}
+	if err := e.db.SaveOperation(context.WithoutCancel(e.ctx), &next); err != nil {
+		e.log.Error("cannot save an operation's state; trying again", "operation", l.op.ID, "state", state, "err", err)
+		return err
 	}
+	l.op.State, l.op.StartedAt, l.op.FinishedAt = state, started, finished
 	e.publish(l)
+	return nil
 }
 
 // publish tells the bus about an operation; l.mu is held.
@@ -172,8 +258,8 @@ func (e *Engine) publish(l *live) {
 	e.bus.Publish(fmt.Sprintf("operation.%d", l.op.ID), Summary{Operation: *l.op, Counts: maps.Clone(l.counts), HasSecrets: l.secrets != nil})
 }
 
-// move changes a task's state in the database, the counts and on the bus. edit, if not nil, changes the row
-// besides. It must not be called with l.mu held.
+// move changes the state of a task that runs: in the database, the counts and on the bus. edit, if not nil,
+// changes the row besides. It must not be called with l.mu held.
 func (e *Engine) move(ctx context.Context, l *live, t *db.Task, to db.State, edit func()) error {
 	from := t.State
 	t.State = to
@@ -199,16 +285,4 @@ func (e *Engine) move(ctx context.Context, l *live, t *db.Task, to db.State, edi
 
 func (e *Engine) publishTask(l *live, t *db.Task) {
 	e.bus.Publish(fmt.Sprintf("task.%d.%d", t.OperationID, t.ID), e.View(l.op.Kind, t))
-}
-
-// enqueue makes a task pending. It must not be called with l.mu held.
-func (e *Engine) enqueue(ctx context.Context, l *live, t *db.Task) error {
-	err := e.move(ctx, l, t, db.Pending, func() { t.Reason, t.Problem, t.FinishedAt = "", db.Problem{}, nil })
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.queue = append(l.queue, t.ID)
-	return nil
 }

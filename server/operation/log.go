@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 const (
 	flushAfter = 200 * time.Millisecond // how old a line may get before pages can see it
 	maxLog     = 4 << 20                // bytes of log a task may have
-	maxLine    = 16 << 10               // bytes of one line of output; longer ones are cut into several
+	maxLine    = 16 << 10               // bytes of one line; the rest of a longer one is not kept
 )
 
 // taskLog collects a task's lines and stores them in chunks.
@@ -43,16 +44,17 @@ func (l *taskLog) line(step, text string) {
 	if l.full {
 		return
 	}
+	text = strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), maxLine)], "\x00", ""), "\uFFFD")
 	l.buf = fmt.Appendf(l.buf, "%s %-10s %s\n", time.Now().UTC().Format("15:04:05.000"), step, text)
 	if l.start+int64(len(l.buf)) > maxLog {
 		l.full = true
 		l.buf = fmt.Appendf(l.buf, "the log is full: later lines are not kept\n")
 	}
 	if l.flusher == nil {
-		l.flusher = time.AfterFunc(flushAfter, l.flush)
+		l.flusher = time.AfterFunc(flushAfter, l.tick)
 	}
 	if len(l.buf) >= db.MaxChunk {
-		l.store()
+		_ = l.store() // tried again with the next line and at the end
 	}
 }
 
@@ -64,15 +66,23 @@ func (l *taskLog) size() int64 {
 }
 
 // flush stores what is buffered.
-func (l *taskLog) flush() {
+func (l *taskLog) flush() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.store()
+	return l.store()
+}
+
+// tick is flush for the timer. What cannot be stored waits for the next line or the end of the task, which
+// insists.
+func (l *taskLog) tick() {
+	if err := l.flush(); err != nil {
+		l.engine.log.Error("cannot store a task's log", "task", l.taskID, "err", err)
+	}
 }
 
 // store writes the buffer; l.mu is held. What cannot be written stays buffered for the next try, up to the
 // log's own bound.
-func (l *taskLog) store() {
+func (l *taskLog) store() error {
 	if l.flusher != nil {
 		l.flusher.Stop()
 		l.flusher = nil
@@ -81,54 +91,11 @@ func (l *taskLog) store() {
 		n := min(len(l.buf), db.MaxChunk)
 		chunk := &db.LogChunk{TaskID: l.taskID, Start: l.start, Body: bytes.Clone(l.buf[:n])}
 		if err := l.engine.db.AppendLog(context.WithoutCancel(l.engine.ctx), chunk); err != nil {
-			l.engine.log.Error("cannot store a task's log", "task", l.taskID, "err", err)
-			return
+			return err
 		}
 		l.start += int64(n)
 		l.buf = l.buf[n:]
 	}
 	l.engine.bus.Publish(fmt.Sprintf("log.%d", l.taskID), LogGrew{Size: l.start})
-}
-
-// lineWriter cuts output into lines and strips what would garble a log: carriage returns and NUL bytes.
-type lineWriter struct {
-	log  *taskLog
-	step string
-	rest []byte
-}
-
-func (w *lineWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		i := bytes.IndexByte(w.rest, '\n')
-		if i < 0 && len(w.rest) < maxLine {
-			return len(p), nil
-		}
-		if i < 0 || i > maxLine {
-			w.emit(w.rest[:maxLine])
-			w.rest = w.rest[maxLine:]
-			continue
-		}
-		w.emit(w.rest[:i])
-		w.rest = w.rest[i+1:]
-	}
-}
-
-func (w *lineWriter) emit(line []byte) {
-	// A progress bar redraws its line with carriage returns; the last drawing is what counts.
-	line = bytes.TrimRight(line, "\r")
-	if i := bytes.LastIndexByte(line, '\r'); i >= 0 {
-		line = line[i+1:]
-	}
-	line = bytes.ReplaceAll(line, []byte{0}, nil)
-	w.log.line(w.step, string(bytes.ToValidUTF8(line, []byte("\uFFFD"))))
-}
-
-// Close writes a last line that has no end.
-func (w *lineWriter) Close() error {
-	if len(w.rest) > 0 {
-		w.emit(w.rest)
-		w.rest = nil
-	}
 	return nil
 }

@@ -16,29 +16,53 @@ const endDeadline = 15 * time.Second
 
 // runTask runs one task from where it stands to its end.
 func (e *Engine) runTask(ctx context.Context, l *live, id int64, secrets Secrets) {
-	row, err := e.db.Task(context.WithoutCancel(ctx), id)
-	if err != nil {
-		e.log.Error("cannot read a task that is to run", "task", id, "err", err)
-		return
-	}
-	log, err := openLog(e, id)
-	if err != nil {
-		e.log.Error("cannot open a task's log", "task", id, "err", err)
+	var t *Task
+	begun := e.insist("begin a task", id, func() (err error) {
+		t, err = e.beginTask(ctx, l, id, secrets)
+		return err
+	})
+	if !begun {
 		return
 	}
 	kind := e.kinds[l.op.Kind]
-	t := &Task{engine: e, live: l, row: row, op: l.op, log: log, secret: secrets}
+	err := t.steps(ctx, kind)
+	if kind.End != nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endDeadline)
+		kind.End(end, t)
+		cancel()
+	}
+	e.finish(t, err)
+}
+
+func (e *Engine) beginTask(ctx context.Context, l *live, id int64, secrets Secrets) (*Task, error) {
+	row, err := e.db.Task(context.WithoutCancel(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	log, err := openLog(e, id)
+	if err != nil {
+		return nil, err
+	}
 	now := db.Now()
 	err = e.move(ctx, l, row, db.Running, func() { row.StartedAt, row.FinishedAt = &now, nil })
-	if err == nil {
-		err = t.steps(ctx, kind)
+	return &Task{engine: e, live: l, row: row, op: l.op, log: log, secret: secrets}, err
+}
+
+// insist does what the database must take, again and again until it does. It reports false when the server
+// stops first; the next one finds the task as it was.
+func (e *Engine) insist(what string, taskID int64, do func() error) bool {
+	for {
+		err := do()
+		if err == nil {
+			return true
+		}
+		e.log.Error("cannot "+what+"; trying again", "task", taskID, "err", err)
+		select {
+		case <-time.After(retryEvery):
+		case <-e.ctx.Done():
+			return false
+		}
 	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endDeadline)
-	defer cancel()
-	if kind.End != nil {
-		kind.End(end, t)
-	}
-	e.finish(ctx, t, err)
 }
 
 // steps runs the steps that are left.
@@ -126,13 +150,13 @@ func timeout(s Step, err error) error {
 }
 
 // finish stores how a run ended.
-func (e *Engine) finish(ctx context.Context, t *Task, err error) {
+func (e *Engine) finish(t *Task, err error) {
 	now := db.Now()
 	state := db.Done
 	var problem db.Problem
 	switch {
 	case errors.Is(err, errStopping):
-		t.log.flush()
+		_ = t.log.flush() // the next server goes on; a line that is lost is only a line
 		return
 	case errors.Is(err, errCanceled):
 		state = db.Canceled
@@ -143,11 +167,12 @@ func (e *Engine) finish(ctx context.Context, t *Task, err error) {
 	case err != nil:
 		state, problem = db.Failed, e.explain(t, err)
 	}
-	t.log.flush()
-	err = e.move(ctx, t.live, t.row, state, func() { t.row.Problem, t.row.FinishedAt, t.row.LogSize = problem, &now, t.log.size() })
-	if err != nil {
-		e.log.Error("cannot store how a task ended", "task", t.row.ID, "state", state, "err", err)
-	}
+	e.insist("store how a task ended", t.row.ID, func() error {
+		if err := t.log.flush(); err != nil {
+			return err
+		}
+		return e.move(e.ctx, t.live, t.row, state, func() { t.row.Problem, t.row.FinishedAt, t.row.LogSize = problem, &now, t.log.size() })
+	})
 }
 
 // explain turns an error into what a person is shown, and logs it.

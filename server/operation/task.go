@@ -3,7 +3,7 @@ package operation
 import (
 	"encoding/json"
 	"fmt"
-	"io"
+	"strings"
 
 	"hostler/db"
 )
@@ -64,17 +64,16 @@ func (t *Task) Remember(v any) error {
 // SetHost ties the task to a registered host.
 func (t *Task) SetHost(id int64) { t.row.HostID = &id }
 
-// SetNote sets what the finished task has to show, for example "Debian 12, amd64".
-func (t *Task) SetNote(s string) { t.row.Note = s }
+// SetNote sets what the finished task has to show, for example "Debian 12, amd64"; at most 255 bytes are kept.
+func (t *Task) SetNote(s string) {
+	const most = 255 // the column's
+	t.row.Note = strings.ToValidUTF8(s[:min(len(s), most)], "")
+}
 
 // Logf writes one line to the task's log.
 func (t *Task) Logf(format string, args ...any) {
 	t.log.line(t.step, fmt.Sprintf(format, args...))
 }
-
-// Output returns a writer for what a remote command prints; whole lines go to the log as they arrive. Close
-// flushes a last line without an end.
-func (t *Task) Output() io.WriteCloser { return &lineWriter{log: t.log, step: t.step} }
 
 func decode(b []byte, v any, what string) error {
 	if len(b) == 0 {

@@ -26,7 +26,6 @@ import (
 	"hostler/server/fleet"
 	"hostler/server/job"
 	"hostler/server/operation"
-	"hostler/server/schedule"
 	"hostler/server/trust"
 	setupscripts "hostler/setup-scripts"
 	"hostler/web"
@@ -212,23 +211,6 @@ func (a *App) openWeb(context.Context) (err error) {
 		return err
 	}
 	a.atStop("pages", func(context.Context) error { a.web.Close(); return nil })
-	return nil
-}
-
-func (a *App) openSchedule(ctx context.Context) error {
-	s := schedule.New(a.db, a.log, db.Now)
-	a.atStop("the schedule", func(context.Context) error { s.Stop(); return nil })
-	tidy := func(ctx context.Context) error {
-		now := db.Now()
-		_, sessions := a.db.DeleteExpiredSessions(ctx, now)
-		_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now)
-		_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
-		return errors.Join(sessions, tokens, logs)
-	}
-	if err := s.Add("@every 10m", "tidy", tidy); err != nil {
-		return err
-	}
-	s.Start()
 	return nil
 }
 

@@ -40,6 +40,7 @@ type Options struct {
 	MinLost     time.Duration
 	Epel        bool // install epel-release on hosts of the RHEL family
 	LogKeep     time.Duration
+	EventKeep   time.Duration
 	SetupScript string // replaces the built-in setup-agent.sh
 
 	LogLevel  string
@@ -68,6 +69,7 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.MinLost, "min-lost", 15*time.Second, "least `time` without a heartbeat before a host counts as lost")
 	fs.BoolVar(&o.Epel, "epel", false, "install epel-release on hosts of the RHEL family")
 	fs.DurationVar(&o.LogKeep, "log-keep", 90*24*time.Hour, "`time` that the logs of ended operations are kept")
+	fs.DurationVar(&o.EventKeep, "event-keep", 90*24*time.Hour, "`time` that events are kept")
 	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&o.LogFormat, "log-format", "text", "text or json")
@@ -145,6 +147,9 @@ func (o *Options) Validate() error {
 	}
 	if o.LogKeep <= 0 {
 		bad("cannot use log-keep %s: want more than 0s", o.LogKeep)
+	}
+	if o.EventKeep <= 0 {
+		bad("cannot use event-keep %s: want more than 0s", o.EventKeep)
 	}
 	if !namePattern.MatchString(o.Advertise) && !isIP(o.Advertise) {
 		bad("cannot use advertise %q: want a name or an address, without scheme and port", o.Advertise)

@@ -4,6 +4,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -26,19 +27,23 @@ type Scheduler struct {
 	now    func() time.Time
 	holder string
 	cron   *cron.Cron
+	ctx    context.Context // of what cron runs; ends with Stop
+	cancel context.CancelFunc
 }
 
 // New returns a scheduler with nothing to do.
 func New(d *db.DB, log *slog.Logger, now func() time.Time) *Scheduler {
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Scheduler{
-		db: d, log: log, now: now, holder: uuid.NewString(),
+		db: d, log: log, now: now, holder: uuid.NewString(), ctx: ctx, cancel: cancel,
 		cron: cron.New(cron.WithLocation(time.UTC), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger))),
 	}
 }
 
-// Add runs do whenever spec ("@every 10m", "15 3 * * *") says so, if this server holds the lease.
+// Add runs do whenever spec ("@every 10m", "15 3 * * *") says so, if this server holds the lease. do's context ends
+// with Stop, or with the lease: another server may begin then.
 func (s *Scheduler) Add(spec, name string, do func(ctx context.Context) error) error {
-	_, err := s.cron.AddFunc(spec, func() { s.Do(context.Background(), name, do) })
+	_, err := s.cron.AddFunc(spec, func() { s.Do(s.ctx, name, do) })
 	if err != nil {
 		return fmt.Errorf("cannot schedule %s at %q: %w", name, spec, err)
 	}
@@ -56,7 +61,10 @@ func (s *Scheduler) Do(ctx context.Context, name string, do func(ctx context.Con
 	if !owned {
 		return false
 	}
-	if err := do(ctx); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, leaseLifetime)
+	defer cancel()
+	// What Stop interrupted goes on when its time comes again.
+	if err := do(ctx); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		s.log.Error("a scheduled task failed", "task", name, "err", err)
 	}
 	return true
@@ -65,5 +73,13 @@ func (s *Scheduler) Do(ctx context.Context, name string, do func(ctx context.Con
 // Start begins to run what was added.
 func (s *Scheduler) Start() { s.cron.Start() }
 
-// Stop waits for what runs.
-func (s *Scheduler) Stop() { <-s.cron.Stop().Done() }
+// Stop interrupts what runs and waits for it, until ctx ends.
+func (s *Scheduler) Stop(ctx context.Context) error {
+	s.cancel()
+	select {
+	case <-s.cron.Stop().Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -95,10 +95,14 @@ func TestAddAndStop(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	running, ended := make(chan struct{}, 10), make(chan struct{}, 10)
-	if err := s.Add("@every 1s", "tidy", func(context.Context) error {
+	if err := s.Add("@every 1s", "tidy", func(ctx context.Context) error {
+		if _, limited := ctx.Deadline(); !limited {
+			t.Error("a task may run without end")
+		}
 		running <- struct{}{}
+		<-ctx.Done()
 		ended <- struct{}{}
-		return nil
+		return ctx.Err()
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +112,26 @@ func TestAddAndStop(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the task did not run")
 	}
-	s.Stop()
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if len(ended) == 0 {
 		t.Error("Stop did not wait for what ran")
+	}
+}
+
+func TestStopGivesUp(t *testing.T) {
+	s := schedule.New(dbtest.Open(t), slog.New(slog.DiscardHandler), db.Now)
+	running, end := make(chan struct{}, 10), make(chan struct{})
+	defer close(end)
+	if err := s.Add("@every 1s", "deaf", func(context.Context) error { running <- struct{}{}; <-end; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	<-running
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Stop(impatient); !errors.Is(err, context.Canceled) {
+		t.Errorf("Stop waited for a task that hears nothing: %v", err)
 	}
 }

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hostler/db"
+	"hostler/server/schedule"
+)
+
+const (
+	// tidyBatch bounds how many rows one statement removes: whoever else writes must not wait long.
+	tidyBatch = 1000
+	// certificatesKeep is how long certificates stay on record after their end.
+	certificatesKeep = 30 * 24 * time.Hour
+)
+
+func (a *App) openSchedule(context.Context) error {
+	s := schedule.New(a.db, a.log, db.Now)
+	a.atStop("the schedule", s.Stop)
+	if err := s.Add("@every 10m", "tidy", a.tidy); err != nil {
+		return err
+	}
+	s.Start()
+	return nil
+}
+
+// tidy removes what is too old to be of use. What it cannot finish before ctx ends it does the next time.
+func (a *App) tidy(ctx context.Context) error {
+	now := db.Now()
+	_, sessions := a.db.DeleteExpiredSessions(ctx, now)
+	_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now)
+	_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
+	events := inBatches(ctx, a.db.DeleteEventsBefore, now.Add(-a.opts.EventKeep))
+	certificates := inBatches(ctx, a.db.DeleteCertificatesBefore, now.Add(-certificatesKeep))
+	return errors.Join(sessions, tokens, logs, events, certificates)
+}
+
+// inBatches removes what is from before a time, until nothing is left.
+func inBatches(ctx context.Context, remove func(ctx context.Context, before time.Time, limit int) (int64, error), before time.Time) error {
+	for {
+		n, err := remove(ctx, before, tidyBatch)
+		if err != nil || n < tidyBatch {
+			return err
+		}
+	}
+}

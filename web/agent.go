@@ -6,8 +6,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	setupscripts "hostler/setup-scripts"
-
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/event"
@@ -27,7 +25,7 @@ func (w *Web) caCertificate(c *gin.Context) error {
 
 // setupScript is GET /setup-agent.sh. It is the same for every host and holds no secret.
 func (w *Web) setupScript(c *gin.Context) error {
-	c.Data(http.StatusOK, "text/x-shellscript; charset=utf-8", setupscripts.Script())
+	c.Data(http.StatusOK, "text/x-shellscript; charset=utf-8", w.Options.Script)
 	return nil
 }
 

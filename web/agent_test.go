@@ -55,7 +55,7 @@ func TestHandshakePort(t *testing.T) {
 	if sum := sha256.Sum256(block.Bytes); hex.EncodeToString(sum[:]) != s.web.CA.Pin() {
 		t.Error("the CA that is served does not have the pin that hosts are told")
 	}
-	if r := send(t, c, get, s.handshake.URL+wire.PathScript, nil, nil); !strings.HasPrefix(r.body, "#!/bin/sh") {
+	if r := send(t, c, get, s.handshake.URL+wire.PathScript, nil, nil); r.body != testScript {
 		t.Errorf("the script begins with %.40q", r.body)
 	}
 	if r := send(t, c, get, s.handshake.URL+wire.PathRepo+"key.asc", nil, nil); r.status != http.StatusServiceUnavailable {

@@ -40,6 +40,7 @@ import (
 const (
 	testUser     = "admin"
 	testPassword = "correct horse battery"
+	testScript   = "#!/bin/sh\necho a script of one's own\n"
 	waitMost     = 10 * time.Second
 )
 
@@ -120,7 +121,10 @@ func (s *server) start(log *slog.Logger) {
 		CA:       must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now)),
 		Accounts: account.New(s.db, events, log, db.Now), Bus: s.bus, Events: events,
 		Repo: openRepository(t, filepath.Join(s.dir, "repo"), log), Log: log,
-		Options: Options{Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second, Now: db.Now},
+		Options: Options{
+			Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second,
+			Script: []byte(testScript), Now: db.Now,
+		},
 	}))
 	s.web = w
 	own := must[*trust.ServerCertificate](t)(w.CA.ServerCertificate([]string{"127.0.0.1"}))

@@ -58,6 +58,7 @@ type Options struct {
 	HandshakePort int              // where hosts reach Handshake
 	SecuredPort   int              // where hosts reach Secured
 	Step          time.Duration    // between heartbeats unless a host has its own; only shown
+	Script        []byte           // setup-agent.sh, served to hosts
 	Now           func() time.Time // the clock; db.Now
 }
 

@@ -48,6 +48,7 @@ type App struct {
 	engine    *operation.Engine
 	bootstrap *bootstrap.Bootstrap
 	web       *web.Web
+	script    []byte // setup-agent.sh: what bootstrapping runs and port 8440 serves
 
 	public, handshake, secured net.Listener
 
@@ -98,7 +99,7 @@ func (a *App) atStop(name string, do func(ctx context.Context) error) {
 // open opens the parts, each from those before it.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openData, a.openDatabase, a.openBus, a.openListeners, a.openTrust, a.openFleet, a.openOperations, a.openWeb, a.openSchedule,
+		a.openData, a.openDatabase, a.openBus, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -162,10 +163,6 @@ func (a *App) openFleet(ctx context.Context) (err error) {
 }
 
 func (a *App) openOperations(ctx context.Context) error {
-	script, err := a.script()
-	if err != nil {
-		return err
-	}
 	agent, err := agentVersion(a.version)
 	if err != nil {
 		return err
@@ -174,7 +171,7 @@ func (a *App) openOperations(ctx context.Context) error {
 	a.engine = operation.New(a.db, a.bus, a.events, a.log)
 	a.bootstrap = bootstrap.New(bootstrap.Options{
 		DB: a.db, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
-		AgentVersion: agent, Script: script, CA: a.ca.PEM(), CAPin: a.ca.Pin(),
+		AgentVersion: agent, Script: a.script, CA: a.ca.PEM(), CAPin: a.ca.Pin(),
 		RepositoryKey: a.repo.PublicKeyArmored, MintToken: a.ca.MintToken, Await: a.fleet.Await,
 		EPEL: a.opts.Epel, Log: a.log,
 		Published: func(ctx context.Context) error {
@@ -204,7 +201,7 @@ func (a *App) openWeb(context.Context) (err error) {
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
-			Step: a.opts.Step, Now: db.Now,
+			Step: a.opts.Step, Script: a.script, Now: db.Now,
 		},
 	})
 	if err != nil {
@@ -222,16 +219,16 @@ func (a *App) background(name string, do func(ctx context.Context)) {
 	a.atStop(name, func(context.Context) error { cancel(); <-done; return nil })
 }
 
-// script is what runs on hosts.
-func (a *App) script() ([]byte, error) {
+// readScript finds what runs on hosts.
+func (a *App) readScript(context.Context) (err error) {
 	if a.opts.SetupScript == "" {
-		return setupscripts.Script(), nil
+		a.script = setupscripts.Script()
+		return nil
 	}
-	b, err := os.ReadFile(a.opts.SetupScript)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read setup-script: %w", err)
+	if a.script, err = os.ReadFile(a.opts.SetupScript); err != nil {
+		return fmt.Errorf("cannot read setup-script: %w", err)
 	}
-	return b, nil
+	return nil
 }
 
 // agentVersion is what package managers call the agents built in, or "" when there are none.

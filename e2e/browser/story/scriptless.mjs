@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as lab from "../fixture/lab.mjs";
-import { logIn, numberIn } from "../fixture/people.mjs";
+import { logIn, numberIn, row } from "../fixture/people.mjs";
 import { api } from "../fixture/server.mjs";
 import { story } from "../fixture/story.mjs";
 import { until } from "../fixture/until.mjs";
@@ -36,7 +36,7 @@ story("without scripts the pages show everything and the forms work", async () =
   const [operation] = (await api("/operations")).items;
   await until("the run's end", async () => (await api(`/operations/${operation.id}`)).state === "done", 30_000);
   await page.reload();
-  await page.getByText("First heartbeat").first().waitFor();
+  await row(page, lab.hosts[0] ?? "").getByText("Done", { exact: true }).waitFor();
   await page.goto(`/operations/${operation.id}`);
   await visitor.look();
   await page.getByRole("link", { name: "Log" }).first().click();

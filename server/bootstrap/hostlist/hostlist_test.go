@@ -3,6 +3,7 @@ package hostlist
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ func TestExpandNames(t *testing.T) {
 		{"zero alone", "host[0-2]", []string{"host0@1", "host1@1", "host2@1"}},
 		{"padding grows", "h[9-11] k[098-100]", []string{"h9@1", "h10@1", "h11@1", "k098@1", "k099@1", "k100@1"}},
 		{"leftmost outermost", "r[1-2]n[1-2]", []string{"r1n1@1", "r1n2@1", "r2n1@1", "r2n2@1"}},
+		{"as many brackets as there may be", strings.Repeat("[1]", 7) + "x[1-2].", []string{"1111111x1@1", "1111111x2@1"}},
 		{"list", "[a,b,c].test,d", []string{"a.test@1", "b.test@1", "c.test@1", "d@1"}},
 		{"list with ranges", "n[1-2,7,x]", []string{"n1@1", "n2@1", "n7@1", "nx@1"}},
 		{"list with hyphens", "[web-1,db-1].test", []string{"web-1.test@1", "db-1.test@1"}},
@@ -37,6 +39,7 @@ func TestExpandNames(t *testing.T) {
 		{"IPv6 pattern", "2001:db8::[1-2]", []string{"2001:db8::1@1", "2001:db8::2@1"}},
 		{"IPv6 alone in brackets", "[::1]", []string{"::1@1"}},
 		{"longest name", long, []string{long + "@1"}},
+		{"longest name of a pattern", "[a]" + long[1:] + ".", []string{long + "@1"}},
 		{"digits first", "3com.example 1-2.example", []string{"3com.example@1", "1-2.example@1"}},
 	}
 	for _, tt := range tests {
@@ -74,6 +77,10 @@ func TestExpandProblems(t *testing.T) {
 		{"host[1-[2-3]]", 1, CodeBracketNested, "inside"},
 		{"host[]", 1, CodeBracketEmpty, "missing"},
 		{"host[a,,b]", 1, CodeBracketEmpty, "missing"},
+		{strings.Repeat("[1]", 9), 1, CodeBracketMany, "8 brackets"},
+		{strings.Repeat("[1]", 20000), 1, CodeBracketMany, "8 brackets"},
+		{strings.Repeat("a.", 127) + "[1-2]", 1, CodeNameLength, "255"},
+		{"[1-2]" + strings.Repeat("a", 100000), 1, CodeNameLength, "100001"},
 		{"host[1-]", 1, CodeRangeInvalid, "[1-]"},
 		{"host[-3]", 1, CodeRangeInvalid, "[-3]"},
 		{"host[1-2-3]", 1, CodeRangeInvalid, "[1-2-3]"},
@@ -171,8 +178,23 @@ func TestExpandLimits(t *testing.T) {
 	}
 }
 
+// TestHostilePatterns bounds the memory that a text may take, which must not grow faster than the text.
+func TestHostilePatterns(t *testing.T) {
+	const size, most = 60_000, 4 << 20 // bytes
+	for _, piece := range []string{"[1]", "[", "]", "[1-2]", "a[1]", "[a,b]x", ",", "[1] ", "[1,", "[1-"} {
+		text := strings.Repeat(piece, size/len(piece))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		Expand(text)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > most {
+			t.Errorf("%q again and again takes %d bytes", piece, n)
+		}
+	}
+}
+
 func FuzzExpand(f *testing.F) {
-	for _, s := range []string{"a", "node[1-4].lab.test", "host[", "[::1]", "a,b c\r\nd#e", "[a,b]-[01-10]", "\x00", "::ffff:1.2.3.4%x", "a[0-99999]"} {
+	for _, s := range []string{"a", "node[1-4].lab.test", "host[", "[::1]", "a,b c\r\nd#e", "[a,b]-[01-10]", "\x00", "::ffff:1.2.3.4%x", "a[0-99999]", "[1][1][1][1][1][1][1][1][1]"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

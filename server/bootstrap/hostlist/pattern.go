@@ -19,9 +19,13 @@ type alternative struct {
 	width    int // digits to pad to; 0 for a literal word
 }
 
-// maxDigits keeps the numbers of ranges inside int64.
-const maxDigits = 18
+const (
+	maxDigits   = 18 // keeps the numbers of ranges inside int64
+	maxBrackets = 8  // of one name; racks, rows and the like need three or four
+)
 
+// parsePattern refuses what no name can come of before anything is expanded: the work and the memory that a
+// pattern takes grow with its brackets and its fixed text.
 func parsePattern(token string) (pattern, *Problem) {
 	var p pattern
 	rest := token
@@ -29,10 +33,13 @@ func parsePattern(token string) (pattern, *Problem) {
 		i := strings.IndexAny(rest, "[]")
 		if i < 0 {
 			p.literals = append(p.literals, rest)
-			return p, nil
+			return p, p.checkLength(token)
 		}
 		if rest[i] == ']' {
 			return p, problem(CodeBracketClose, token)
+		}
+		if len(p.alternatives) == maxBrackets {
+			return p, problem(CodeBracketMany, token, "limit", strconv.Itoa(maxBrackets))
 		}
 		p.literals = append(p.literals, rest[:i])
 		rest = rest[i+1:]
@@ -50,6 +57,21 @@ func parsePattern(token string) (pattern, *Problem) {
 		p.alternatives = append(p.alternatives, alternatives)
 		rest = rest[end+1:]
 	}
+}
+
+// checkLength refuses a pattern of which even a name with one character per bracket is too long.
+func (p pattern) checkLength(token string) *Problem {
+	shortest := len(p.alternatives)
+	for _, literal := range p.literals {
+		shortest += len(literal)
+	}
+	if strings.HasSuffix(token, ".") {
+		shortest-- // the dot at the end is no part of the name
+	}
+	if shortest > maxName {
+		return problem(CodeNameLength, token, "length", strconv.Itoa(shortest), "limit", strconv.Itoa(maxName))
+	}
+	return nil
 }
 
 // parseBracket reads what is between brackets: "1-4", "a,b,c", "1-3,7,web".

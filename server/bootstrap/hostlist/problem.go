@@ -10,6 +10,7 @@ const (
 	CodeBracketClose  = "bracket_close"
 	CodeBracketNested = "bracket_nested"
 	CodeBracketEmpty  = "bracket_empty"
+	CodeBracketMany   = "bracket_many"
 	CodeRangeLetters  = "range_letters"
 	CodeRangeReversed = "range_reversed"
 	CodeRangeInvalid  = "range_invalid"
@@ -35,6 +36,7 @@ var messages = map[string]string{
 	CodeBracketClose:  "{text}: there is a ] without a [ before it.",
 	CodeBracketNested: "{text}: a bracket inside a bracket is not understood.",
 	CodeBracketEmpty:  "{text}: something is missing inside the brackets; write for example [1-4] or [a,b,c].",
+	CodeBracketMany:   "{text}: a name can have {limit} brackets at most.",
 	CodeRangeLetters:  "{text}: [{range}] is not a range of numbers; list letters one by one, for example [a,b,c].",
 	CodeRangeReversed: "{text}: the range [{range}] runs backwards; write [{mended}].",
 	CodeRangeInvalid:  "{text}: [{range}] is not a range of numbers; write for example [1-4] or [01-10].",

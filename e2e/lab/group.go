@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +29,7 @@ func (l *Lab) makeGroups(ctx context.Context) error {
 		return err
 	}
 	for _, parent := range parents {
-		l.Groups = append(l.Groups, filepath.Join(parent, "hostler-lab-"+l.Name))
+		l.Groups = append(l.Groups, filepath.Join(parent, l.unique()))
 	}
 	// Saved before they are made, so that they can be swept.
 	if err := l.save(); err != nil {
@@ -54,13 +55,19 @@ func (l *Lab) makeGroups(ctx context.Context) error {
 	return nil
 }
 
+// unique names the lab on this machine: labs of one name may run from two caches at once.
+func (l *Lab) unique() string {
+	sum := sha256.Sum256([]byte(l.Dir))
+	return fmt.Sprintf("hostler-lab-%s-%x", l.Name, sum[:4])
+}
+
 // adoptScope asks systemd, where it runs the machine, for a scope unit around the holder in which the lab may
 // manage groups itself.
 func (l *Lab) adoptScope(ctx context.Context) (bool, error) {
 	if !exists("/run/systemd/system") {
 		return false, nil
 	}
-	unit := "hostler-lab-" + l.Name + ".scope"
+	unit := l.unique() + ".scope"
 	out, err := exec.CommandContext(ctx, "busctl", "call", "--quiet",
 		"org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
 		"StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "fail",

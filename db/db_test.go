@@ -131,11 +131,17 @@ func TestFlushHosts(t *testing.T) {
 	h := &db.Host{AgentSN: "sn", Name: "node1", State: db.HostInit}
 	must(t, d.UpsertHost(t.Context(), h))
 	seen := db.Now()
-	must(t, d.FlushHosts(t.Context(), []db.HostSeen{{ID: h.ID, State: db.HostHealthy, LastSeenAt: seen, StartedAt: &seen, Version: "1", Address: "::1"}}))
+	must(t, d.FlushHosts(t.Context(), []db.HostSeen{{ID: h.ID, State: db.HostHealthy, LastSeenAt: &seen, StartedAt: &seen, Version: "1", Address: "::1"}}))
 	got, err := d.HostByID(t.Context(), h.ID)
 	must(t, err)
 	if got.State != db.HostHealthy || got.LastSeenAt == nil || !got.LastSeenAt.Equal(seen) || got.AgentVersion != "1" {
 		t.Errorf("got %+v", got)
+	}
+	must(t, d.FlushHosts(t.Context(), []db.HostSeen{{ID: h.ID, State: db.HostLost}}))
+	got, err = d.HostByID(t.Context(), h.ID)
+	must(t, err)
+	if got.State != db.HostLost || got.LastSeenAt != nil {
+		t.Errorf("a host that was never seen: %+v", got)
 	}
 }
 

@@ -146,17 +146,17 @@ func (d *DB) Hosts(ctx context.Context, q HostQuery) (hosts []Host, next *HostKe
 	return hosts, next, nil
 }
 
-// HostSeen is what a heartbeat changes in a host's row.
+// HostSeen is what a heartbeat, or its absence, changes in a host's row.
 type HostSeen struct {
 	ID         int64
 	State      HostState
-	LastSeenAt time.Time
+	LastSeenAt *time.Time // nil for a host that never sent one
 	StartedAt  *time.Time
 	Version    string
 	Address    string
 }
 
-// FlushHosts writes many heartbeats in one transaction. Rows must be sorted by id: two servers that lock in
+// FlushHosts writes what is new of many hosts in one transaction. Rows must be sorted by id: two servers that lock in
 // the same order cannot deadlock.
 func (d *DB) FlushHosts(ctx context.Context, rows []HostSeen) error {
 	return d.Tx(ctx, func(tx *DB) error {
@@ -164,16 +164,11 @@ func (d *DB) FlushHosts(ctx context.Context, rows []HostSeen) error {
 			err := tx.write(ctx).Exec("UPDATE hosts SET state = ?, last_seen_at = ?, started_at = ?, agent_version = ?, address = ? WHERE id = ?",
 				r.State, r.LastSeenAt, r.StartedAt, r.Version, r.Address, r.ID).Error
 			if err != nil {
-				return translate("flush heartbeats", err)
+				return translate("store heartbeats", err)
 			}
 		}
 		return nil
 	})
-}
-
-// SetHostState changes a host's state.
-func (d *DB) SetHostState(ctx context.Context, id int64, s HostState) error {
-	return translate("set host state", d.write(ctx).Model(&Host{ID: id}).Update("state", s).Error)
 }
 
 // SetHostStep sets a host's heartbeat interval in seconds.

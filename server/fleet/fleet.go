@@ -20,6 +20,9 @@ type Options struct {
 	MissedSteps int              // heartbeats that may be missing before a host is lost
 	MinLost     time.Duration    // and the least time without one
 	Now         func() time.Time // the clock; db.Now
+	// Elapsed is the time since any fixed moment. Liveness goes by it alone: clocks are set, and a step forward must
+	// not make a whole fleet lost. nil takes the machine's monotonic clock.
+	Elapsed func() time.Duration
 }
 
 // Intervals of the fleet's own work.
@@ -34,7 +37,6 @@ type Host struct {
 	db.Host
 	Children []db.ChildAgent
 	Beats    []time.Time // the latest heartbeats, oldest first
-	LostAt   time.Time   // when it will count, or began to count, as lost
 }
 
 // Change is published as "host.<id>" whenever something of a host changed, a heartbeat included.
@@ -48,25 +50,28 @@ type Change struct {
 
 // Fleet is the table of hosts.
 type Fleet struct {
-	db      *db.DB
-	bus     *event.Bus
-	events  *event.Log
-	log     *slog.Logger
-	opts    Options
-	started time.Time
+	db     *db.DB
+	bus    *event.Bus
+	events *event.Log
+	log    *slog.Logger
+	opts   Options
 
 	mu      sync.RWMutex
 	byID    map[int64]*entry
 	bySN    map[string]*entry
-	dirty   map[int64]bool
+	dirty   map[int64]bool // hosts whose state or last heartbeat is not stored
+	late    map[int64]bool // hosts whose registration is not stored, see registerEvery
 	waiters map[*waiter]struct{}
-	refused map[string]time.Time // certificate serial -> when a refusal was recorded last
-	beats   int64                // heartbeats since the start
+	refused map[string]time.Duration // certificate serial -> when a refusal was recorded last
+	beats   int64                    // heartbeats since the start
 }
 
+// entry is a host with instants of Options.Elapsed.
 type entry struct {
 	Host
 	children map[string]db.ChildAgent
+	seen     time.Duration // when it reported last, or the server started
+	stored   time.Duration // when its registration was stored last
 }
 
 type waiter struct {
@@ -76,14 +81,18 @@ type waiter struct {
 
 // New returns an empty fleet; call Load before anything else.
 func New(d *db.DB, bus *event.Bus, events *event.Log, log *slog.Logger, opts Options) *Fleet {
+	if opts.Elapsed == nil {
+		start := time.Now()
+		opts.Elapsed = func() time.Duration { return time.Since(start) }
+	}
 	return &Fleet{
-		db: d, bus: bus, events: events, log: log, opts: opts, started: opts.Now(),
-		byID: map[int64]*entry{}, bySN: map[string]*entry{}, dirty: map[int64]bool{},
-		waiters: map[*waiter]struct{}{}, refused: map[string]time.Time{},
+		db: d, bus: bus, events: events, log: log, opts: opts,
+		byID: map[int64]*entry{}, bySN: map[string]*entry{}, dirty: map[int64]bool{}, late: map[int64]bool{},
+		waiters: map[*waiter]struct{}{}, refused: map[string]time.Duration{},
 	}
 }
 
-// Load fills the table from the database.
+// Load fills the table from the database. Hosts count as seen now: they could not report while the server was down.
 func (f *Fleet) Load(ctx context.Context) error {
 	hosts, err := f.db.AllHosts(ctx)
 	if err != nil {
@@ -95,8 +104,9 @@ func (f *Fleet) Load(ctx context.Context) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	now := f.opts.Elapsed()
 	for _, h := range hosts {
-		f.put(&entry{Host: Host{Host: h}, children: map[string]db.ChildAgent{}})
+		f.put(&entry{Host: Host{Host: h}, children: map[string]db.ChildAgent{}, seen: now, stored: now - registerEvery})
 	}
 	for _, c := range children {
 		if e, ok := f.byID[c.HostID]; ok {
@@ -171,12 +181,14 @@ func (f *Fleet) Heartbeats() int64 {
 }
 
 // Await returns the first host that want accepts, one known already or the next that changes so, or ctx's
-// error. want is called with the fleet locked: it must be quick and must not call back.
+// error. want is called with the fleet locked: it must be quick and must not call back, and it is told neither child
+// agents nor heartbeats, because it is asked of every host.
 func (f *Fleet) Await(ctx context.Context, want func(Host) bool) (Host, error) {
 	w := &waiter{want: want, got: make(chan Host, 1)}
 	f.mu.Lock()
 	for _, e := range f.byID {
-		if h := f.snapshot(e); want(h) {
+		if want(Host{Host: e.Host.Host}) {
+			h := f.snapshot(e)
 			f.mu.Unlock()
 			return h, nil
 		}
@@ -198,13 +210,10 @@ func (f *Fleet) Await(ctx context.Context, want func(Host) bool) (Host, error) {
 
 // changed tells waiters and the bus about a host; f.mu is held.
 func (f *Fleet) changed(e *entry) {
-	if len(f.waiters) > 0 {
-		h := f.snapshot(e)
-		for w := range f.waiters {
-			if w.want(h) {
-				delete(f.waiters, w)
-				w.got <- h
-			}
+	for w := range f.waiters {
+		if w.want(Host{Host: e.Host.Host}) {
+			delete(f.waiters, w)
+			w.got <- f.snapshot(e)
 		}
 	}
 	f.bus.Publish(topic(e.ID), Change{ID: e.ID, Name: e.Name, State: e.State, LastSeenAt: e.LastSeenAt, DraftID: e.DraftID})
@@ -214,7 +223,6 @@ func (f *Fleet) changed(e *entry) {
 func (f *Fleet) snapshot(e *entry) Host {
 	h := e.Host
 	h.Beats = slices.Clone(e.Beats)
-	h.LostAt = f.lostAt(e)
 	h.Children = make([]db.ChildAgent, 0, len(e.children))
 	for _, c := range e.children {
 		h.Children = append(h.Children, c)
@@ -234,14 +242,7 @@ func (f *Fleet) stepOf(h *db.Host) time.Duration {
 // StepOf is the interval between heartbeats that a host is to keep.
 func (f *Fleet) StepOf(h Host) time.Duration { return f.stepOf(&h.Host) }
 
-// lostAt is when a host counts as lost. A server that has just started waits as long as for a host that it
-// saw at that moment: hosts could not report while it was down.
-func (f *Fleet) lostAt(e *entry) time.Time {
-	seen := f.started
-	for _, t := range []*time.Time{e.LastSeenAt, e.RegisteredAt} {
-		if t != nil && t.After(seen) {
-			seen = *t
-		}
-	}
-	return seen.Add(max(f.opts.MinLost, time.Duration(f.opts.MissedSteps)*f.stepOf(&e.Host.Host)))
+// silence is how long a host may be silent before it counts as lost.
+func (f *Fleet) silence(h *db.Host) time.Duration {
+	return max(f.opts.MinLost, time.Duration(f.opts.MissedSteps)*f.stepOf(h))
 }

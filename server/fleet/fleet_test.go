@@ -70,6 +70,47 @@ func TestRegisteringAgainKeepsTheHost(t *testing.T) {
 	}
 }
 
+func TestRegisteringInALoop(t *testing.T) {
+	r := newRig(t)
+	announce := func(cert *db.Certificate, memory uint64) {
+		t.Helper()
+		_, err := r.fleet.Register(t.Context(), cert, wire.RegisterRequest{Hostname: "node1", Facts: &wire.Facts{Memory: memory}}, "")
+		r.must(err)
+	}
+	cert := certificate("node1")
+	announce(cert, 1)
+	h := r.host("node1")
+	want := func(registrations int, memory uint64) {
+		t.Helper()
+		if got := r.events(h.ID); len(got) != registrations {
+			t.Errorf("events %v, want %d", got, registrations)
+		}
+		if got := r.row(h.ID).Facts.Memory; got != memory {
+			t.Errorf("stored the facts of registration %d, want those of %d", got, memory)
+		}
+	}
+	r.clock.Advance(time.Minute - time.Millisecond)
+	for n := range uint64(5) {
+		announce(cert, n+2)
+	}
+	want(1, 1)
+	if got := r.host("node1").Facts.Memory; got != 6 {
+		t.Errorf("the table has the facts of registration %d", got)
+	}
+	r.fleet.StoreLate(t.Context())
+	want(1, 6)
+	r.clock.Advance(time.Minute)
+	announce(cert, 7)
+	want(2, 7)
+	task := int64(3)
+	cert.TaskID = &task
+	announce(cert, 8)
+	want(3, 8)
+	if got := r.row(h.ID).TaskID; got == nil || *got != task {
+		t.Errorf("bootstrapped again, it is stored as of task %v", got)
+	}
+}
+
 func TestHeartbeat(t *testing.T) {
 	r := newRig(t)
 	if _, _, err := r.fleet.Heartbeat(t.Context(), certificate("node1"), wire.StatusRequest{Hostname: "node1"}, ""); code(err) != "not_registered" {

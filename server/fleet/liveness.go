@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 	"hostler/server/event"
 )
 
-// Run notices lost hosts and writes heartbeats until ctx ends; what is unwritten then is written before it
+// Run notices lost hosts and writes what is new until ctx ends; what is unwritten then is written before it
 // returns.
 func (f *Fleet) Run(ctx context.Context) {
 	sweep, flush := time.NewTicker(sweepEvery), time.NewTicker(flushEvery)
@@ -22,75 +23,57 @@ func (f *Fleet) Run(ctx context.Context) {
 			f.sweep(ctx)
 		case <-flush.C:
 			f.flush(ctx)
+			f.storeLate(ctx, f.opts.Elapsed()-registerEvery)
 		case <-ctx.Done():
 			f.flush(context.WithoutCancel(ctx))
+			f.storeLate(context.WithoutCancel(ctx), math.MaxInt64)
 			return
 		}
 	}
 }
 
-// sweep marks hosts as lost whose time is over.
+// sweep marks hosts as lost that have been silent too long. A network that fails takes thousands at once: their
+// states go into one batch and their events into one transaction.
 func (f *Fleet) sweep(ctx context.Context) {
-	type loss struct {
-		id   int64
-		name string
-		was  db.HostState
-		seen *time.Time
-	}
-	var losses []loss
-	now := f.opts.Now()
+	var losses []db.Event
+	now := f.opts.Elapsed()
 	f.mu.Lock()
 	for id, e := range f.byID {
-		if e.State == db.HostLost || e.State == db.HostWaiting || now.Before(f.lostAt(e)) {
+		if e.State == db.HostLost || e.State == db.HostWaiting || now-e.seen < f.silence(&e.Host.Host) {
 			continue
 		}
-		losses = append(losses, loss{id, e.Name, e.State, e.LastSeenAt})
+		losses = append(losses, moveEvent(event.HostLost, db.SeverityError, &e.Host.Host))
 		e.State = db.HostLost
-		f.dirty[id] = true // the batch stores it if stateChanged cannot
+		f.dirty[id] = true
 		f.changed(e)
 	}
 	f.mu.Unlock()
-	for _, l := range losses {
-		f.stateChanged(ctx, l.id, l.name, l.was, db.HostLost, l.seen)
+	if len(losses) > 0 {
+		f.flush(ctx)
+		f.events.RecordAll(ctx, losses)
 	}
 }
 
-// stateChanged stores a new state and records it.
-func (f *Fleet) stateChanged(ctx context.Context, id int64, name string, was, state db.HostState, seen *time.Time) {
-	if err := f.db.SetHostState(ctx, id, state); err != nil {
-		f.log.Error("cannot store a host's state", "host", name, "state", state, "err", err)
+// moveEvent is the loss or the return of a host; other changes of state are no events.
+func moveEvent(kind string, severity db.Severity, h *db.Host) db.Event {
+	e := db.Event{Kind: kind, Severity: severity, HostID: new(h.ID), Params: map[string]string{"host": h.Name}}
+	if h.LastSeenAt != nil {
+		e.Params["seen"] = h.LastSeenAt.Format(time.RFC3339)
 	}
-	f.recordMove(ctx, id, name, was, state, seen)
+	return e
 }
 
-// recordMove records the losses and returns of hosts; other changes of state are no events.
-func (f *Fleet) recordMove(ctx context.Context, id int64, name string, was, state db.HostState, seen *time.Time) {
-	e := db.Event{HostID: &id, Params: map[string]string{"host": name}}
-	if seen != nil {
-		e.Params["seen"] = seen.Format(time.RFC3339)
-	}
-	switch {
-	case state == db.HostLost:
-		e.Kind, e.Severity = event.HostLost, db.SeverityError
-	case was == db.HostLost:
-		e.Kind = event.HostBack
-	default:
-		return
-	}
-	f.events.Record(ctx, e)
-}
-
-// flush writes the heartbeats since the last flush in one batch, sorted by id. Those that cannot be written
-// are written with the next batch.
+// flush writes states and heartbeats that are new since the last flush in one batch, sorted by id. Those that cannot
+// be written are written with the next batch.
 func (f *Fleet) flush(ctx context.Context) {
 	f.mu.Lock()
 	ids := slices.Sorted(maps.Keys(f.dirty))
 	clear(f.dirty)
 	rows := make([]db.HostSeen, 0, len(ids))
 	for _, id := range ids {
-		if e, ok := f.byID[id]; ok && e.LastSeenAt != nil {
+		if e, ok := f.byID[id]; ok {
 			rows = append(rows, db.HostSeen{
-				ID: id, State: e.State, LastSeenAt: *e.LastSeenAt, StartedAt: e.StartedAt, Version: e.AgentVersion, Address: e.Address,
+				ID: id, State: e.State, LastSeenAt: e.LastSeenAt, StartedAt: e.StartedAt, Version: e.AgentVersion, Address: e.Address,
 			})
 		}
 	}
@@ -105,5 +88,29 @@ func (f *Fleet) flush(ctx context.Context) {
 			f.dirty[r.ID] = true
 		}
 		f.mu.Unlock()
+	}
+}
+
+// storeLate writes the registrations that came too soon after the one before, if that was stored before an instant.
+func (f *Fleet) storeLate(ctx context.Context, before time.Duration) {
+	f.mu.Lock()
+	var hosts []db.Host
+	for id := range f.late {
+		if e := f.byID[id]; e.stored <= before {
+			hosts = append(hosts, e.Host.Host)
+			e.stored = f.opts.Elapsed()
+			delete(f.late, id)
+		}
+	}
+	f.mu.Unlock()
+	for _, h := range hosts {
+		id := h.ID
+		h.ID = 0 // found by its serial number
+		if err := f.db.UpsertHost(ctx, &h); err != nil {
+			f.log.Error("cannot store a registration; it is kept for the next try", "host", h.Name, "err", err)
+			f.mu.Lock()
+			f.late[id] = true
+			f.mu.Unlock()
+		}
 	}
 }

@@ -2,12 +2,14 @@ package fleet_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/db/dbtest"
 	"hostler/server/event"
 )
 
@@ -37,9 +39,6 @@ func TestLostAndBack(t *testing.T) {
 	h := r.register("node1")
 	r.beat("node1")
 	seen := r.clock.Now()
-	if at := r.host("node1").LostAt; !at.Equal(seen.Add(30 * time.Second)) {
-		t.Errorf("it will be lost at %s, was seen at %s", at, seen)
-	}
 	changes := r.changes()
 	r.clock.Advance(30*time.Second - time.Millisecond)
 	r.fleet.Sweep(t.Context())
@@ -64,6 +63,58 @@ func TestLostAndBack(t *testing.T) {
 	r.must(err)
 	if len(es) != 1 || es[0].Params["host"] != "node1" || es[0].Params["seen"] != seen.Format(time.RFC3339) {
 		t.Errorf("the loss was recorded as %+v", es)
+	}
+}
+
+func TestClocksThatAreSetLoseNobody(t *testing.T) {
+	r := newRig(t)
+	h := r.register("node1")
+	r.beat("node1")
+	for _, step := range []time.Duration{30 * time.Second, 24 * time.Hour, -48 * time.Hour} {
+		r.clock.Set(r.clock.Now().Add(step))
+		r.fleet.Sweep(t.Context())
+		r.wantState("node1", db.HostHealthy)
+	}
+	r.clock.Advance(30 * time.Second)
+	r.fleet.Sweep(t.Context())
+	r.wantState("node1", db.HostLost)
+	r.beat("node1")
+	r.wantState("node1", db.HostHealthy)
+	if row := r.row(h.ID); !row.LastSeenAt.Equal(r.clock.Now()) {
+		t.Errorf("it was seen at %s by a clock that tells %s", row.LastSeenAt, r.clock.Now())
+	}
+}
+
+func TestAMassLossIsStoredAtOnce(t *testing.T) {
+	r := newRig(t)
+	const hosts = 300
+	for i := range hosts {
+		r.register(fmt.Sprint("node", i))
+	}
+	recorded := func() int {
+		es, err := r.db.Events(t.Context(), db.EventQuery{Severity: db.SeverityError, Limit: 500})
+		r.must(err)
+		return len(es)
+	}
+	allow := dbtest.Refuse(t, r.url, "INSERT", "events", fmt.Sprintf("NEW.host_id = %d", r.host("node299").ID))
+	r.clock.Advance(time.Minute)
+	r.fleet.Sweep(t.Context())
+	if n := recorded(); n != 0 {
+		t.Errorf("the losses of one sweep are not one transaction: %d were stored", n)
+	}
+	allow()
+	lost, _, err := r.db.Hosts(t.Context(), db.HostQuery{State: db.HostLost, Limit: 1000})
+	r.must(err)
+	if len(lost) != hosts {
+		t.Errorf("%d hosts of %d are stored as lost", len(lost), hosts)
+	}
+	for i := range hosts {
+		r.beat(fmt.Sprint("node", i))
+	}
+	r.clock.Advance(time.Minute)
+	r.fleet.Sweep(t.Context())
+	if n := recorded(); n != hosts {
+		t.Errorf("%d losses were recorded", n)
 	}
 }
 
@@ -159,7 +210,7 @@ func TestHeartbeatsAreWrittenInBatches(t *testing.T) {
 		t.Errorf("the failed batch was not kept: %+v", row)
 	}
 	r.clock.Advance(time.Second)
-	r.must(r.db.SetHostState(t.Context(), h.ID, db.HostWaiting))
+	r.must(r.db.FlushHosts(t.Context(), []db.HostSeen{{ID: h.ID, State: db.HostWaiting}}))
 	r.fleet.Flush(t.Context())
 	if row := r.row(h.ID); row.State != db.HostWaiting {
 		t.Error("a host without news was written again")

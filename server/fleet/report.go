@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	refusalEvery = time.Minute     // one event at most per certificate and this time
-	startJitter  = 5 * time.Second // uptimes are whole seconds and travel a while
-	maxChildren  = 1000
+	refusalEvery  = time.Minute     // one event at most per certificate and this time
+	registerEvery = time.Minute     // likewise of registrations per host, and one write to the database
+	startJitter   = 5 * time.Second // uptimes are whole seconds and travel a while
+	maxChildren   = 1000
+	maxRefused    = 10_000 // certificates whose refusals are remembered
 )
 
 // Register records the host behind an enrolled agent. cert is who the agent proved to be; a body that names
@@ -26,43 +28,74 @@ func (f *Fleet) Register(ctx context.Context, cert *db.Certificate, r wire.Regis
 	if err := f.checkIdentity(ctx, cert, r.Hostname, r.AgentSN); err != nil {
 		return wire.RegisterReply{}, err
 	}
+	h, store := f.announced(cert, r, address)
+	if store {
+		if err := f.db.UpsertHost(ctx, &h); err != nil {
+			return wire.RegisterReply{}, err
+		}
+	}
+	var news []db.Event
+	if f.admit(&h, store) {
+		news = append(news, moveEvent(event.HostBack, db.SeverityInfo, &h))
+	}
+	if store {
+		news = append(news, db.Event{Kind: event.HostRegistered, HostID: &h.ID, Params: map[string]string{"host": h.Name, "address": address}})
+	}
+	f.events.RecordAll(ctx, news)
+	return wire.RegisterReply{AgentSN: h.AgentSN, Tags: h.Tags, Step: seconds(f.stepOf(&h))}, nil
+}
+
+// announced is the host that a registration makes or changes, and whether that is to be stored now. An agent that
+// registers again and again is stored and recorded once in registerEvery, unless it was admitted anew.
+func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address string) (h db.Host, store bool) {
 	now := f.opts.Now()
-	h := db.Host{
+	h = db.Host{
 		AgentSN: cert.AgentSN, Name: cert.Hostname, Cluster: cert.Cluster, Address: address, State: db.HostInit,
 		AgentVersion: clip(r.Version), TaskID: cert.TaskID, DraftID: cert.DraftID, RegisteredAt: &now, CreatedAt: now, UpdatedAt: now,
 	}
 	f.mu.RLock()
 	known, again := f.bySN[cert.AgentSN]
+	store = true
 	if again {
 		h.Step, h.Tags, h.Facts, h.FQDN, h.OSName, h.Arch = known.Step, known.Tags, known.Facts, known.FQDN, known.OSName, known.Arch
 		h.CreatedAt = known.CreatedAt
+		store = f.opts.Elapsed()-known.stored >= registerEvery || known.Cluster != h.Cluster ||
+			!equal(known.TaskID, h.TaskID) || !equal(known.DraftID, h.DraftID)
+		if !store {
+			h.ID = known.ID
+		}
 	}
 	f.mu.RUnlock()
 	if r.Facts != nil {
 		h.Facts, h.FQDN, h.OSName, h.Arch = r.Facts, clip(r.Facts.FQDN), clip(r.Facts.OS.Name), clip(r.Facts.Arch)
 	}
-	if err := f.db.UpsertHost(ctx, &h); err != nil {
-		return wire.RegisterReply{}, err
-	}
-	back := false
+	return h, store
+}
+
+// admit puts a host that registered into the table and reports whether it was lost before.
+func (f *Fleet) admit(h *db.Host, stored bool) (back bool) {
 	f.mu.Lock()
-	e, ok := f.bySN[cert.AgentSN]
+	defer f.mu.Unlock()
+	e, ok := f.bySN[h.AgentSN]
 	if ok {
 		back = e.State == db.HostLost
 		h.LastSeenAt, h.StartedAt = e.LastSeenAt, e.StartedAt
-		e.Host.Host = h
+		e.Host.Host = *h
 	} else {
-		e = &entry{Host: Host{Host: h}, children: map[string]db.ChildAgent{}}
+		e = &entry{Host: Host{Host: *h}, children: map[string]db.ChildAgent{}}
 		f.put(e)
 	}
-	f.changed(e)
-	f.mu.Unlock()
-	if back {
-		f.recordMove(ctx, h.ID, h.Name, db.HostLost, h.State, h.LastSeenAt)
+	e.seen = f.opts.Elapsed()
+	if stored {
+		e.stored = e.seen
+	} else {
+		f.late[e.ID], f.dirty[e.ID] = true, true
 	}
-	f.events.Record(ctx, db.Event{Kind: event.HostRegistered, HostID: &h.ID, Params: map[string]string{"host": h.Name, "address": address}})
-	return wire.RegisterReply{AgentSN: h.AgentSN, Tags: h.Tags, Step: seconds(f.stepOf(&h))}, nil
+	f.changed(e)
+	return back
 }
+
+func equal(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // Heartbeat records a status report and returns the host it came from and the answer, without jobs. Refusals
 // are *wire.Error; code "not_registered" asks the agent to register first.
@@ -79,9 +112,9 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 		f.mu.Unlock()
 		return 0, wire.StatusReply{}, &wire.Error{Code: "not_registered", Message: "the server does not know this host yet", Hint: "register first"}
 	}
-	was, lostSince := e.State, e.LastSeenAt
+	before := e.Host.Host
 	children := f.beat(e, r, address)
-	id, name, state, wanted := e.ID, e.Name, e.State, seconds(f.stepOf(&e.Host.Host))
+	id, name, wanted := e.ID, e.Name, seconds(f.stepOf(&e.Host.Host))
 	f.changed(e)
 	f.mu.Unlock()
 
@@ -90,8 +123,8 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 			f.log.Error("cannot store child agents", "host", name, "err", err)
 		}
 	}
-	if was != state {
-		f.stateChanged(ctx, id, name, was, state, lostSince)
+	if before.State == db.HostLost {
+		f.events.Record(ctx, moveEvent(event.HostBack, db.SeverityInfo, &before))
 	}
 	reply := wire.StatusReply{}
 	if r.Step != wanted {
@@ -104,6 +137,7 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 func (f *Fleet) beat(e *entry, r wire.StatusRequest, address string) []db.ChildAgent {
 	now := f.opts.Now()
 	f.beats++
+	e.seen = f.opts.Elapsed()
 	e.LastSeenAt, e.Address, e.AgentVersion = &now, address, clip(r.Version)
 	started := now.Add(-time.Duration(r.Uptime) * time.Second)
 	if e.StartedAt == nil || started.Sub(*e.StartedAt).Abs() > startJitter {
@@ -151,9 +185,13 @@ func (f *Fleet) checkIdentity(ctx context.Context, cert *db.Certificate, hostnam
 			wrong, claimed = true, e.Name
 		}
 	}
-	now := f.opts.Now()
-	record := wrong && now.Sub(f.refused[cert.Serial]) >= refusalEvery
+	now := f.opts.Elapsed()
+	last, refused := f.refused[cert.Serial]
+	record := wrong && (!refused || now-last >= refusalEvery)
 	if record {
+		if len(f.refused) >= maxRefused {
+			clear(f.refused)
+		}
 		f.refused[cert.Serial] = now
 	}
 	f.mu.Unlock()

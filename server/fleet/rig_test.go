@@ -20,6 +20,7 @@ import (
 type rig struct {
 	*testing.T
 	db    *db.DB
+	url   string // of db
 	bus   *event.Bus
 	clock *testclock.Clock
 	fleet *fleet.Fleet
@@ -34,7 +35,9 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	r := &rig{T: t, db: dbtest.Open(t), bus: bus, clock: testclock.New(db.Now())}
+	url := dbtest.URL(t)
+	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, bus: bus, clock: testclock.New(db.Now())}
+	r.must(r.db.Migrate(t.Context()))
 	r.start()
 	return r
 }
@@ -44,7 +47,7 @@ func (r *rig) start() {
 	r.Helper()
 	log := slog.New(slog.DiscardHandler)
 	r.fleet = fleet.New(r.db, r.bus, event.NewLog(r.db, r.bus, log), log, fleet.Options{
-		Step: step, MissedSteps: 3, MinLost: 15 * time.Second, Now: r.clock.Now,
+		Step: step, MissedSteps: 3, MinLost: 15 * time.Second, Now: r.clock.Now, Elapsed: r.clock.Elapsed,
 	})
 	r.must(r.fleet.Load(r.Context()))
 }
@@ -89,13 +92,14 @@ func (r *rig) host(name string) fleet.Host {
 	return hosts[0]
 }
 
-// wantState checks a host's state in the table and in the database.
+// wantState checks a host's state in the table and, once that was written, in the database.
 func (r *rig) wantState(name string, want db.HostState) {
 	r.Helper()
 	h := r.host(name)
 	if h.State != want {
 		r.Errorf("%s is %s, want %s", name, h.State, want)
 	}
+	r.fleet.Flush(r.Context())
 	if row := r.row(h.ID); row.State != want {
 		r.Errorf("%s is %s in the database, want %s", name, row.State, want)
 	}

@@ -27,7 +27,9 @@ func (d *DB) TrustSSHHostKey(ctx context.Context, k *SSHHostKey) error {
 	return translate("keep host key", d.write(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(k).Error)
 }
 
-// ForgetSSHHostKeys removes what is known of a target, so that its next key is trusted.
-func (d *DB) ForgetSSHHostKeys(ctx context.Context, target string) error {
-	return translate("forget host keys", d.write(ctx).Where("target = ?", target).Delete(&SSHHostKey{}).Error)
+// ForgetSSHHostKeys removes those of a target's keys that have the fingerprints, so that its next key is trusted. It
+// says how many it removed.
+func (d *DB) ForgetSSHHostKeys(ctx context.Context, target string, fingerprints []string) (int64, error) {
+	tx := d.write(ctx).Where("target = ? AND fingerprint IN ?", target, fingerprints).Delete(&SSHHostKey{})
+	return tx.RowsAffected, translate("forget host keys", tx.Error)
 }

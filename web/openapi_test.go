@@ -62,7 +62,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 	for name, v := range map[string]any{
 		"ErrorReply": wire.ErrorReply{}, "Error": wire.Error{}, "ExpandRequest": expandRequest{}, "ExpandReply": expandReply{}, "ExpandError": expandError{},
 		"BootstrapRequest": bootstrapRequest{}, "SSH": sshRequest{}, "StartedReply": startedReply{}, "StepRequest": stepRequest{},
-		"ControlRequest": controlRequest{}, "ControlReply": controlReply{}, "Host": hostReply{}, "HostDetail": hostDetailReply{}, "HostsReply": hostsReply{},
+		"ControlRequest": controlRequest{}, "ControlReply": controlReply{}, "ForgetHostKeyRequest": forgetHostKeyRequest{}, "Host": hostReply{}, "HostDetail": hostDetailReply{}, "HostsReply": hostsReply{},
 		"ChildAgent": childReply{}, "Job": jobReply{}, "Event": db.Event{}, "EventsReply": eventsReply{}, "Facts": wire.Facts{}, "Disk": wire.Disk{},
 		"Interface": wire.Interface{}, "Operation": operationReply{}, "OperationDetail": operationDetailReply{}, "OperationsReply": operationsReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},

@@ -66,6 +66,7 @@ var routes = []route{
 	{public, post, "/operations/:id/cancel", user, (*Web).cancelForm},
 	{public, post, "/operations/:id/skip", user, (*Web).skipForm},
 	{public, post, "/operations/:id/unlock", user, (*Web).unlockForm},
+	{public, post, "/operations/:id/tasks/:task/forget-host-key", user, (*Web).forgetHostKeyForm},
 	{public, get, "/events", user, (*Web).eventsPage},
 
 	{public, get, "/wizards", user, (*Web).wizardsPage},
@@ -105,6 +106,7 @@ var routes = []route{
 	{public, post, api + "/operations/:id/unlock", program, (*Web).unlockOperation},
 	{public, get, api + "/operations/:id/tasks/:task", program, (*Web).getTask},
 	{public, get, api + "/operations/:id/tasks/:task/log", program, (*Web).getTaskLog},
+	{public, post, api + "/operations/:id/tasks/:task/forget-host-key", program, (*Web).forgetHostKey},
 	{public, get, api + "/events", program, (*Web).listEvents},
 
 	{handshake, get, wire.PathPing, everyone, (*Web).ping},

@@ -45,7 +45,7 @@ const (
 )
 
 // server is everything behind the edge as it really is, but for the work of a bootstrap: hosts named "bad…" fail
-// in their first attempt, hosts named "slow…" wait until release is closed.
+// in their first attempt, those named "anew…" fail because they have another host key, and hosts named "slow…" wait until release is closed.
 type server struct {
 	t       testing.TB
 	dir     string
@@ -191,6 +191,10 @@ func (s *server) kind() operation.Kind {
 			switch {
 			case strings.HasPrefix(t.Name(), "bad") && t.Attempt() == 1:
 				return &operation.Failure{Code: "disk_full", Cause: "The disk is full.", Hint: "Make room."}
+			case strings.HasPrefix(t.Name(), "anew") && t.Attempt() == 1:
+				return &operation.Failure{Code: "host_key_changed", Cause: "Another key.", Hint: "Look.", Args: map[string]string{
+					"host": t.Name(), "target": t.Name() + ":22", "known": "SHA256:old", "now": "SHA256:new",
+				}}
 			case strings.HasPrefix(t.Name(), "slow"):
 				select {
 				case <-s.release:

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"hostler/db"
+	"hostler/server/operation"
 )
 
 func TestDialTrustsOnFirstUse(t *testing.T) {
@@ -34,8 +37,22 @@ func TestDialTrustsOnFirstUse(t *testing.T) {
 		t.Errorf("the cause must name both keys: %s", f.Cause)
 	}
 
-	must(t, b.DB.ForgetSSHHostKeys(t.Context(), s.target().key()))
+	task := &db.Task{State: db.Running, Problem: db.Problem{Code: f.Code, Args: f.Args}}
+	if _, _, err := ForgetHostKey(t.Context(), b.DB, task); !errors.Is(err, operation.ErrNothingToDo) {
+		t.Errorf("forgetting for a task that runs gives %v", err)
+	}
+	task.State = db.Failed
+	changed, forgotten, err := ForgetHostKey(t.Context(), b.DB, task)
+	must(t, err)
+	if !forgotten || changed.Target != s.target().key() || changed.Known != known[0].Fingerprint || changed.Now != f.Args["now"] {
+		t.Errorf("forgotten: %v, %+v", forgotten, changed)
+	}
 	connectTo(t, b, s, c)
+	_, forgotten, err = ForgetHostKey(t.Context(), b.DB, task)
+	must(t, err)
+	if forgotten {
+		t.Error("a key that nobody was asked about was forgotten")
+	}
 }
 
 // A host that got another kind of key beside the known one has not changed.

@@ -101,7 +101,7 @@ var texts = map[string]text{
 	},
 	codeHostKeyChanged: {
 		"{host} shows another host key than before: {now} instead of {known}.",
-		"If the host was installed anew, forget its old key and retry. If not, something else may answer under its name.",
+		"If the host was installed anew, trust its new key and retry. If not, something else may answer under its name.",
 	},
 	codeKeyRefused: {
 		"{host} refuses the SSH key {fingerprint} for the user {user}.",

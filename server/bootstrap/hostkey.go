@@ -11,7 +11,10 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"hostler/db"
+	"hostler/server/operation"
 )
+
+const fingerprintSeparator = ", "
 
 // hostKeys holds what is known of one target's keys against what it shows.
 type hostKeys struct {
@@ -71,8 +74,8 @@ func (k *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 		}
 		fingerprints = append(fingerprints, h.Fingerprint)
 	}
-	k.failure = fail(codeHostKeyChanged, nil, "host", k.target.address,
-		"known", strings.Join(fingerprints, ", "), "now", ssh.FingerprintSHA256(key))
+	k.failure = fail(codeHostKeyChanged, nil, "host", k.target.address, "target", k.target.key(),
+		"known", strings.Join(fingerprints, fingerprintSeparator), "now", ssh.FingerprintSHA256(key))
 	return errors.New("the host key has changed")
 }
 
@@ -91,4 +94,24 @@ func (k *hostKeys) keep(ctx context.Context, d *db.DB, logf func(string, ...any)
 	// A second attempt in the same run must hold the host to this key.
 	k.known = append(k.known, row)
 	return d.TrustSSHHostKey(context.WithoutCancel(ctx), &row)
+}
+
+// ChangedKey is what a person decides on when a host shows another key than before.
+type ChangedKey struct {
+	Target string // "name:port"
+	Known  string // fingerprints of the keys that are trusted
+	Now    string // fingerprint of the key that the host shows
+}
+
+// ForgetHostKey stops trusting the old keys of a task's host, so that the task's next run trusts the key that it
+// finds. Only those that the task's failure names are forgotten. It gives operation.ErrNothingToDo unless the
+// task has failed because the host's key had changed; forgotten is false when somebody else was faster.
+func ForgetHostKey(ctx context.Context, d *db.DB, t *db.Task) (k ChangedKey, forgotten bool, err error) {
+	if t.State != db.Failed || t.Problem.Code != codeHostKeyChanged {
+		return k, false, operation.ErrNothingToDo
+	}
+	args := t.Problem.Args
+	k = ChangedKey{Target: args["target"], Known: args["known"], Now: args["now"]}
+	n, err := d.ForgetSSHHostKeys(ctx, k.Target, strings.Split(k.Known, fingerprintSeparator))
+	return k, n > 0, err
 }

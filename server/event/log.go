@@ -14,6 +14,7 @@ const (
 	HostLost            = "host.lost"
 	HostBack            = "host.back"
 	HostIdentityRefused = "host.identity_refused"
+	HostKeyForgotten    = "host.key_forgotten"
 	EnrolRefused        = "enrol.refused"
 	OperationStarted    = "operation.started"
 	OperationFinished   = "operation.finished"

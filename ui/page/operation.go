@@ -94,6 +94,9 @@ type CredentialsView struct {
 	Fields map[string]string
 }
 
+// codeHostKeyChanged is the failure that a person may answer by trusting the host's new key.
+const codeHostKeyChanged = "host_key_changed"
+
 // Step is one step of a task's latest run.
 type Step struct {
 	Name      string

@@ -215,9 +215,9 @@ func ArrivalValues(arrived, uses int) map[string]string {
 
 // EventKinds are the events that the catalogues have a text for.
 var EventKinds = []string{
-	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "enrol.refused",
-	"operation.started", "operation.finished", "operation.canceled", "operation.retried", "user.created", "user.login",
-	"user.login_failed", "token.created", "job.finished", "server.started",
+	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.key_forgotten",
+	"enrol.refused", "operation.started", "operation.finished", "operation.canceled", "operation.retried",
+	"user.created", "user.login", "user.login_failed", "token.created", "job.finished", "server.started",
 }
 
 // EventText says what happened, in the context's language.

@@ -15,8 +15,8 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/bearer"
 	"hostler/server/account"
-	"hostler/server/trust"
 )
 
 // setUp makes an administrator and a browser with a session. Passwords are hashed in the tests that are about them.
@@ -32,9 +32,9 @@ func (s *server) setUp() *browser {
 func (s *server) session() *browser {
 	s.t.Helper()
 	u := must[*db.User](s.t)(s.db.UserByName(s.t.Context(), testUser))
-	secret, now := trust.NewSecret(), db.Now()
+	secret, now := bearer.New(), db.Now()
 	err := s.db.CreateSession(s.t.Context(), &db.Session{
-		Hash: trust.Hash(secret), UserID: u.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour),
+		Hash: bearer.Hash(secret), UserID: u.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour),
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/bearer"
 	"hostler/server/bootstrap/hostlist"
 	"hostler/server/trust"
 	"hostler/ui/page"
@@ -128,7 +129,7 @@ func (w *Web) usesLeft(ctx context.Context, draftID int64) (int, error) {
 	if !ok {
 		return 0, nil
 	}
-	row, err := w.DB.EnrolToken(ctx, trust.Hash(token.secret))
+	row, err := w.DB.EnrolToken(ctx, bearer.Hash(token.secret))
 	if errors.Is(err, db.ErrNotFound) {
 		return 0, nil
 	}

@@ -11,7 +11,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
-	"hostler/server/trust"
+	"hostler/internal/bearer"
 )
 
 const scripts = "application/json"
@@ -195,7 +195,7 @@ func TestManualRegistration(t *testing.T) {
 	if r := enrol(renewed.secret); r.status != 200 {
 		t.Fatalf("the token is not good: %s", r.body)
 	}
-	row := must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), trust.Hash(renewed.secret)))
+	row := must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), bearer.Hash(renewed.secret)))
 	if row.UsesLeft != manualUses-1 || *row.DraftID != draft.ID || row.Cluster != "dc1" {
 		t.Errorf("the token is %+v", row)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"hostler/db"
+	"hostler/internal/bearer"
 	"hostler/server/event"
-	"hostler/server/trust"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -141,7 +141,7 @@ func (a *Accounts) SetUpToken(ctx context.Context) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.setUp == "" {
-		a.setUp = trust.NewSecret()
+		a.setUp = bearer.New()
 	}
 	return a.setUp, nil
 }
@@ -161,7 +161,7 @@ func (a *Accounts) CheckSetUp(ctx context.Context, token string) error {
 	if want == "" {
 		return ErrSetUpDone
 	}
-	if trust.Hash(token) != trust.Hash(want) {
+	if bearer.Hash(token) != bearer.Hash(want) {
 		return ErrWrongSetUpToken
 	}
 	return nil

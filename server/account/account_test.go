@@ -11,10 +11,10 @@ import (
 
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/bearer"
 	"hostler/internal/testclock"
 	"hostler/server/account"
 	"hostler/server/event"
-	"hostler/server/trust"
 )
 
 const password = "correct horse"
@@ -119,7 +119,7 @@ func TestSetUpOnce(t *testing.T) {
 	if open, err := r.accounts.SetUpOpen(ctx); err != nil || !open {
 		t.Errorf("the set-up is closed: %v", err)
 	}
-	for _, wrong := range []string{"", "x", token + "x", token[1:], trust.NewSecret()} {
+	for _, wrong := range []string{"", "x", token + "x", token[1:], bearer.New()} {
 		if _, err := r.accounts.SetUp(ctx, wrong, "alice", password); !errors.Is(err, account.ErrWrongSetUpToken) {
 			t.Errorf("%q: %v", wrong, err)
 		}

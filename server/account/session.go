@@ -9,8 +9,8 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"hostler/db"
+	"hostler/internal/bearer"
 	"hostler/server/event"
-	"hostler/server/trust"
 )
 
 // Identity is who acts.
@@ -38,10 +38,10 @@ func (a *Accounts) Login(ctx context.Context, name, password, address string) (s
 	if err != nil {
 		return "", err
 	}
-	secret = trust.NewSecret()
+	secret = bearer.New()
 	now := a.now()
 	err = a.db.CreateSession(ctx, &db.Session{
-		Hash: trust.Hash(secret), UserID: u.ID, Address: address, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(sessionLifetime),
+		Hash: bearer.Hash(secret), UserID: u.ID, Address: address, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(sessionLifetime),
 	})
 	if err != nil {
 		return "", err
@@ -112,7 +112,7 @@ func (a *Accounts) failed(name string) {
 // BySession finds who a session's secret belongs to and keeps the session alive; ErrNotLoggedIn otherwise.
 func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, error) {
 	now := a.now()
-	s, err := a.db.SessionByHash(ctx, trust.Hash(secret), now)
+	s, err := a.db.SessionByHash(ctx, bearer.Hash(secret), now)
 	if errors.Is(err, db.ErrNotFound) {
 		return Identity{}, ErrNotLoggedIn
 	}
@@ -129,7 +129,7 @@ func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, erro
 
 // Logout ends a session.
 func (a *Accounts) Logout(ctx context.Context, secret string) error {
-	return a.db.DeleteSession(ctx, trust.Hash(secret))
+	return a.db.DeleteSession(ctx, bearer.Hash(secret))
 }
 
 // CreateToken makes an API token; it is returned once. db.ErrDuplicate when the name is taken.
@@ -137,8 +137,8 @@ func (a *Accounts) CreateToken(ctx context.Context, name string) (string, error)
 	if !namePattern.MatchString(name) {
 		return "", &FieldError{"name", "name_invalid", "a token's name has 1 to 64 letters, digits and . _ @ -, and begins with a letter or digit"}
 	}
-	secret := trust.NewSecret()
-	if err := a.db.CreateAPIToken(ctx, &db.APIToken{Name: name, Hash: trust.Hash(secret), CreatedAt: a.now()}); err != nil {
+	secret := bearer.New()
+	if err := a.db.CreateAPIToken(ctx, &db.APIToken{Name: name, Hash: bearer.Hash(secret), CreatedAt: a.now()}); err != nil {
 		return "", err
 	}
 	a.events.Record(ctx, db.Event{Kind: event.TokenCreated, Params: map[string]string{"token": name}})
@@ -147,7 +147,7 @@ func (a *Accounts) CreateToken(ctx context.Context, name string) (string, error)
 
 // ByToken finds which program a bearer token belongs to; ErrNotLoggedIn otherwise.
 func (a *Accounts) ByToken(ctx context.Context, secret string) (Identity, error) {
-	t, err := a.db.APITokenByHash(ctx, trust.Hash(secret))
+	t, err := a.db.APITokenByHash(ctx, bearer.Hash(secret))
 	if errors.Is(err, db.ErrNotFound) {
 		return Identity{}, ErrNotLoggedIn
 	}

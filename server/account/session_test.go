@@ -12,9 +12,9 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"hostler/db"
+	"hostler/internal/bearer"
 	"hostler/server/account"
 	"hostler/server/event"
-	"hostler/server/trust"
 )
 
 func TestLogin(t *testing.T) {
@@ -44,7 +44,7 @@ func TestLogin(t *testing.T) {
 	if id.Name != "alice" || id.UserID != u.ID || id.Token || id.Session != secret {
 		t.Errorf("got %+v", id)
 	}
-	kept, err := r.db.SessionByHash(t.Context(), trust.Hash(secret), r.clock.Now())
+	kept, err := r.db.SessionByHash(t.Context(), bearer.Hash(secret), r.clock.Now())
 	r.must(err)
 	if strings.Contains(fmt.Sprintf("%+v", kept), secret) || kept.Address != "10.0.0.1" {
 		t.Errorf("kept %+v", kept)
@@ -158,7 +158,7 @@ func TestSessionsEndAndAreRenewed(t *testing.T) {
 	}
 	end := func() time.Time {
 		t.Helper()
-		s, err := r.db.SessionByHash(t.Context(), trust.Hash(secret), r.clock.Now())
+		s, err := r.db.SessionByHash(t.Context(), bearer.Hash(secret), r.clock.Now())
 		r.must(err)
 		return s.ExpiresAt
 	}
@@ -213,7 +213,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("got %+v", id)
 		}
 	}
-	kept, err := r.db.APITokenByHash(t.Context(), trust.Hash(secret))
+	kept, err := r.db.APITokenByHash(t.Context(), bearer.Hash(secret))
 	r.must(err)
 	if kept.LastUsedAt == nil || !kept.LastUsedAt.Equal(r.clock.Now()) || strings.Contains(fmt.Sprintf("%+v", kept), secret) {
 		t.Errorf("kept %+v", kept)
@@ -225,7 +225,7 @@ func TestTokens(t *testing.T) {
 	if _, err := r.accounts.CreateToken(t.Context(), "c i"); !errors.As(err, &field) || field.Field != "name" {
 		t.Errorf("a bad name: %v", err)
 	}
-	for _, wrong := range []string{"", "ci", trust.Hash(secret), secret + "x"} {
+	for _, wrong := range []string{"", "ci", bearer.Hash(secret), secret + "x"} {
 		if _, err := r.accounts.ByToken(t.Context(), wrong); !errors.Is(err, account.ErrNotLoggedIn) {
 			t.Errorf("%q: %v", wrong, err)
 		}

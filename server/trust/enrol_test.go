@@ -26,6 +26,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/bearer"
 	"hostler/server/trust"
 )
 
@@ -94,11 +95,11 @@ func TestEnrolRefusesTokens(t *testing.T) {
 	r.clock.Advance(time.Minute)
 	for name, c := range map[string]struct{ token, code, says string }{
 		"none":          {"", "token_unknown", "does not know"},
-		"invented":      {trust.NewSecret(), "token_unknown", "does not know"},
+		"invented":      {bearer.New(), "token_unknown", "does not know"},
 		"expired":       {short, "token_expired", "expired at"},
 		"used up":       {used, "token_used", "used already"},
 		"another's":     {r.token(trust.TokenSpec{Hostname: "node2.lab.test"}), "token_scope", "is for node2.lab.test, not for node1.lab.test"},
-		"its hash":      {trust.Hash(r.token(trust.TokenSpec{})), "token_unknown", "does not know"},
+		"its hash":      {bearer.Hash(r.token(trust.TokenSpec{})), "token_unknown", "does not know"},
 		"with a prefix": {"x" + r.token(trust.TokenSpec{}), "token_unknown", "does not know"},
 	} {
 		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: c.token, CSR: request(t, newKey(t), nil)})

@@ -16,6 +16,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/bearer"
 	"hostler/internal/testclock"
 	"hostler/server/trust"
 )
@@ -68,7 +69,7 @@ func (r *rig) token(s trust.TokenSpec) string {
 // usesLeft reads how many hosts a token still admits.
 func (r *rig) usesLeft(token string) int {
 	r.Helper()
-	t, err := r.db.EnrolToken(r.Context(), trust.Hash(token))
+	t, err := r.db.EnrolToken(r.Context(), bearer.Hash(token))
 	r.must(err)
 	return t.UsesLeft
 }

@@ -2,16 +2,13 @@ package trust
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/bearer"
 )
 
 // TokenSpec says whom an enrolment token admits.
@@ -26,10 +23,10 @@ type TokenSpec struct {
 
 // MintToken makes a token. It is returned once; only its hash is kept.
 func (c *CA) MintToken(ctx context.Context, s TokenSpec) (string, error) {
-	token := NewSecret()
+	token := bearer.New()
 	now := c.now()
 	err := c.db.CreateEnrolToken(ctx, &db.EnrolToken{
-		Hash: Hash(token), Hostname: canonical(s.Hostname), Cluster: s.Cluster, TaskID: s.TaskID, DraftID: s.DraftID,
+		Hash: bearer.Hash(token), Hostname: canonical(s.Hostname), Cluster: s.Cluster, TaskID: s.TaskID, DraftID: s.DraftID,
 		UsesLeft: max(1, s.Uses), CreatedAt: now, ExpiresAt: now.Add(s.Lifetime),
 	})
 	return token, err
@@ -42,7 +39,7 @@ func (c *CA) EndTokens(ctx context.Context, draftID int64) error {
 
 // admit finds the token that admits a host, or says in a wire.Error why none does.
 func (c *CA) admit(ctx context.Context, token, hostname string) (*db.EnrolToken, error) {
-	t, err := c.db.EnrolToken(ctx, Hash(token))
+	t, err := c.db.EnrolToken(ctx, bearer.Hash(token))
 	if errors.Is(err, db.ErrNotFound) {
 		return nil, &wire.Error{
 			Code: "token_unknown", Message: "the server does not know this enrolment token",
@@ -77,18 +74,4 @@ func use(ctx context.Context, tx *db.DB, t *db.EnrolToken) error {
 		}
 	}
 	return err
-}
-
-// NewSecret makes 32 random bytes in a form that fits URLs, headers and shells.
-func NewSecret() string {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails since Go 1.24
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// Hash is how secrets made by NewSecret are kept: hex SHA-256. They have 256 random bits, so that a slow hash
-// would add nothing.
-func Hash(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
 }

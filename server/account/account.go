@@ -47,6 +47,8 @@ const (
 	minPassword     = 10
 	maxPassword     = 256 // hashing more would be a way to keep the server busy
 	freeTries       = 5   // wrong passwords before a name has to wait
+
+	failuresRecorded = 10 // failed logins that become events in a minute
 )
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
@@ -62,9 +64,11 @@ type Accounts struct {
 	now    func() time.Time
 	slots  chan struct{} // bounds how many passwords are hashed at a time, and so the memory they take
 
-	mu    sync.Mutex
-	setUp string
-	tries map[string]tries
+	mu            sync.Mutex
+	setUp         string
+	tries         map[string]tries
+	failures      int // failed logins in the minute that began at failuresSince
+	failuresSince time.Time
 }
 
 type tries struct {

@@ -23,6 +23,7 @@ const password = "correct horse"
 type rig struct {
 	*testing.T
 	db       *db.DB
+	url      string // of db
 	clock    *testclock.Clock
 	accounts *account.Accounts
 }
@@ -35,7 +36,9 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	r := &rig{T: t, db: dbtest.Open(t), clock: testclock.New(db.Now())}
+	url := dbtest.URL(t)
+	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, clock: testclock.New(db.Now())}
+	r.must(r.db.Migrate(t.Context()))
 	r.accounts = account.New(r.db, event.NewLog(r.db, bus, log), log, r.clock.Now)
 	return r
 }

@@ -30,10 +30,12 @@ func (a *Accounts) Login(ctx context.Context, name, password, address string) (s
 	}
 	known := err == nil
 	err = a.try(ctx, name, u.PasswordHash, password, known)
-	if errors.Is(err, ErrWrongCredentials) {
-		a.events.Record(ctx, db.Event{
-			Kind: event.UserLoginFailed, Severity: db.SeverityWarning, Params: map[string]string{"user": clip(name), "address": address},
-		})
+	if errors.Is(err, ErrWrongCredentials) && a.recordsFailure() {
+		failed := db.Event{Kind: event.UserLoginFailed, Severity: db.SeverityWarning, Params: map[string]string{"address": address}}
+		if known { // what else is typed there may be a password
+			failed.Params["user"] = u.Name
+		}
+		a.events.Record(ctx, failed)
 	}
 	if err != nil {
 		return "", err
@@ -109,7 +111,19 @@ func (a *Accounts) failed(name string) {
 	a.tries[name] = t
 }
 
-// BySession finds who a session's secret belongs to and keeps the session alive; ErrNotLoggedIn otherwise.
+// recordsFailure reports whether a failed login is to be recorded: whoever may try must not fill the database.
+func (a *Accounts) recordsFailure() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.now(); now.Sub(a.failuresSince).Abs() >= time.Minute {
+		a.failuresSince, a.failures = now, 0
+	}
+	a.failures++
+	return a.failures <= failuresRecorded
+}
+
+// BySession finds who a session's secret belongs to and keeps the session alive; ErrNotLoggedIn otherwise. A database
+// that can be read and not written, as with a full disk, locks nobody out.
 func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, error) {
 	now := a.now()
 	s, err := a.db.SessionByHash(ctx, bearer.Hash(secret), now)
@@ -121,7 +135,7 @@ func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, erro
 	}
 	if now.Sub(s.LastUsedAt) > sessionTouch {
 		if err := a.db.TouchSession(ctx, s.ID, now, now.Add(sessionLifetime)); err != nil {
-			return Identity{}, err
+			a.log.Error("cannot note that a session was used; it may end early", "user", s.User.Name, "err", err)
 		}
 	}
 	return Identity{Name: s.User.Name, UserID: s.UserID, Session: secret}, nil
@@ -157,7 +171,7 @@ func (a *Accounts) ByToken(ctx context.Context, secret string) (Identity, error)
 	now := a.now()
 	if t.LastUsedAt == nil || now.Sub(*t.LastUsedAt) > sessionTouch {
 		if err := a.db.TouchAPIToken(ctx, t.ID, now); err != nil {
-			return Identity{}, err
+			a.log.Error("cannot note that a token was used", "token", t.Name, "err", err)
 		}
 	}
 	return Identity{Name: "token:" + t.Name, Token: true}, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"hostler/db"
+	"hostler/db/dbtest"
 	"hostler/internal/bearer"
 	"hostler/server/account"
 	"hostler/server/event"
@@ -235,5 +236,58 @@ func TestTokens(t *testing.T) {
 	}
 	if n := r.count(event.TokenCreated); n != 1 {
 		t.Errorf("%d tokens were recorded", n)
+	}
+}
+
+func TestFullDiskLocksNobodyOut(t *testing.T) {
+	r := newRig(t)
+	r.createUser("alice")
+	session, err := r.login("alice", password)
+	r.must(err)
+	token, err := r.accounts.CreateToken(t.Context(), "ci")
+	r.must(err)
+	for _, table := range []string{"sessions", "api_tokens"} {
+		dbtest.Refuse(t, r.url, "UPDATE", table, "TRUE")
+	}
+	r.clock.Advance(time.Hour)
+	if id, err := r.accounts.BySession(t.Context(), session); err != nil || id.Name != "alice" {
+		t.Errorf("a session: %+v, %v", id, err)
+	}
+	if id, err := r.accounts.ByToken(t.Context(), token); err != nil || id.Name != "token:ci" {
+		t.Errorf("a token: %+v, %v", id, err)
+	}
+}
+
+func TestFailedLoginsAreRecordedInModeration(t *testing.T) {
+	r := newRig(t)
+	r.createUser("alice")
+	const typed = "my secret, in the wrong field"
+	for _, name := range []string{typed, "alice"} {
+		if _, err := r.login(name, "wrong horse"); !errors.Is(err, account.ErrWrongCredentials) {
+			t.Fatal(err)
+		}
+	}
+	es, err := r.db.Events(t.Context(), db.EventQuery{})
+	r.must(err)
+	if es[0].Params["user"] != "alice" || es[1].Kind != event.UserLoginFailed || es[1].Params["address"] != "10.0.0.1" {
+		t.Errorf("recorded %+v", es[:2])
+	}
+	if strings.Contains(fmt.Sprintf("%+v", es), typed) {
+		t.Error("what was typed for a name is kept, be it a name or not")
+	}
+	for i := range 20 {
+		if _, err := r.login(fmt.Sprint("nobody", i), "x"); !errors.Is(err, account.ErrWrongCredentials) {
+			t.Fatal(err)
+		}
+	}
+	if n := r.count(event.UserLoginFailed); n != 10 {
+		t.Errorf("22 failures of a minute were recorded %d times", n)
+	}
+	r.clock.Advance(time.Minute)
+	if _, err := r.login("nobody", "x"); !errors.Is(err, account.ErrWrongCredentials) {
+		t.Fatal(err)
+	}
+	if n := r.count(event.UserLoginFailed); n != 11 {
+		t.Errorf("a minute later there are %d records", n)
 	}
 }

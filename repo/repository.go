@@ -68,9 +68,6 @@ func open(dir string, log *slog.Logger, now func() time.Time) (*Repository, erro
 // PublicKeyArmored is the public key that vouches for the indexes and the rpm packages.
 func (r *Repository) PublicKeyArmored() []byte { return r.key.PublicArmored() }
 
-// Fingerprint is that key's lower-case hexadecimal fingerprint, for people to compare.
-func (r *Repository) Fingerprint() string { return r.key.Fingerprint() }
-
 // shelf is what is served at one moment: the current generation and, for paths that hold a digest, the one before.
 type shelf struct {
 	current, previous *generation

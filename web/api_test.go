@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/event"
 )
@@ -244,6 +245,8 @@ func TestHostStep(t *testing.T) {
 	}
 	if got := s.beat(c, "node1.lab.test"); got.Step != 30 {
 		t.Errorf("the heartbeat brought step %d", got.Step)
+	} else if len(got.Jobs) != 1 || got.Jobs[0].Action != wire.ActionConfig || got.Jobs[0].Step != 30 {
+		t.Errorf("the heartbeat brought the jobs %+v", got.Jobs)
 	}
 	if r := s.api(post, path+"/step", `{"step":-1}`); r.failure(t).Fields["step"] == "" {
 		t.Errorf("a negative step answered %d %s", r.status, r.body)

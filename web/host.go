@@ -138,11 +138,23 @@ func (w *Web) setHostStep(c *gin.Context) error {
 	if err != nil || step < 0 || step > maxStep {
 		return w.showHost(c, http.StatusUnprocessableEntity, map[string]string{"step": page.FieldText(c.Request.Context(), "step_invalid")})
 	}
-	if err := w.Fleet.SetStep(c.Request.Context(), h.ID, step); err != nil {
+	if err := w.setStep(c, h, step); err != nil {
 		return err
 	}
 	notice(c, "step_queued")
 	return goTo(c, "/hosts/"+strconv.FormatInt(h.ID, 10))
+}
+
+// setStep gives a host its interval, and a config job by which the agent takes it over and says so.
+func (w *Web) setStep(c *gin.Context, h fleet.Host, step int) error {
+	ctx := c.Request.Context()
+	if err := w.Fleet.SetStep(ctx, h.ID, step); err != nil {
+		return err
+	}
+	h.Step = step
+	job := wire.Job{Action: wire.ActionConfig, Step: int(w.Fleet.StepOf(h).Seconds())}
+	_, err := w.Jobs.Add(ctx, h.ID, job, identity(c).Name)
+	return err
 }
 
 // hostReply is a host in the API.
@@ -267,7 +279,7 @@ func (w *Web) putHostStep(c *gin.Context) error {
 	if in.Step < 0 || in.Step > maxStep {
 		return invalid(map[string]string{"step": "this must be a number from 0 to " + strconv.Itoa(maxStep)})
 	}
-	if err := w.Fleet.SetStep(c.Request.Context(), h.ID, in.Step); err != nil {
+	if err := w.setStep(c, h, in.Step); err != nil {
 		return err
 	}
 	if h, err = w.host(c); err != nil {

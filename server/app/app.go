@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -167,31 +166,20 @@ func (a *App) openOperations(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	published := make(chan struct{}) // closed when it was tried, with or without success
+	packages := &publication{log: a.log, publish: func(ctx context.Context) error {
+		return a.repo.PublishAgent(ctx, repo.Agent{Version: a.version})
+	}}
+	a.atStop("publishing the agent", func(context.Context) error { packages.close(); return nil })
+	packages.current()
 	a.engine = operation.New(a.db, a.bus, a.events, a.log)
 	a.bootstrap = bootstrap.New(bootstrap.Options{
 		DB: a.db, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
 		AgentVersion: agent, Script: a.script, CA: a.ca.PEM(), CAPin: a.ca.Pin(),
 		RepositoryKey: a.repo.PublicKeyArmored, MintToken: a.ca.MintToken, Await: a.fleet.Await,
-		EPEL: a.opts.Epel, Log: a.log,
-		Published: func(ctx context.Context) error {
-			select {
-			case <-published:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		},
+		EPEL: a.opts.Epel, Log: a.log, Published: packages.wait,
 	})
 	a.engine.Register(a.bootstrap.Kind())
 	a.atStop("operations", a.engine.Stop)
-	a.background("publishing the agent", func(ctx context.Context) {
-		defer close(published)
-		if err := a.repo.PublishAgent(ctx, repo.Agent{Version: a.version}); err != nil && ctx.Err() == nil {
-			a.log.Error("cannot publish the agent's packages; hosts cannot be installed", "err", err)
-		}
-		debug.FreeOSMemory() // packing takes a hundred megabytes that are not needed again
-	})
 	return a.engine.Resume(ctx)
 }
 

@@ -35,7 +35,8 @@ type Options struct {
 	CAPin         string // its pin, see DESIGN
 	// RepositoryKey returns the armored public key that signs the package repository.
 	RepositoryKey func() []byte
-	// Published waits until the packages can be fetched; nil when they can be from the start.
+	// Published waits until the packages can be fetched, and says why they cannot be; nil when they can be from
+	// the start. It is called again for every host.
 	Published func(ctx context.Context) error
 	// MintToken makes an enrolment token: (*trust.CA).MintToken.
 	MintToken func(ctx context.Context, spec trust.TokenSpec) (string, error)

@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -222,6 +224,17 @@ func TestBootstrapWithoutAgents(t *testing.T) {
 	r := newRig(t, "", func(o *Options) { o.AgentVersion = "" })
 	c, key := login(t)
 	if task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c); task.Problem.Code != codeAgentMissing {
+		t.Errorf("problem %+v", task.Problem)
+	}
+}
+
+func TestBootstrapUnpublished(t *testing.T) {
+	r := newRig(t, "", func(o *Options) {
+		o.Published = func(context.Context) error { return errors.New("cannot write index: no space left on device") }
+	})
+	c, key := login(t)
+	task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
+	if task.Problem.Code != codePackageUnpublished || !strings.Contains(task.Problem.Cause, "no space left") {
 		t.Errorf("problem %+v", task.Problem)
 	}
 }

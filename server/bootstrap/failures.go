@@ -37,6 +37,7 @@ const (
 	codeCopyFailed         = "copy_failed"
 	codeCannotWrite        = "cannot_write"
 	codePackageBusy        = "package_busy"
+	codePackageUnpublished = "package_unpublished"
 	codePackageFailed      = "package_failed"
 	codeSignatureFailed    = "signature_failed"
 	codeServiceFailed      = "service_failed"
@@ -170,6 +171,10 @@ var texts = map[string]text{
 	codePackageBusy: {
 		"The package manager is busy: {cause}.",
 		"Wait until the other installation has finished, then retry.",
+	},
+	codePackageUnpublished: {
+		"The server cannot offer the agent's packages: {error}.",
+		"Mend the cause on the server, for example free some disk space below its data directory, then retry.",
 	},
 	codePackageFailed: {
 		"The package manager failed: {cause}.",

@@ -13,8 +13,11 @@ var repositoryPhase = Phase{Name: "repository", Title: "Configure the package re
 // repository makes the host's package manager trust and use the server's package repository.
 func repository(ctx context.Context, r *run) error {
 	if r.Published != nil {
-		if err := r.Published(ctx); err != nil {
-			return err
+		switch err := r.Published(ctx); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return fail(codePackageUnpublished, err, "error", plain(err))
 		}
 	}
 	url := "https://" + net.JoinHostPort(r.Advertise, port(r.HandshakePort)) + wire.PathRepo

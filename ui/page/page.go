@@ -49,7 +49,7 @@ var FailureCodes = []string{
 	"heartbeat_timeout", "host_key_changed", "internal", "interrupted", "key_certificate", "key_encrypted",
 	"key_invalid", "key_needed", "key_public", "key_putty", "key_refused", "key_too_large", "key_unsupported",
 	"method_refused", "name_unresolved", "no_common_algorithm", "no_route", "not_root", "not_ssh",
-	"os_unsupported", "package_busy", "package_failed", "password_refused", "port_closed", "port_invalid",
+	"os_unsupported", "package_busy", "package_failed", "package_unpublished", "password_refused", "port_closed", "port_invalid",
 	"register_timeout", "script_failed", "server_unreachable", "service_failed", "shell_refused",
 	"signature_failed", "step_timeout", "sudo_missing", "sudo_password_needed", "sudo_refused", "user_invalid",
 	"wrong_passphrase",

@@ -251,7 +251,7 @@ func arrivalViews(hosts []fleet.Host) []page.Arrival {
 	return out
 }
 
-// finishWizard is POST /wizards/{id}/finish: the key is forgotten and the draft is done.
+// finishWizard is POST /wizards/{id}/finish: the key is forgotten, the tokens end and the draft is done.
 func (w *Web) finishWizard(c *gin.Context) error {
 	d, err := w.draft(c)
 	if err != nil {
@@ -261,6 +261,9 @@ func (w *Web) finishWizard(c *gin.Context) error {
 		if err := w.Engine.Forget(c.Request.Context(), *d.OperationID); err != nil {
 			return err
 		}
+	}
+	if err := w.CA.EndTokens(c.Request.Context(), d.ID); err != nil {
+		return err
 	}
 	now := w.Options.Now()
 	d.FinishedAt, d.Step = &now, page.WizardSummary

@@ -96,22 +96,22 @@ func (w *Web) renewWizardToken(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	if err := w.CA.EndTokens(ctx, d.ID); err != nil {
-		return err
-	}
-	if _, err := w.mint(ctx, d); err != nil {
+	if _, err := w.mint(c.Request.Context(), d); err != nil {
 		return err
 	}
 	return goTo(c, wizardPath(d.ID, page.WizardManual))
 }
 
-// mint makes a token for a draft that admits as many hosts as the draft names.
+// mint makes a token for a draft that admits as many hosts as the draft names. Those made before end, also those of
+// before a restart, which this server no longer knows.
 func (w *Web) mint(ctx context.Context, d *db.Draft) (draftToken, error) {
 	hosts, _ := hostlist.Expand(d.Hosts)
 	uses := len(hosts)
 	if uses == 0 {
 		uses = manualUses
+	}
+	if err := w.CA.EndTokens(ctx, d.ID); err != nil {
+		return draftToken{}, err
 	}
 	now := w.Options.Now()
 	secret, err := w.CA.MintToken(ctx, trust.TokenSpec{Cluster: d.Cluster, DraftID: &d.ID, Uses: uses, Lifetime: manualLifetime})

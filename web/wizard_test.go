@@ -199,10 +199,33 @@ func TestManualRegistration(t *testing.T) {
 	if row.UsesLeft != manualUses-1 || *row.DraftID != draft.ID || row.Cluster != "dc1" {
 		t.Errorf("the token is %+v", row)
 	}
-	b.post(path+"/discard", nil)
-	request, _ = newCSR(t, "byhand.lab.test")
-	if r := enrol(renewed.secret); r.failure(t).Code != "token_used" {
-		t.Errorf("the token of a discarded draft answered %d %s", r.status, r.body)
+}
+
+func TestTokensEndWithTheirDraft(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	ended := func(secret string) bool {
+		t.Helper()
+		return must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), bearer.Hash(secret))).UsesLeft == 0
+	}
+	for _, end := range []string{"/discard", "/finish"} {
+		path := b.newDraft("dc1")
+		form := url.Values{"version": {b.version(path + "/hosts")}, "hosts": {""}, "method": {"manual"}}
+		b.upload(path+"/hosts", form, scripts)
+		b.get(path + "/manual")
+		draft := must[[]db.Draft](t)(s.db.OpenDrafts(t.Context()))[0]
+		first, _ := s.web.tokens.get(draft.ID, db.Now())
+		s.restart()
+		b = s.session()
+		b.get(path + "/manual")
+		second, _ := s.web.tokens.get(draft.ID, db.Now())
+		if first.secret == second.secret || !ended(first.secret) || ended(second.secret) {
+			t.Errorf("after a restart the first token ended: %t, the second: %t", ended(first.secret), ended(second.secret))
+		}
+		b.post(path+end, nil)
+		if !ended(second.secret) {
+			t.Errorf("a token outlived its draft's %s", end)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"hostler/db"
 	"hostler/server/operation"
+	setupscripts "hostler/setup-scripts"
 )
 
 const testToken = "TOKENMARKER"
@@ -284,6 +285,40 @@ func TestBootstrapRegisterTimeout(t *testing.T) {
 	}
 	if log := r.log(task.ID); !strings.Contains(log, "the agent's last lines are:") {
 		t.Errorf("log:\n%s", log)
+	}
+}
+
+// What a host tells must not fill the server's memory.
+func TestSystemIsBounded(t *testing.T) {
+	s := system{}
+	for i := range 1000 {
+		s.learn(fmt.Sprintf("key%d=%d", i, i))
+	}
+	if len(s) != 0 {
+		t.Errorf("%d unknown keys are kept", len(s))
+	}
+	if !s.learn("arch=" + strings.Repeat("x", 10000)) {
+		t.Error("the architecture is no news")
+	}
+	if n := len(s["arch"]); n != maxSystemValue {
+		t.Errorf("%d bytes of a value are kept", n)
+	}
+	if s.learn("arch="+strings.Repeat("x", 10000)) || !s.learn("arch='amd64'") || s["arch"] != "amd64" {
+		t.Errorf("the architecture is %q", s["arch"])
+	}
+}
+
+// The script tells nothing that is not taken note of.
+func TestSystemKeysAreTheScripts(t *testing.T) {
+	body := string(setupscripts.Script())
+	_, body, _ = strings.Cut(body, "verb_detect()")
+	body, _, _ = strings.Cut(body, "\nEND\n")
+	var told []string
+	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+)=\$`).FindAllStringSubmatch(body, -1) {
+		told = append(told, m[1])
+	}
+	if !slices.Equal(told, systemKeys) {
+		t.Errorf("the script tells %q, taken note of are %q", told, systemKeys)
 	}
 }
 

@@ -47,6 +47,8 @@ const (
 	// the pipe open for ever.
 	drain   = time.Second
 	maxLine = 16 << 10 // bytes; longer lines are cut
+	// maxGroups is how many process groups are remembered. A command announces one, or two with sudo.
+	maxGroups = 4
 )
 
 // command runs a program and waits for its end. When ctx ends first, everything that the program started on
@@ -234,7 +236,7 @@ func (o *output) emit(line []byte, errors bool) {
 	}
 	text := string(bytes.TrimRight(line, "\r"))
 	if rest, ok := strings.CutPrefix(text, o.nonce+" "); ok && !errors && o.nonce != "" {
-		if id, err := strconv.Atoi(rest); err == nil && id > 1 {
+		if id, err := strconv.Atoi(rest); err == nil && id > 1 && len(o.pgids) < maxGroups {
 			o.pgids = append(o.pgids, id)
 		}
 		return

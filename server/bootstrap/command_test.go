@@ -79,6 +79,19 @@ func TestCommandLongLines(t *testing.T) {
 	}
 }
 
+// A host that keeps announcing process groups must not fill the server's memory.
+func TestCommandGroupsAreBounded(t *testing.T) {
+	var host strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&host, "N %d\n", i+2)
+	}
+	out := &output{nonce: "N"}
+	out.read(strings.NewReader(host.String()), false)
+	if want := []int{2, 3, 4, 5}; !slices.Equal(out.groups(), want) {
+		t.Errorf("%d groups are kept: %v…", len(out.groups()), out.groups()[:4])
+	}
+}
+
 func TestCommandSignal(t *testing.T) {
 	c, key := login(t)
 	conn := connectTo(t, newBootstrap(t), newSSHD(t, "", []ssh.PublicKey{key}), c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,24 +15,36 @@ var detectPhase = Phase{Name: "detect", Title: "Look at the system", timeout: 30
 // system is what is known of the host before anything is installed; see the setup script's "detect".
 type system map[string]string
 
+// systemKeys are what the setup script's "detect" tells.
+var systemKeys = []string{
+	"os_id", "os_version", "os_name", "os_like", "arch", "kernel", "init", "pkg", "uid", "sudo", "time", "free_root_kb",
+	"free_var_kb", "free_usr_kb", "free_tmp_kb", "mem_kb", "hostname", "agent",
+}
+
+const maxSystemValue = 256 // bytes
+
+// learn takes note of a line "key=value" and says whether it tells something new. Lines of another form are news
+// to a person only.
+func (s system) learn(line string) (news bool) {
+	name, value, ok := strings.Cut(line, "=")
+	if !ok || !slices.Contains(systemKeys, name) {
+		return true
+	}
+	value = strings.Trim(strings.TrimSpace(value), `"'`)
+	value = strings.ToValidUTF8(value[:min(len(value), maxSystemValue)], "")
+	news = value != "" && s[name] != value
+	s[name] = value
+	return news
+}
+
 // architectures are the machine names of uname for which there are agents.
 var architectures = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 // detect asks the host what it is and how its user becomes root. Nothing is changed on the host.
 func detect(ctx context.Context, r *run) error {
 	r.system = system{}
-	each := func(line string) (news bool) {
-		name, value, ok := strings.Cut(line, "=")
-		if !ok {
-			return true
-		}
-		value = strings.Trim(strings.TrimSpace(value), `"'`)
-		news = value != "" && r.system[name] != value
-		r.system[name] = value
-		return news
-	}
 	// The user's number decides what follows, also for a script that tells nothing.
-	if err := r.fed(ctx, privilege{}, `echo "uid=$(id -u)"; `, each, "detect"); err != nil {
+	if err := r.fed(ctx, privilege{}, `echo "uid=$(id -u)"; `, r.system.learn, "detect"); err != nil {
 		return err
 	}
 	if arch := r.system["arch"]; arch != "" && architectures[arch] == "" {

@@ -72,6 +72,7 @@ func (w *Web) createBootstrap(c *gin.Context) error {
 	if err := checkCredentials(credentials); err != nil {
 		fields["ssh."+err.Field] = sentence(err.Message, err.Hint)
 	}
+	refuseKeys(c.Request.Context(), fields, map[string]*string{"hosts": &in.Hosts, "cluster": &in.Cluster, "ssh.user": &in.SSH.User})
 	if len(fields) > 0 {
 		credentials.Wipe()
 		return invalid(fields)

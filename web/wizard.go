@@ -87,7 +87,9 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	}
 	ctx, fields := c.Request.Context(), map[string]string{}
 	d.Cluster = strings.TrimSpace(f.text("cluster"))
+	refuseKeys(ctx, fields, map[string]*string{"cluster": &d.Cluster})
 	switch {
+	case len(fields) > 0:
 	case d.Cluster == "":
 		fields["cluster"] = page.FieldText(ctx, "required")
 	case len(d.Cluster) > maxCluster || !clusterPattern.MatchString(d.Cluster):
@@ -150,7 +152,7 @@ type savedReply struct {
 	Version int `json:"version"`
 }
 
-// autosaveWizard is POST /wizards/{id}/save: what was typed so far, without a check.
+// autosaveWizard is POST /wizards/{id}/save: what was typed so far, checked for private keys alone.
 func (w *Web) autosaveWizard(c *gin.Context) error {
 	d, err := w.draft(c)
 	if err != nil {
@@ -160,8 +162,13 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
+	fields := map[string]string{}
 	if in.Hosts != nil && len(*in.Hosts) > maxHosts {
-		return invalid(map[string]string{"hosts": page.FieldText(c.Request.Context(), "hosts_too_many")})
+		fields["hosts"] = page.FieldText(c.Request.Context(), "hosts_too_many")
+	}
+	refuseKeys(c.Request.Context(), fields, map[string]*string{"cluster": in.Cluster, "hosts": in.Hosts, "user": in.User})
+	if len(fields) > 0 {
+		return invalid(fields)
 	}
 	for to, given := range map[*string]*string{&d.Cluster: in.Cluster, &d.Hosts: in.Hosts, &d.SSHUser: in.User} {
 		if given != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,10 +98,13 @@ func (w *Web) underWay(ctx context.Context, d *db.Draft, f *form) (bool, error) 
 // takeHosts puts what was typed into the draft and checks it; fields tells what is wrong.
 func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *bootstrap.Credentials) (hosts []string, fields map[string]string) {
 	fields = largeFields(ctx, f)
-	d.Hosts, d.SSHUser, d.Method, d.Step = f.text("hosts"), credentials.User, page.MethodSSH, page.WizardConfirm
+	d.Hosts, d.Method, d.Step = f.text("hosts"), page.MethodSSH, page.WizardConfirm
 	if f.text("method") == page.MethodManual {
 		d.Method, d.Step = page.MethodManual, page.WizardManual
 	}
+	misplaced := map[string]string{}
+	refuseKeys(ctx, misplaced, map[string]*string{"hosts": &d.Hosts, "user": &credentials.User})
+	defer func() { maps.Copy(fields, misplaced) }() // they are empty now, which is not what is wrong with them
 	expanded, problems := hostlist.Expand(d.Hosts)
 	// Somebody who registers by hand need not know the names.
 	if d.Method == page.MethodManual && strings.TrimSpace(d.Hosts) == "" {
@@ -109,6 +113,7 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 	if _, wrong := fields["hosts"]; !wrong && len(problems) > 0 {
 		fields["hosts"] = problemLines(ctx, problems)
 	}
+	d.SSHUser = truncate(credentials.User, maxUser)
 	if d.Method == page.MethodManual {
 		return nil, fields
 	}
@@ -123,7 +128,6 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 			fields[name] = credentialText(ctx, wrong)
 		}
 	}
-	d.SSHUser = truncate(credentials.User, maxUser)
 	if credentials.Port > 0 {
 		d.SSHPort = credentials.Port
 	}

@@ -86,6 +86,48 @@ func TestWizardKeepsWhatWasTyped(t *testing.T) {
 	}
 }
 
+func TestAKeyInTheWrongFieldIsNotKept(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	key := sshKey(t)
+	marker := strings.Split(key, "\n")[1]
+	version := b.version(path + "/hosts")
+	check := func(r reply, field string) {
+		t.Helper()
+		if r.status != http.StatusUnprocessableEntity || r.failure(t).Fields[field] == "" || strings.Contains(r.body, marker) {
+			t.Errorf("a key for the %s answered %d %s", field, r.status, r.body)
+		}
+	}
+	for _, field := range []string{"cluster", "hosts", "user"} {
+		check(b.save(path, toJSON(t, map[string]any{"version": 2, field: key})), field)
+	}
+	for _, field := range []string{"hosts", "user"} {
+		for _, method := range []string{"ssh", "manual"} {
+			form := b.hostsForm(path, "node1.lab.test", key)
+			form.Set("method", method)
+			form.Set(field, key)
+			check(b.upload(path+"/hosts", form, scripts), field)
+			if r := b.upload(path+"/hosts", form, "text/html"); r.status != http.StatusUnprocessableEntity || strings.Contains(r.body, marker) {
+				t.Errorf("a key for the %s answered %d: %s", field, r.status, r.body)
+			}
+		}
+	}
+	if r := b.post(path+"/start", url.Values{"version": {version}, "cluster": {key}}); r.status != http.StatusUnprocessableEntity || strings.Contains(r.body, marker) {
+		t.Errorf("a key for the cluster answered %d: %s", r.status, r.body)
+	}
+	for field, body := range map[string]map[string]any{
+		"hosts":    {"hosts": key, "ssh": map[string]any{"private_key": key}},
+		"cluster":  {"hosts": "node1", "cluster": key, "ssh": map[string]any{"private_key": key}},
+		"ssh.user": {"hosts": "node1", "ssh": map[string]any{"user": key, "private_key": key}},
+	} {
+		check(s.api(post, api+"/bootstraps", toJSON(t, body)), field)
+	}
+	if d := must[[]db.Draft](t)(s.db.OpenDrafts(t.Context()))[0]; fmt.Sprint(d.Version) != version {
+		t.Errorf("the draft was stored: %+v", d)
+	}
+}
+
 func TestDoubleClickStartsOnce(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()

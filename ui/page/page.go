@@ -109,6 +109,7 @@ func stateTone(state string) string {
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "password_short", "password_long", "password_name",
 	"password_differs", "login_wrong", "login_wait", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
+	"key_misplaced",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -133,7 +134,14 @@ func TestRenewal(t *testing.T) {
 	s := newServer(t)
 	c, id := s.register("node1.lab.test")
 	request, _ := newCSR(t, "node1.lab.test")
-	r := send(t, c, post, s.secured.URL+wire.PathRenew, strings.NewReader(toJSON(t, wire.RenewRequest{CSR: request})), nil)
+	renew := func() reply {
+		return send(t, c, post, s.secured.URL+wire.PathRenew, strings.NewReader(toJSON(t, wire.RenewRequest{CSR: request})), nil)
+	}
+	if r := renew(); r.status != http.StatusConflict || r.failure(t).Code != "too_early" {
+		t.Errorf("a new certificate's renewal answered %d %s", r.status, r.body)
+	}
+	s.web.CA = must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), func() time.Time { return db.Now().Add(20 * 24 * time.Hour) }))
+	r := renew()
 	var renewed wire.EnrollReply
 	r.json(t, &renewed)
 	h, _ := s.web.Fleet.Get(id)

@@ -15,12 +15,14 @@ type connection struct {
 	raw    net.Conn
 	target target
 	limits Limits
-	done   chan struct{}  // closed when the connection has ended
-	wg     sync.WaitGroup // goroutines that end with the connection
+	redact func(text string) string // hides secrets in what the host printed
+	done   chan struct{}            // closed when the connection has ended
+	wg     sync.WaitGroup           // goroutines that end with the connection
 }
 
 func newConnection(client *ssh.Client, raw net.Conn, t target, limits Limits) *connection {
 	c := &connection{client: client, raw: raw, target: t, limits: limits, done: make(chan struct{})}
+	c.redact = func(text string) string { return text }
 	c.wg.Go(func() {
 		_ = c.client.Wait()
 		close(c.done)

@@ -26,6 +26,7 @@ func configure(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	r.token = token
 	return r.script(ctx, []byte(token+"\n"), "configure", "--server", r.Advertise, "--handshake", port(r.HandshakePort),
 		"--secured", port(r.SecuredPort), "--ca-pin", r.CAPin, "--hostname", r.task.Name())
 }

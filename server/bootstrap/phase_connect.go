@@ -23,8 +23,11 @@ func connect(ctx context.Context, r *run) error {
 		return err
 	}
 	r.task.Logf("connecting to %s as %s", t, c.User)
-	r.conn, err = r.dial(ctx, t, c, r.task.Logf)
-	return err
+	if r.conn, err = r.dial(ctx, t, c, r.task.Logf); err != nil {
+		return err
+	}
+	r.conn.redact = r.redact
+	return nil
 }
 
 func (r *run) target(c *Credentials) (target, error) {

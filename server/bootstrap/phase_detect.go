@@ -48,12 +48,12 @@ func detect(ctx context.Context, r *run) error {
 		return err
 	}
 	if arch := r.system["arch"]; arch != "" && architectures[arch] == "" {
-		return fail(codeArchUnsupported, nil, "arch", printable(arch))
+		return fail(codeArchUnsupported, nil, "arch", printable(r.redact(arch)))
 	}
 	if err := r.becomeRoot(ctx, r.system["uid"]); err != nil {
 		return err
 	}
-	r.task.SetNote(r.system.note())
+	r.task.SetNote(r.redact(r.system.note()))
 	return nil
 }
 

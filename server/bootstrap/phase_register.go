@@ -65,7 +65,7 @@ func (r *run) showAgentLog(ctx context.Context) {
 	r.task.Logf("the agent's last lines are:")
 	_, err := r.conn.command(ctx, command{
 		as: r.root, argv: []string{"sh", "-c", agentLog},
-		line: func(text string, _ bool) { r.task.Logf("  %s", strings.ToValidUTF8(text, "\uFFFD")) },
+		line: func(text string, _ bool) { r.task.Logf("  %s", strings.ToValidUTF8(r.redact(text), "\uFFFD")) },
 	})
 	if err != nil {
 		r.task.Logf("  they cannot be read: %v", err)

@@ -18,6 +18,7 @@ type run struct {
 	system  system    // found by detect
 	root    privilege // how commands become root on the host
 	files   *files    // the private directory on the host
+	token   string    // that the host was given to enrol with; a secret
 }
 
 // memory is what outlives a run.

@@ -56,10 +56,11 @@ func (r *run) execute(ctx context.Context, c command, each func(line string) (ne
 		}
 		if !errors && each != nil {
 			if each(text) {
-				r.task.Logf("%s", printable(text))
+				r.task.Logf("%s", printable(r.redact(text)))
 			}
 			return
 		}
+		text = r.redact(text)
 		if rest, ok := strings.CutPrefix(text, errorPrefix); ok && errors {
 			_, said, _ = strings.Cut(rest, ": ")
 			return // the engine writes the failure to the log

@@ -63,7 +63,7 @@ func (c *connection) upload(ctx context.Context, leftover string, contents []con
 		return f.bySFTP(contents)
 	})
 	if err != nil && ctx.Err() == nil {
-		err = fail(codeCopyFailed, err, "host", c.target.address, "error", plain(err))
+		err = fail(codeCopyFailed, err, "host", c.target.address, "error", c.redact(plain(err)))
 	}
 	if f.directory == "" {
 		return nil, err
@@ -154,7 +154,7 @@ func (f *files) throughShell(ctx context.Context, leftover string, contents []co
 		return nil, err
 	}
 	if !isPrivate(said) {
-		return nil, fail(codeCopyFailed, nil, "host", f.conn.target.address, "error", "mktemp printed "+printable(said))
+		return nil, fail(codeCopyFailed, nil, "host", f.conn.target.address, "error", "mktemp printed "+printable(f.conn.redact(said)))
 	}
 	f.directory = said
 	for _, content := range contents {
@@ -179,7 +179,7 @@ func (f *files) shell(ctx context.Context, input []byte, line string, args ...st
 		argv: append([]string{"sh", "-c", line, "sh"}, args...), stdin: input,
 		line: func(text string, errors bool) {
 			if errors {
-				said = printable(text)
+				said = printable(f.conn.redact(text))
 			} else {
 				last = text
 			}

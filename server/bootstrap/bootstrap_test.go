@@ -57,6 +57,8 @@ func TestBootstrap(t *testing.T) {
 		{"sudo without password", userFree, "", "64001 0 0 0 0 0"},
 		{"sudo with password", userAsked, testPassword, "64000 0 0 0 0 0"},
 		{"password that sudo does not ask for", userFree, "x", "64001 0 0 0 0 0"},
+		{"sudo without password for a shell only", userShell, "", "64004 0 0 0 0 0"},
+		{"password that sudo does not ask for a shell", userShell, testPassword, "64004 0 0 0 0 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,13 +12,14 @@ type privilege struct {
 }
 
 // prefix comes before a command's own words. The password is never among them: sudo reads it from standard
-// input, one line and not a byte more. -k makes it ask always, so that the line is never left for the command.
+// input, one line and not a byte more. -k makes it ask always, so that the line is never left for the command, and
+// that sudo's memory of an earlier password does not end half-way.
 func (p privilege) prefix() []string {
 	switch {
 	case !p.sudo:
 		return nil
 	case p.password == nil:
-		return []string{"sudo", "-n", "--"}
+		return []string{"sudo", "-k", "-n", "--"}
 	}
 	return []string{"sudo", "-k", "-S", "-p", "", "--"}
 }
@@ -31,7 +32,8 @@ func (p privilege) input() []byte {
 	return append(append(make([]byte, 0, len(p.password)+1), p.password...), '\n')
 }
 
-// becomeRoot finds out how the user becomes root.
+// becomeRoot finds out how the user becomes root. It tries what all later commands do, to the letter: sudo's rules
+// may let the user run a shell without a password and true only with one.
 func (r *run) becomeRoot(ctx context.Context, uid string) error {
 	c, err := r.credentials()
 	if err != nil {
@@ -42,7 +44,7 @@ func (r *run) becomeRoot(ctx context.Context, uid string) error {
 		return nil
 	}
 	host := r.conn.target.address
-	said, o, err := r.try(ctx, command{argv: []string{"sudo", "-k", "-n", "--", "true"}})
+	said, o, err := r.try(ctx, command{as: privilege{sudo: true}, argv: []string{"true"}})
 	switch {
 	case err != nil:
 		return err
@@ -76,7 +78,7 @@ func (r *run) try(ctx context.Context, c command) (said string, o outcome, err e
 	c.line = func(text string, errors bool) {
 		// sudo complains of the missing second password, too, after it has refused the first one.
 		noise := strings.Contains(text, "no password was provided")
-		if text = strings.TrimSpace(printable(text)); errors && text != "" && !noise && len(said)+len(text) < enough {
+		if text = strings.TrimSpace(printable(r.redact(text))); errors && text != "" && !noise && len(said)+len(text) < enough {
 			said = strings.TrimSpace(said + " " + text)
 		}
 	}

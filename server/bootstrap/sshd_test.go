@@ -29,6 +29,7 @@ import (
 const (
 	userAsked    = "asked"   // may use sudo with the password
 	userFree     = "free"    // may use sudo without a password
+	userShell    = "shell"   // may use sudo without a password to run sh, with it to run the rest
 	userRefused  = "refused" // may not use sudo
 	userNoShell  = "noshell" // logs in, but runs nothing
 	testPassword = "p4ss wörd'$(x)"
@@ -110,7 +111,7 @@ func (s *sshd) writeUsers() {
 	// What the machine's root has in its start files is none of the test's business.
 	passwd = bytes.Replace(passwd, []byte(":/root:"), []byte(":"+s.dir+":"), 1)
 	shadow := []byte("root:*:19000::::::\n")
-	for i, name := range []string{userAsked, userFree, userRefused, userNoShell} {
+	for i, name := range []string{userAsked, userFree, userRefused, userNoShell, userShell} {
 		shell := "/bin/sh"
 		if name == userNoShell {
 			shell = "/usr/sbin/nologin"
@@ -120,7 +121,8 @@ func (s *sshd) writeUsers() {
 	}
 	write(s.t, filepath.Join(s.dir, "passwd"), passwd, 0o644)
 	write(s.t, filepath.Join(s.dir, "shadow"), shadow, 0o600)
-	sudoers := fmt.Sprintf("Defaults use_pty\n%s ALL=(ALL:ALL) ALL\n%s ALL=(ALL:ALL) NOPASSWD: ALL\n", userAsked, userFree)
+	sudoers := fmt.Sprintf("Defaults use_pty\n%s ALL=(ALL:ALL) ALL\n%s ALL=(ALL:ALL) NOPASSWD: ALL\n", userAsked, userFree) +
+		fmt.Sprintf("%[1]s ALL=(ALL:ALL) ALL\n%[1]s ALL=(ALL:ALL) NOPASSWD: /bin/sh\n", userShell)
 	write(s.t, filepath.Join(s.dir, "sudoers"), []byte(sudoers), 0o440)
 }
 

@@ -25,16 +25,24 @@ type Credentials struct {
 	Password     []byte // for logging in; or empty
 	SudoPassword []byte // or empty
 
-	mu     sync.Mutex
-	key    crypto.PrivateKey
-	signer ssh.Signer
-	info   KeyInfo
+	mu      sync.Mutex
+	checked bool // nothing above is changed any more but by Wipe
+	key     crypto.PrivateKey
+	signer  ssh.Signer
+	info    KeyInfo
 }
 
-// Check fills the defaults, checks every field and parses the key, once for all hosts. The error is a *FieldError.
+// Check fills the defaults, checks every field and parses the key, once for all hosts: later calls change nothing,
+// so that the fields may be read meanwhile. The error is a *FieldError.
 func (c *Credentials) Check() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.checked {
+		if c.signer == nil && len(c.Password) == 0 { // wiped
+			return fieldError(fieldKey, codeKeyNeeded)
+		}
+		return nil
+	}
 	c.User = strings.TrimSpace(c.User)
 	if c.User == "" {
 		c.User = "root"
@@ -48,14 +56,15 @@ func (c *Credentials) Check() error {
 	if c.Port < 1 || c.Port > 65535 {
 		return fieldError("port", codePortInvalid)
 	}
-	if c.signer != nil || len(c.PrivateKey) == 0 && len(c.Password) > 0 {
+	if len(c.PrivateKey) == 0 && len(c.Password) > 0 {
+		c.checked = true
 		return nil
 	}
 	key, signer, info, err := parseKey(c.PrivateKey, c.Passphrase)
 	if err != nil {
 		return err
 	}
-	c.key, c.signer, c.info = key, signer, info
+	c.key, c.signer, c.info, c.checked = key, signer, info, true
 	return nil
 }
 
@@ -104,6 +113,8 @@ func (c *Credentials) auth() []ssh.AuthMethod {
 
 // String names what was given, never the secrets.
 func (c *Credentials) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var given []string
 	for _, field := range []struct {
 		name  string

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -184,6 +185,23 @@ func TestCredentialsCheck(t *testing.T) {
 	if c.User != "root" || c.Port != 22 {
 		t.Errorf("defaults: %s port %d", c.User, c.Port)
 	}
+}
+
+// All tasks of an operation check the same credentials and read their fields.
+func TestCredentialsAreShared(t *testing.T) {
+	c, _ := login(t)
+	port := c.Port
+	var tasks sync.WaitGroup
+	for range 8 {
+		tasks.Go(func() {
+			if err := c.Check(); err != nil || c.User == "" || c.Port != port || c.String() == "" {
+				t.Errorf("error %v, user %q, port %d", err, c.User, c.Port)
+			}
+		})
+	}
+	tasks.Wait()
+	c.Wipe()
+	wantField(t, c.Check(), fieldKey, codeKeyNeeded)
 }
 
 func TestCredentialsShowNothing(t *testing.T) {

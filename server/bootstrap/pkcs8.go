@@ -27,8 +27,9 @@ var errPKCS8Scheme = errors.New("the key file is encrypted in a way that is not 
 
 // Bounds of the work that a key file may ask for.
 const (
-	maxIterations = 10_000_000
-	maxScrypt     = 1 << 20
+	maxIterations   = 10_000_000
+	maxScryptMemory = 64 << 20 // bytes
+	maxScryptRuns   = 16       // over all of that memory
 )
 
 var (
@@ -142,10 +143,16 @@ func deriveKey(kdf pkix.AlgorithmIdentifier, passphrase []byte, keyLen int) ([]b
 		if _, err := asn1.Unmarshal(kdf.Parameters.FullBytes, &p); err != nil {
 			return nil, err
 		}
-		if p.N > maxScrypt || p.R < 1 || p.R > 32 || p.P < 1 || p.P > 16 {
+		if !affordable(p.N, p.R, p.P) {
 			return nil, errPKCS8Scheme
 		}
 		return scrypt.Key(passphrase, p.Salt, p.N, p.R, p.P, keyLen)
 	}
 	return nil, fmt.Errorf("%w (%s)", errPKCS8Scheme, kdf.Algorithm)
+}
+
+// affordable tells whether the server can spare what scrypt takes: 128·n·r bytes, RFC 7914 section 2.
+func affordable(n, r, p int) bool {
+	const blocks = maxScryptMemory / 128
+	return n > 1 && r >= 1 && p >= 1 && p <= maxScryptRuns && n <= blocks && r <= blocks/n
 }

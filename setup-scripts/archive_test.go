@@ -125,6 +125,18 @@ func inRoot(t *testing.T, root string, args ...string) result {
 	return result{command.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
+// The root of a bare host has no /proc.
+func TestDetectWithoutProc(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to make a host without /proc")
+	}
+	got := inRoot(t, bareHost(t, nil, "df", "tr", "hostname"), "detect")
+	got.mustSucceed(t)
+	if !strings.Contains(got.stdout, "mem_kb=0\n") || !strings.Contains(got.stdout, "pkg=none\n") || got.stderr != "" {
+		t.Errorf("output:\n%s%s", got.stdout, got.stderr)
+	}
+}
+
 func TestInstallWithoutPackageManager(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to make a host without a package manager")

@@ -184,6 +184,21 @@ func TestDetect(t *testing.T) {
 	})
 }
 
+func TestDetectElsewhere(t *testing.T) {
+	eachShell(t, func(t *testing.T, shell []string) {
+		if shell[0] == "busybox" {
+			t.Skip("busybox finds its own uname before the test's")
+		}
+		h, tools := newHost(t, shell), t.TempDir()
+		uname := "#!/bin/sh\n[ \"$1\" != -s ] || { echo FreeBSD; exit 0; }\nexit 1\n"
+		if err := os.WriteFile(filepath.Join(tools, "uname"), []byte(uname), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		h.env = []string{"PATH=" + tools + ":" + os.Getenv("PATH")}
+		h.run(t, "detect").mustFail(t, 11, "FreeBSD")
+	})
+}
+
 func TestBadUsage(t *testing.T) {
 	eachShell(t, func(t *testing.T, shell []string) {
 		h := newHost(t, shell)

@@ -174,6 +174,12 @@ read_os() {
 	done <"$release"
 }
 
+# need_linux comes before anything that only Linux has, and says so in plain words.
+need_linux() {
+	system=$(uname -s)
+	if [ "$system" != Linux ]; then fail unsupported "this host runs $system, and the agent needs Linux"; fi
+}
+
 read_arch() {
 	case $(uname -m) in
 	x86_64 | amd64) arch=amd64 ;;
@@ -239,11 +245,14 @@ host_name() {
 }
 
 verb_detect() {
+	need_linux
 	read_host
 	mem_kb=0
-	while read -r key value _; do
-		if [ "$key" = MemTotal: ]; then mem_kb=$value; fi
-	done </proc/meminfo
+	if [ -r /proc/meminfo ]; then # a container may hide it
+		while read -r key value _; do
+			if [ "$key" = MemTotal: ]; then mem_kb=$value; fi
+		done </proc/meminfo
+	fi
 	sudo=no
 	if have sudo; then sudo=yes; fi
 	cat <<END
@@ -676,6 +685,7 @@ holder() {
 
 verb_install() {
 	need_root
+	need_linux
 	read_host
 	case $arch in
 	amd64 | arm64) ;;
@@ -858,6 +868,7 @@ verb_all() {
 	need_option server "$server"
 	need_option ca-pin "$ca_pin"
 	need_root
+	need_linux
 	read_token
 	hostname=${hostname:-$(host_name)}
 	verb_check

@@ -45,9 +45,9 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 
 func TestShortSecrets(t *testing.T) {
 	c := &Credentials{Password: []byte("abc")}
-	for line, want := range map[string]string{"abc": redacted, " abc ": redacted, "abcabc": "abcabc", "": ""} {
-		if got := string(c.redact([]byte(line))); got != want {
-			t.Errorf("%q becomes %q, want %q", line, got, want)
+	for _, tt := range []struct{ line, want string }{{"abc", redacted}, {" abc ", redacted}, {"abcabc", "abcabc"}, {"", ""}} {
+		if got := string(c.redact([]byte(tt.line))); got != tt.want {
+			t.Errorf("%q becomes %q, want %q", tt.line, got, tt.want)
 		}
 	}
 	if got := (&Credentials{}).redact([]byte("x")); !slices.Equal(got, []byte("x")) {

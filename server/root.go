@@ -14,7 +14,7 @@ func root() *cobra.Command {
 	c.SetVersionTemplate("hostler {{.Version}}\n")
 	c.AddCommand(
 		serveCommand(),
-		group("admin", "Manage administrators", createAdmin()),
+		group("admin", "Manage administrators", createAdmin(), changePassword()),
 		group("token", "Manage API tokens", createToken()),
 		group("hosts", "Work with lists of hosts", expandHosts()),
 	)

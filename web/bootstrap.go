@@ -73,6 +73,12 @@ func (w *Web) createBootstrap(c *gin.Context) error {
 		fields["ssh."+err.Field] = sentence(err.Message, err.Hint)
 	}
 	refuseKeys(c.Request.Context(), fields, map[string]*string{"hosts": &in.Hosts, "cluster": &in.Cluster, "ssh.user": &in.SSH.User})
+	w.starting.Lock()
+	defer w.starting.Unlock()
+	if err := w.refuseBusy(c.Request.Context(), fields, names(hosts)); err != nil {
+		credentials.Wipe()
+		return err
+	}
 	if len(fields) > 0 {
 		credentials.Wipe()
 		return invalid(fields)
@@ -116,7 +122,7 @@ func problemLines(ctx context.Context, problems []hostlist.Problem) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		if p.Code != hostlist.CodeEmpty {
+		if p.Line > 0 && p.Code != hostlist.CodeEmpty {
 			b.WriteString("line " + strconv.Itoa(p.Line) + ": ")
 		}
 		b.WriteString(problemText(ctx, p))

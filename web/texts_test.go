@@ -28,7 +28,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t)), page.FieldCodes},
 		{"notice", matches(t, ".", `(?:notice|controlForm)\(c, "(\w+)"`), page.NoticeCodes},
 		{"failure", bootstrap.Codes(), page.FailureCodes},
-		{"problem of a host list", constants(t, "../server/bootstrap/hostlist", "Code"), page.HostListCodes},
+		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},
 	} {

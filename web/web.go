@@ -72,7 +72,7 @@ type Web struct {
 	metrics   *metrics
 	crossSite *http.CrossOriginProtection
 	setUpDone atomic.Bool // never becomes false again
-	starting  sync.Mutex  // held while a wizard starts its operation, so that a double click finds it started
+	starting  sync.Mutex  // held while a bootstrap is started, so that a double click finds it started
 
 	public, handshake, secured http.Handler
 }

@@ -57,6 +57,10 @@ func (w *Web) saveWizardHosts(c *gin.Context) error {
 		return goTo(c, wizardPath(d.ID, page.WizardConfirm))
 	}
 	hosts, fields := w.takeHosts(c.Request.Context(), d, f, credentials)
+	if err := w.refuseBusy(c.Request.Context(), fields, hosts); err != nil {
+		credentials.Wipe()
+		return err
+	}
 	if len(fields) > 0 {
 		credentials.Wipe()
 		return w.hostsAgain(c, http.StatusUnprocessableEntity, d, fields)

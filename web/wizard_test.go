@@ -148,6 +148,29 @@ func TestDoubleClickStartsOnce(t *testing.T) {
 	close(s.release)
 }
 
+// TestAHostIsSetUpOnce holds what a server killed between starting an operation and noting it in the draft leaves.
+func TestAHostIsSetUpOnce(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	id := s.startBootstrap("slow.lab.test, node1.lab.test")
+	path := b.newDraft("dc1")
+	busy := fmt.Sprintf("slow.lab.test is being set up by operation %d", id)
+	r := b.upload(path+"/hosts", b.hostsForm(path, "node2.lab.test, slow.lab.test", sshKey(t)), scripts)
+	if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.failure(t).Fields["hosts"], busy) ||
+		!strings.Contains(r.body, operationPath(id)) {
+		t.Errorf("the wizard answered %d %s", r.status, r.body)
+	}
+	body := toJSON(t, map[string]any{"hosts": "slow.lab.test", "ssh": map[string]any{"private_key": sshKey(t)}})
+	if r := s.api(post, api+"/bootstraps", body); r.status != http.StatusUnprocessableEntity || !strings.Contains(r.failure(t).Fields["hosts"], busy) {
+		t.Errorf("the API answered %d %s", r.status, r.body)
+	}
+	close(s.release)
+	s.awaitOperation(id, db.Done)
+	if r := b.upload(path+"/hosts", b.hostsForm(path, "slow.lab.test", sshKey(t)), scripts); r.status != 200 {
+		t.Errorf("after the operation's end the wizard answered %d %s", r.status, r.body)
+	}
+}
+
 func TestStaleDraft(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()

@@ -114,7 +114,7 @@ var FieldCodes = []string{
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
 var HostListCodes = []string{
-	"address", "bracket_close", "bracket_empty", "bracket_many", "bracket_nested", "bracket_open", "character", "control_character",
+	"address", "bracket_close", "bracket_empty", "bracket_many", "bracket_nested", "bracket_open", "busy", "character", "control_character",
 	"empty", "label_empty", "label_hyphen", "label_length", "name_length", "non_ascii", "port", "range_digits",
 	"range_invalid", "range_letters", "range_reversed", "too_many", "user", "zone",
 }

@@ -24,9 +24,10 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Run the server: pages and API on --listen, enrolment and packages on --handshake, heartbeats on --secured.\n\n" +
-			"Every flag can also be given in the environment (HOSTLER_LISTEN for --listen) or in a YAML file (--config).",
+			"Every flag can also be given in the environment (HOSTLER_LISTEN for --listen) or in a YAML file (--config). " +
+			"A database's password belongs in one of these: arguments can be read by everybody on the machine.",
 		Example: "  hostler serve --data /var/lib/hostler --listen :8080 --advertise hostler.example\n" +
-			"  hostler serve --db 'mysql://hostler:secret@db.example/hostler'",
+			"  HOSTLER_DB=mysql://hostler:secret@db.example/hostler hostler serve",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := errors.Join(o.Complete(c.Flags(), os.LookupEnv), o.Validate()); err != nil {

@@ -39,6 +39,23 @@ func (d *DB) Migrate(ctx context.Context) (err error) {
 	return nil
 }
 
+// CheckVersion refuses a database whose schema is not exactly this binary's; it changes nothing.
+func (d *DB) CheckVersion(ctx context.Context) error {
+	p, err := d.provider()
+	if err != nil {
+		return fmt.Errorf("cannot read the migrations: %w", err)
+	}
+	have, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot read the database's version: %w", err)
+	}
+	if want := newest(p); have != want {
+		return fmt.Errorf("cannot use the database: the server that is running made it version %d, and this program wants %d; "+
+			"use the same hostler as the server", have, want)
+	}
+	return nil
+}
+
 func (d *DB) provider() (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations/"+d.dialect)
 	if err != nil {

@@ -38,6 +38,18 @@ func (d *DB) SetSetting(ctx context.Context, name, value string) error {
 		Clauses(clause.OnConflict{UpdateAll: true}).Create(&Setting{Name: name, Value: value}).Error)
 }
 
+// Lease reads who holds a lease, or held it last; ErrNotFound when nobody ever did.
+func (d *DB) Lease(ctx context.Context, name string) (*Lease, error) {
+	var l Lease
+	return &l, translate("read lease "+name, d.read(ctx).Where("name = ?", name).Take(&l).Error)
+}
+
+// ReleaseLease ends a lease before its time if holder has it.
+func (d *DB) ReleaseLease(ctx context.Context, name, holder string) error {
+	g := d.write(ctx).Model(&Lease{}).Where("name = ? AND holder = ?", name, holder).Update("expires_at", time.Unix(0, 0).UTC())
+	return translate("release lease "+name, g.Error)
+}
+
 // TakeLease makes holder the owner of a lease until expires if nobody else owns it at now. It reports whether
 // holder owns it and the fence that goes with the ownership.
 func (d *DB) TakeLease(ctx context.Context, name, holder string, now, expires time.Time) (fence int64, owned bool, err error) {

@@ -14,6 +14,7 @@ import (
 
 	"hostler/db"
 	"hostler/server/account"
+	"hostler/server/app"
 	"hostler/server/config"
 	"hostler/server/event"
 )
@@ -88,7 +89,7 @@ func withAccounts(c *cobra.Command, o *config.Options, do func(context.Context, 
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.Migrate(c.Context()); err != nil {
+	if err := app.Prepare(c.Context(), d, o.Data); err != nil {
 		return err
 	}
 	bus, err := event.OpenBus("", log)

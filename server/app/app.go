@@ -98,7 +98,7 @@ func (a *App) atStop(name string, do func(ctx context.Context) error) {
 // open opens the parts, each from those before it.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openData, a.openDatabase, a.openBus, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
+		a.openData, a.openDatabase, a.openLease, a.openBus, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -112,7 +112,7 @@ func (a *App) openData(context.Context) error {
 	if err := os.MkdirAll(a.opts.Data, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w", err)
 	}
-	unlock, err := lock(filepath.Join(a.opts.Data, "serve.lock"))
+	unlock, err := lock(filepath.Join(a.opts.Data, lockFile), os.O_CREATE)
 	if err != nil {
 		return fmt.Errorf("cannot use the data directory %s: %w", a.opts.Data, err)
 	}

@@ -31,6 +31,13 @@ func operationPages() []Page {
 		{"/operations/12/tasks/{id}", false, func(f layout.Frame) templ.Component {
 			return page.TaskPage(page.TaskView{Frame: f, Operation: operations()[0], Task: Tasks()[1], Steps: steps(), Log: Log, Truncated: true})
 		}},
+		{"/operations/10/tasks/{id}", false, func(f layout.Frame) templ.Component {
+			changed := Tasks()[0]
+			changed.Problem = page.Problem{Code: "host_key_changed", Args: map[string]string{
+				"host": changed.Name, "known": "SHA256:uNiVztksCsDhcc0u9e8BrYJXvmHmCLDTXTl2bMTaSoY", "now": "SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM",
+			}}
+			return page.TaskPage(page.TaskView{Frame: f, Operation: operations()[1], Task: changed, Steps: steps(), Log: Log})
+		}},
 	}
 }
 

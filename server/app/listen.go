@@ -15,7 +15,7 @@ import (
 )
 
 // Time limits of connections. A slow or silent client must not hold one for ever; downloads and live pages
-// may take long, so that writing is limited only where answers are small.
+// may take long: there each write is limited, not the whole answer.
 const (
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = time.Minute
@@ -62,7 +62,7 @@ func (a *App) serve(ctx context.Context) error {
 		}
 	}
 	a.run("pages and API", a.public, public, a.web.Public(), bodyTimeout, true)
-	a.run("enrolment", a.handshake, handshake, a.web.Handshake(), 0, true)
+	a.run("enrolment", a.handshake, handshake, whileReading(a.web.Handshake(), bodyTimeout), 0, true)
 	a.run("heartbeats", a.secured, secured, a.web.Secured(), bodyTimeout, false)
 	a.log.Info("serving", "version", a.version, "pages", a.URL(), "enrolment", a.handshake.Addr().String(),
 		"heartbeats", a.secured.Addr().String(), "advertise", a.opts.Advertise, "database", a.db)

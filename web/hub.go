@@ -23,14 +23,15 @@ const (
 // hub follows the bus once and hands changes to the connections that subscribed to their topics.
 type hub struct {
 	web    *Web
-	cancel func()
+	cancel []func()
 	wg     sync.WaitGroup // connections
 
 	mu     sync.Mutex
 	closed bool
 	conns  map[*connection][]string // with their topics
 	topics map[string]map[*connection]bool
-	recent []past // oldest first
+	recent []past               // oldest first
+	missed map[string]time.Time // topics whose changes recent had no room for: when the last of those happened
 	states map[int64]db.HostState
 	runs   map[int64]*watchedRun // operations whose page is open
 	hosts  map[int64]string      // child agents of hosts whose page is open, see fingerprint
@@ -43,20 +44,33 @@ type past struct {
 
 func newHub(w *Web) *hub {
 	return &hub{
-		web: w, conns: map[*connection][]string{}, topics: map[string]map[*connection]bool{},
+		web: w, conns: map[*connection][]string{}, topics: map[string]map[*connection]bool{}, missed: map[string]time.Time{},
 		states: map[int64]db.HostState{}, runs: map[int64]*watchedRun{}, hosts: map[int64]string{},
 	}
 }
 
-func (h *hub) start() (err error) {
-	h.cancel, err = h.web.Bus.Subscribe(">", h.receive)
-	return err
+func (h *hub) start() error {
+	cancel, err := h.web.Bus.Subscribe(">", h.receive)
+	if err != nil {
+		return err
+	}
+	h.cancel = []func(){cancel, h.web.Bus.OnLapse(h.reloadAll)}
+	return nil
+}
+
+// reloadAll lets all pages load again: changes were lost, and nobody knows which.
+func (h *hub) reloadAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for topic := range h.topics {
+		h.tell(change{topic: topic, reload: true}, false)
+	}
 }
 
 // close ends all connections and waits for them.
 func (h *hub) close() {
-	if h.cancel != nil {
-		h.cancel()
+	for _, cancel := range h.cancel {
+		cancel()
 	}
 	h.mu.Lock()
 	h.closed = true
@@ -149,12 +163,16 @@ func (h *hub) join(c *connection, topics []string) (fresh []string) {
 	return fresh
 }
 
-// replay tells what changed while the page was on its way. Requests to load it again are not among that: they
-// would come back with every load.
+// replay tells what changed while the page was on its way, or to load it again when that is not known any more.
+// Requests to load it again are not among what is told: they would come back with every load.
 func (h *hub) replay(c *connection, topic string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	since := time.Now().Add(-replayFor)
+	if h.missed[topic].After(since) {
+		c.push(change{topic: topic, reload: true})
+		return
+	}
 	for _, p := range h.recent {
 		if p.topic == topic && p.at.After(since) {
 			c.push(p.change)
@@ -172,9 +190,20 @@ func (h *hub) tell(ch change, keep bool) {
 		return
 	}
 	if len(h.recent) >= replayMax {
-		h.recent = append(h.recent[:0], h.recent[replayMax/4:]...)
+		h.forget()
 	}
 	h.recent = append(h.recent, past{time.Now(), ch})
+}
+
+// forget makes room in recent; h.mu is held.
+func (h *hub) forget() {
+	const n = replayMax / 4
+	since := time.Now().Add(-replayFor)
+	maps.DeleteFunc(h.missed, func(_ string, at time.Time) bool { return at.Before(since) })
+	for _, p := range h.recent[:n] {
+		h.missed[p.topic] = p.at
+	}
+	h.recent = append(h.recent[:0], h.recent[n:]...)
 }
 
 // wanted reports whether a topic has a subscriber; h.mu is held.

@@ -240,6 +240,40 @@ func TestSlowReaderLoadsAgain(t *testing.T) {
 	}
 }
 
+func TestPagesLoadAgainWhenChangesAreLost(t *testing.T) {
+	s := newServer(t)
+	s.setUp()
+	h := s.web.hub
+	tell := func(topic string, n int) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for range n {
+			h.tell(change{topic: topic, id: "1", row: func(context.Context) (live.Row, bool) { return live.Row{ID: "1"}, true }}, true)
+		}
+	}
+	reload := func(topic string) bool {
+		c := newTestConnection(t)
+		h.replay(c, topic)
+		return c.pending[topic] != nil && c.pending[topic].reload
+	}
+	tell(live.TopicOperation(1), 1)
+	tell(live.TopicOperation(2), replayMax-100) // the set-up has told some, too
+	if reload(live.TopicOperation(1)) {
+		t.Error("a page loads again though all its changes are known")
+	}
+	tell(live.TopicOperation(2), 100)
+	if !reload(live.TopicOperation(1)) {
+		t.Error("a page that came in time is not told that changes were dropped")
+	}
+	if reload(live.TopicHosts) {
+		t.Error("a page loads again for another topic's changes")
+	}
+
+	page := s.session().open(live.TopicHosts)
+	h.reloadAll()
+	page.next("request to load again", func(d live.Delta) bool { return d.Reload && d.Topic == live.TopicHosts })
+}
+
 // TestChangesOfARowAreOneMessage holds that only the last of several changes is rendered.
 func TestChangesOfARowAreOneMessage(t *testing.T) {
 	c := newTestConnection(t)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -23,13 +24,27 @@ type Bus struct {
 	conn     *nats.Conn
 	embedded *server.Server
 	log      *slog.Logger
+
+	mu      sync.Mutex
+	lapsed  map[int]func()
+	counter int // of lapsed's keys
 }
 
 // OpenBus connects to the NATS server at url, or starts one inside this process when url is empty. The
 // embedded server listens on no port.
 func OpenBus(url string, log *slog.Logger) (*Bus, error) {
-	b := &Bus{log: log}
-	options := []nats.Option{nats.Name("hostler"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(url != "")}
+	b := &Bus{log: log, lapsed: map[int]func(){}}
+	options := []nats.Option{
+		nats.Name("hostler"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(url != ""),
+		nats.ReconnectHandler(func(*nats.Conn) { b.lapse("the message bus is connected again; messages may be lost") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrSlowConsumer) {
+				b.lapse("a subscriber of the message bus is too slow; messages are lost")
+				return
+			}
+			b.log.Error("the message bus has trouble", "err", err)
+		}),
+	}
 	if url == "" {
 		s, err := startEmbedded()
 		if err != nil {
@@ -88,6 +103,30 @@ func (b *Bus) Subscribe(pattern string, fn func(topic string, payload []byte)) (
 		return nil, fmt.Errorf("cannot subscribe to %s: %w", pattern, err)
 	}
 	return func() { _ = sub.Unsubscribe() }, nil
+}
+
+// OnLapse calls fn, which must not block, whenever subscribers may have missed messages: they are to read the database
+// again. cancel ends that.
+func (b *Bus) OnLapse(fn func()) (cancel func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counter++
+	key := b.counter
+	b.lapsed[key] = fn
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.lapsed, key)
+	}
+}
+
+func (b *Bus) lapse(why string) {
+	b.log.Warn(why)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, fn := range b.lapsed {
+		fn()
+	}
 }
 
 // Close ends the connection and the embedded server.

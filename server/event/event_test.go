@@ -172,3 +172,27 @@ func TestAnEventThatCannotBeKeptIsLoggedAndPublished(t *testing.T) {
 		t.Errorf("logged %q", log.String())
 	}
 }
+
+func TestLostMessagesAreTold(t *testing.T) {
+	b := newBus(t)
+	release, lapsed := make(chan struct{}), make(chan struct{}, 1000)
+	cancel := b.OnLapse(func() { lapsed <- struct{}{} })
+	defer cancel()
+	stop, err := b.Subscribe("host.*", func(string, []byte) { <-release })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	defer close(release)
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case <-lapsed:
+			return
+		case <-deadline:
+			t.Fatal("a subscriber that is too slow is not told that it misses messages")
+		default:
+			b.Publish("host.1", "")
+		}
+	}
+}

@@ -102,6 +102,6 @@ func (w *Web) Handshake() http.Handler { return w.handshake }
 // Secured serves enrolled agents.
 func (w *Web) Secured() http.Handler { return w.secured }
 
-// Close ends all live connections and waits for them. Call it before the server that serves Public shuts down:
-// that does not know of connections that became WebSockets.
+// Close ends all live connections and waits for them. Call it once the server that serves Public has shut down: that
+// takes no new ones then, and leaves alone those that became WebSockets.
 func (w *Web) Close() { w.hub.close() }

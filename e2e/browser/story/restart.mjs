@@ -78,6 +78,8 @@ story("a run goes on after the server was killed in its middle, once it has the 
     await page.locator("#field-passphrase").fill("not this one");
     await page.getByRole("button", { name: "Go on" }).click();
     await page.getByText("The passphrase does not open the private key.").first().waitFor();
+    assert.equal(await page.locator("#field-key").inputValue(), lockedKey, "the key that was typed is still there");
+    assert.ok(await stillThere(page), "without leaving the page");
     await visitor.look("refused");
   });
 

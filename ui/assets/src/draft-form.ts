@@ -12,8 +12,8 @@ const texts = ["cluster", "hosts", "method", "user"];
 const numbers = ["version", "port"];
 
 /**
- * The form of a wizard's step. It is saved while somebody types, without secrets, and sent by fetch, so that a
- * refusal loses nothing that was typed, not even the key.
+ * A form that is sent by fetch, so that a refusal loses nothing that was typed, not even the key. One that names
+ * where to (data-save) is also saved while somebody types, without secrets.
  */
 export class DraftForm extends HTMLElement {
   private form: HTMLFormElement | null = null;
@@ -26,7 +26,7 @@ export class DraftForm extends HTMLElement {
     const form = this.querySelector("form");
     if (!form) return;
     this.form = form;
-    form.addEventListener("input", () => this.later(pause));
+    if (this.dataset["save"]) form.addEventListener("input", () => this.later(pause));
     form.addEventListener("submit", (e) => {
       e.preventDefault();
       void this.submit(form, e.submitter);

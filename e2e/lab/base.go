@@ -25,10 +25,7 @@ const (
 // Flavours lists the known flavours.
 var Flavours = []string{Debian, DNF}
 
-const (
-	suite         = "bookworm"
-	defaultMirror = "http://deb.debian.org/debian"
-)
+const suite = "bookworm"
 
 var (
 	//go:embed recipe/debian.sh
@@ -122,7 +119,11 @@ func (r recipe) build(ctx context.Context, base string) error {
 		}
 		args = append(args, "--customize-hook="+path)
 	}
-	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, suite, root, or(os.Getenv("HOSTLER_LAB_MIRROR"), defaultMirror))...)
+	args = append(args, suite, root)
+	if mirror := os.Getenv("HOSTLER_LAB_MIRROR"); mirror != "" { // without one mmdebstrap knows Debian's own
+		args = append(args, mirror)
+	}
+	cmd := exec.CommandContext(ctx, "mmdebstrap", args...)
 	// Interrupted, mmdebstrap takes its mounts away; killed, it would leave them.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = 20 * time.Second

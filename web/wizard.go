@@ -234,9 +234,11 @@ func (w *Web) wizardSummaryPage(c *gin.Context) error {
 		}
 		v.Operation = &run.operation
 		for _, t := range run.tasks {
-			if t.State == page.Done {
+			switch t.State {
+			case page.Done:
 				v.Done = append(v.Done, t)
-			} else {
+			case page.Skipped: // a person took it out, and knows
+			default:
 				v.Failed = append(v.Failed, t)
 			}
 		}

@@ -127,6 +127,6 @@ type WizardSummaryView struct {
 	Draft     Draft
 	Operation *Operation // nil when hosts were registered by hand
 	Done      []Task     // hosts of the operation that are ready
-	Failed    []Task     // and those that are not, canceled and skipped ones too
+	Failed    []Task     // and those that are not, canceled ones too; without those a person took out
 	Arrivals  []Arrival  // of a manual registration
 }

@@ -16,6 +16,8 @@ else
     grep -vE '^=== (RUN|PAUSE|CONT|NAME)|^ *--- (PASS|SKIP)|no test files' "$log"
 fi
 echo "skipped:"
-awk '/^ *--- SKIP/ { print "  " $3 ": " reason; found = 1 } { reason = $0; sub(/^ +[^ ]+: /, "", reason) }
+awk '/^=== (RUN|NAME|CONT)/ { test = $3; next }
+     /^ *--- SKIP/ { print "  " $3 ": " said[$3]; found = 1; next }
+     { said[test] = $0; sub(/^ +[^ ]+: /, "", said[test]) }
      END { if (!found) print "  nothing" }' "$log"
 exit $status

@@ -34,8 +34,10 @@ story("a bad list is refused at its lines, and nothing typed is lost", async () 
   assert.match((await errors.nth(0).textContent()) ?? "", /Line 2: .*runs backwards/);
   assert.match((await errors.nth(1).textContent()) ?? "", /Line 4: .*not a range of numbers/);
   await visitor.allowing([/422/], async () => {
+    const saved = page.waitForResponse((answer) => answer.url().endsWith("/save") && answer.ok());
     await page.getByRole("button", { name: "Start bootstrapping" }).click();
     await page.locator("[data-problems]").getByRole("link").first().waitFor();
+    await saved;
     await visitor.look("refused");
   });
   assert.equal(await page.locator("#field-hosts").inputValue(), typed);

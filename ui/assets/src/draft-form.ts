@@ -103,6 +103,7 @@ export class DraftForm extends HTMLElement {
       }
       if (answer.status === 409) this.conflict();
       this.refuse(form, body as Refusal);
+      if (this.dataset["save"]) this.later(0); // what was refused is kept all the same
     } catch {
       this.refuse(form, { error: { message: this.dataset["failed"] ?? "" } });
     }

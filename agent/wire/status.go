@@ -1,0 +1,80 @@
+package wire
+
+// StatusRequest is a heartbeat.
+type StatusRequest struct {
+	Hostname  string       `json:"hostname"`
+	Version   string       `json:"version"`
+	Uptime    int64        `json:"uptime"`    // seconds since the agent process started
+	Timestamp int64        `json:"timestamp"` // Unix seconds by the host's clock
+	Step      int          `json:"step"`      // seconds between heartbeats now in force
+	Agents    []ChildAgent `json:"agents"`
+	// Jobs are those that the agent has taken over and whose results the server has not acknowledged: they need
+	// not be sent again. An agent that does not say gets every open job each time.
+	Jobs []JobProgress `json:"jobs,omitempty"`
+}
+
+// StatusReply answers a heartbeat and may bring work.
+type StatusReply struct {
+	ErrCode int    `json:"errcode"`
+	Jobs    []Job  `json:"jobs,omitempty"`
+	Step    int    `json:"step,omitempty"` // seconds; 0 leaves the agent's step as it is
+	Message string `json:"message,omitempty"`
+	// Cancel are ids of jobs to end, or not to begin. Each gets a result all the same: ErrCodeCanceled, or what it
+	// came to before the word arrived.
+	Cancel []string `json:"cancel,omitempty"`
+}
+
+// ChildAgent is one line of a heartbeat's child list.
+type ChildAgent struct {
+	Name    string     `json:"name"` // unique on its host
+	Version string     `json:"version"`
+	Status  ChildState `json:"status"`
+	Uptime  int64      `json:"uptime"` // seconds
+
+	Reason    string  `json:"reason,omitempty"` // why it is in this state, one English sentence; empty while all is well
+	PID       int     `json:"pid,omitempty"`
+	Ready     bool    `json:"ready,omitempty"`      // its readiness check has passed
+	Restarts  int     `json:"restarts,omitempty"`   // by the agent, since the child was last started by a job or the boot
+	CPU       float64 `json:"cpu,omitempty"`        // per cent of one core since the heartbeat before
+	Memory    int64   `json:"memory,omitempty"`     // bytes now, of the whole group
+	Limits    *Limits `json:"limits,omitempty"`     // in force
+	LimitedBy Limiter `json:"limited_by,omitempty"` // what enforces them
+	LastExit  *Exit   `json:"last_exit,omitempty"`
+}
+
+// ChildState is the state of a child agent.
+type ChildState string
+
+// The four states of the document. "stoped" is its spelling; it stays on the wire.
+const (
+	ChildStopped ChildState = "stoped"
+	ChildRunning ChildState = "running"
+	ChildFatal   ChildState = "fatal"  // failed after several tries
+	ChildKilled  ChildState = "killed" // ended by force, for example over its memory limit
+)
+
+// Limiter is what holds a child agent to its limits.
+type Limiter string
+
+// The limiters.
+const (
+	LimiterCgroup2 Limiter = "cgroup2"
+	LimiterCgroup1 Limiter = "cgroup1"
+	LimiterPolling Limiter = "polling" // the agent looks from time to time; there is no cgroup tree it may write
+)
+
+// Exit is how a process ended.
+type Exit struct {
+	Time   int64  `json:"time"`             // Unix seconds by the host's clock
+	Code   *int   `json:"code,omitempty"`   // exit status; nil when a signal ended it or nobody saw how it ended
+	Signal string `json:"signal,omitempty"` // "SIGKILL"
+	Reason string `json:"reason,omitempty"` // "over its memory limit of 20M"
+}
+
+// Limits bounds a child agent or a command. Empty fields, and zeros, do not limit.
+type Limits struct {
+	CPU    string `json:"CPU,omitempty"`    // of one core: "10%", "250%"
+	Memory string `json:"memory,omitempty"` // "20M"; K, M, G and T are powers of 1024
+	PIDs   int    `json:"pids,omitempty"`   // processes and threads
+	Files  int    `json:"files,omitempty"`  // open files of each process
+}

@@ -132,6 +132,7 @@ func TestCommandCancelKillsRemoteWork(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // each waits for its own grace period
 			c, key := login(t)
 			as := privilege{}
 			if tt.user != "" {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"hostler/db"
+	"hostler/e2e/bench/rig"
 	"hostler/e2e/lab"
 	"hostler/e2e/swarm"
 	"hostler/server/trust"
@@ -21,25 +21,25 @@ type forty struct{ wall, cpu, sshWall, sshCPU float64 }
 // roundOfForty bootstraps forty names of four hosts with a setup script that does nothing. All phases run;
 // the agents, which nobody installs, are played by a swarm that enrols with tokens minted for the tasks.
 func roundOfForty(ctx context.Context) (f forty, err error) {
-	err = withLab(ctx, lab.Options{Name: "bench", Count: 4, Aliases: 10}, func(l *lab.Lab, dir string) error {
+	err = rig.WithLab(ctx, lab.Options{Name: "bench", Count: 4, Aliases: 10}, func(l *lab.Lab, dir string) error {
 		script := filepath.Join(dir, "empty.sh")
 		if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o600); err != nil {
 			return err
 		}
-		s, err := startServer(ctx, l, dir, "--setup-script", script)
+		s, err := rig.StartServer(ctx, l, dir, "--setup-script", script)
 		if err != nil {
 			return err
 		}
-		defer s.stop()
-		before, started := processCPU(s.cmd.Process.Pid), time.Now()
-		id, err := s.bootstrap(ctx, "node[1-4]-a[1-10].lab.test")
+		defer s.Stop()
+		before, started := s.CPU(), time.Now()
+		id, err := s.Bootstrap(ctx, "node[1-4]-a[1-10].lab.test")
 		if err != nil {
 			return err
 		}
 		if err := playAgents(ctx, s, id); err != nil {
 			return err
 		}
-		f.wall, f.cpu = time.Since(started).Seconds(), processCPU(s.cmd.Process.Pid)-before
+		f.wall, f.cpu = time.Since(started).Seconds(), s.CPU()-before
 		var targets []string
 		for _, h := range l.Hosts {
 			targets = append(targets, h.Aliases...)
@@ -51,17 +51,17 @@ func roundOfForty(ctx context.Context) (f forty, err error) {
 }
 
 // playAgents joins one agent per task, lets all beat until the operation is done, and returns then.
-func playAgents(ctx context.Context, s *server, id int64) (err error) {
-	o, err := s.operation(ctx, id)
+func playAgents(ctx context.Context, s *rig.Server, id int64) (err error) {
+	o, err := s.Operation(ctx, id)
 	if err != nil {
 		return err
 	}
-	d, err := db.Open(ctx, "sqlite:"+filepath.Join(s.data, "hostler.db"))
+	d, err := db.Open(ctx, "sqlite:"+filepath.Join(s.Data, "hostler.db"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	ca, err := trust.OpenCA(d, filepath.Join(s.data, "ca"), db.Now)
+	ca, err := trust.OpenCA(d, filepath.Join(s.Data, "ca"), db.Now)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func playAgents(ctx context.Context, s *server, id int64) (err error) {
 	var agents sync.WaitGroup
 	defer agents.Wait()
 	defer stop()
-	where := swarm.Server{Name: s.lab.Server.Name, Handshake: 8440, Secured: 8441, CA: ca.PEM(), Dial: s.dial}
+	where := swarm.Server{Name: s.Lab.Server.Name, Handshake: 8440, Secured: 8441, CA: ca.PEM(), Dial: s.Dial}
 	failed := make(chan error, len(o.Tasks))
 	for _, t := range o.Tasks {
 		token, err := ca.MintToken(ctx, trust.TokenSpec{Hostname: t.Name, TaskID: &t.ID, Uses: 1, Lifetime: time.Minute})
@@ -82,18 +82,17 @@ func playAgents(ctx context.Context, s *server, id int64) (err error) {
 			}
 		})
 	}
-	return s.until(ctx, "done", func() (bool, error) {
+	return s.Until(ctx, "done", func() (bool, error) {
 		select {
 		case err := <-failed:
 			return false, err
 		default:
 		}
-		var o operation
-		err := s.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/operations/%d", id), nil, &o)
+		o, err := s.Operation(ctx, id)
 		if err != nil || o.State == "running" || o.State == "pending" {
 			return false, err
 		}
-		return true, s.await(ctx, id)
+		return true, s.Await(ctx, id)
 	})
 }
 

@@ -5,23 +5,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
+	"hostler/e2e/bench/rig"
 	"hostler/e2e/lab"
 )
 
 const rounds = 3 // the table shows medians
-
-// row is one line of the table.
-type row struct{ what, got, limit, peer string }
 
 func main() {
 	if err := run(); err != nil {
@@ -37,20 +33,12 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	load, _ := os.ReadFile("/proc/loadavg")
-	fmt.Fprintf(os.Stdout, "\n%d cores, medians of %d rounds, load average before the table %.14s\n", runtime.NumCPU(), rounds, load)
-	fmt.Fprintf(os.Stdout, "Lab hosts run on this machine; what they sync does not reach its disk.\n\n")
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "measured\tHostler\twanted\tpeer in this run")
-	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.what, r.got, r.limit, r.peer)
-	}
-	return w.Flush()
+	return rig.Print(os.Stdout, rounds, rows)
 }
 
-func measure(ctx context.Context) ([]row, error) {
+func measure(ctx context.Context) ([]rig.Row, error) {
 	var fours, floors, forties, cpus, sshs, sshCPUs []float64
-	var sizes []row
+	var sizes []rig.Row
 	for i := range rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, rounds)
 		four, floor, size, err := roundOfFour(ctx)
@@ -65,28 +53,28 @@ func measure(ctx context.Context) ([]row, error) {
 		forties, cpus = append(forties, forty.wall), append(cpus, forty.cpu)
 		sshs, sshCPUs = append(sshs, forty.sshWall), append(sshCPUs, forty.sshCPU)
 	}
-	rows := []row{
-		{"4 hosts, Start to last first heartbeat", seconds(fours), "3 s", "ssh loop that installs the same package: " + seconds(floors)},
-		{"40 targets, empty setup script, all phases", seconds(forties), "3 s", "40 × ssh host true: " + seconds(sshs)},
-		{"  CPU of the server for it", seconds(cpus), "2 s", "CPU of the 40 ssh clients: " + seconds(sshCPUs)},
+	rows := []rig.Row{
+		{"4 hosts, Start to last first heartbeat", rig.Seconds(fours), "3 s", "ssh loop that installs the same package: " + rig.Seconds(floors)},
+		{"40 targets, empty setup script, all phases", rig.Seconds(forties), "3 s", "40 × ssh host true: " + rig.Seconds(sshs)},
+		{"  CPU of the server for it", rig.Seconds(cpus), "2 s", "CPU of the 40 ssh clients: " + rig.Seconds(sshCPUs)},
 	}
 	return append(rows, sizes...), nil
 }
 
 // roundOfFour installs four fresh hosts by Hostler and four others by a bare loop.
-func roundOfFour(ctx context.Context) (took, floor float64, sizes []row, err error) {
-	err = withLab(ctx, lab.Options{Name: "bench", Count: 8}, func(l *lab.Lab, dir string) error {
-		s, err := startServer(ctx, l, dir)
+func roundOfFour(ctx context.Context) (took, floor float64, sizes []rig.Row, err error) {
+	err = rig.WithLab(ctx, lab.Options{Name: "bench", Count: 8}, func(l *lab.Lab, dir string) error {
+		s, err := rig.StartServer(ctx, l, dir)
 		if err != nil {
 			return err
 		}
-		defer s.stop()
+		defer s.Stop()
 		started := time.Now()
-		id, err := s.bootstrap(ctx, "node[1-4].lab.test")
+		id, err := s.Bootstrap(ctx, "node[1-4].lab.test")
 		if err != nil {
 			return err
 		}
-		if err := s.await(ctx, id); err != nil {
+		if err := s.Await(ctx, id); err != nil {
 			return err
 		}
 		took = time.Since(started).Seconds()
@@ -99,34 +87,28 @@ func roundOfFour(ctx context.Context) (took, floor float64, sizes []row, err err
 	return took, floor, sizes, err
 }
 
-func withLab(ctx context.Context, o lab.Options, do func(l *lab.Lab, dir string) error) (err error) {
-	dir, err := os.MkdirTemp("", "hostler-bench-")
+// sizesOf measures a server and an agent that have been running for a moment.
+func sizesOf(ctx context.Context, l *lab.Lab, s *rig.Server) ([]rig.Row, error) {
+	agent, err := l.Hosts[0].Exec(ctx, "sh", "-c", "cat /proc/$(systemctl show -P MainPID hostler-agent)/status")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	l, err := lab.Start(ctx, o)
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() {
-		if e := l.Stop(context.WithoutCancel(ctx)); err == nil {
-			err = e
-		}
-	}()
-	return do(l, dir)
-}
-
-func seconds(values []float64) string {
-	slices.Sort(values)
-	return fmt.Sprintf("%.2f s (%.2f–%.2f)", values[len(values)/2], values[0], values[len(values)-1])
-}
-
-// program is the path of a built binary.
-func program(name string) string {
-	path, err := filepath.Abs(filepath.Join("bin", name))
+	debs, err := filepath.Glob(filepath.Join(s.Data, "repo/current/apt/pool/main/h/hostler-agent/*/*_amd64.deb"))
+	if err != nil || len(debs) == 0 {
+		return nil, errors.Join(errors.New("no package was published"), err)
+	}
+	deb, err := os.Stat(debs[0])
 	if err != nil {
-		return name
+		return nil, err
 	}
-	return path
+	return []rig.Row{
+		{"agent, RSS", rig.Megabytes(rig.Resident(agent)), "12 MB", ""},
+		{"agent, package", rig.Megabytes(deb.Size()), "8 MB", ""},
+		{"server, first start to ready", fmt.Sprintf("%.2f s", s.Ready.Seconds()), "1 s", ""},
+		{"server, RSS with 4 hosts", rig.Megabytes(rig.Resident(string(own))), "120 MB", ""},
+	}, nil
 }

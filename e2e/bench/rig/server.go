@@ -1,0 +1,189 @@
+package rig
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"hostler/e2e/lab"
+)
+
+const (
+	listen   = "127.0.0.1:8080"
+	pollEach = 20 * time.Millisecond
+)
+
+// Server is a running "hostler serve" in a lab.
+type Server struct {
+	Lab   *lab.Lab
+	Data  string        // its data directory
+	Ready time.Duration // from the start of the process to readiness
+
+	token string
+	cmd   *exec.Cmd
+	log   bytes.Buffer
+	http  *http.Client
+}
+
+// StartServer starts the built server and waits until it is ready.
+func StartServer(ctx context.Context, l *lab.Lab, dir string, args ...string) (*Server, error) {
+	s := &Server{Lab: l, Data: filepath.Join(dir, "data"), http: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: l.Dial}}}
+	args = append([]string{"serve", "--data", s.Data, "--listen", listen, "--advertise", l.Server.Name, "--log-level", "warn"}, args...)
+	s.cmd = l.Command(ctx, Program("hostler"), args...)
+	s.cmd.Stderr = &s.log
+	started := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	var last error
+	if err := s.Until(ctx, "ready", func() (bool, error) { last = s.Call(ctx, http.MethodGet, "/readyz", nil, nil); return last == nil, nil }); err != nil {
+		s.Stop()
+		return nil, errors.Join(err, last)
+	}
+	s.Ready = time.Since(started)
+	out, err := exec.CommandContext(ctx, Program("hostler"), "token", "create", "bench", "--data", s.Data).Output()
+	if err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("cannot make a token: %w", err)
+	}
+	s.token = strings.TrimSpace(string(out))
+	return s, nil
+}
+
+// Stop ends the server and waits for it.
+func (s *Server) Stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+}
+
+// Dial connects to a port of the server in the lab, whatever name it is called by.
+func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	return s.Lab.Dial(ctx, network, net.JoinHostPort(s.Lab.Server.Address.String(), port))
+}
+
+// Bootstrap starts one on hosts given as a pattern and returns the operation.
+func (s *Server) Bootstrap(ctx context.Context, hosts string) (int64, error) {
+	key, err := os.ReadFile(s.Lab.Keys["ed25519"])
+	if err != nil {
+		return 0, err
+	}
+	in := map[string]any{"hosts": hosts, "ssh": map[string]any{"user": "root", "private_key": string(key)}}
+	var out struct {
+		OperationID int64 `json:"operation_id"`
+	}
+	err = s.Call(ctx, http.MethodPost, "/api/v1/bootstraps", in, &out)
+	return out.OperationID, err
+}
+
+// Operation is the part of the API's answer that is needed here.
+type Operation struct {
+	State string `json:"state"`
+	Tasks []struct {
+		ID    int64           `json:"id"`
+		Name  string          `json:"name"`
+		State string          `json:"state"`
+		Error json.RawMessage `json:"error"`
+	} `json:"tasks"`
+}
+
+// Operation reads an operation.
+func (s *Server) Operation(ctx context.Context, id int64) (Operation, error) {
+	var o Operation
+	err := s.Call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/operations/%d", id), nil, &o)
+	return o, err
+}
+
+// Await polls until the operation is done; a failed one is an error that says why.
+func (s *Server) Await(ctx context.Context, id int64) error {
+	return s.Until(ctx, "done", func() (bool, error) {
+		o, err := s.Operation(ctx, id)
+		if err != nil || o.State == "pending" || o.State == "running" {
+			return false, err
+		}
+		if o.State == "done" {
+			return true, nil
+		}
+		for _, t := range o.Tasks {
+			if t.State != "done" {
+				return false, fmt.Errorf("%s is %s: %s", t.Name, t.State, t.Error)
+			}
+		}
+		return false, fmt.Errorf("the operation is %s", o.State)
+	})
+}
+
+// Until asks again and again until something is reached or fails, for a minute at most.
+func (s *Server) Until(ctx context.Context, what string, reached func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(pollEach)
+	defer tick.Stop()
+	for {
+		ok, err := reached()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the server was not %s in time: %w\n%s", what, ctx.Err(), s.log.String())
+		}
+	}
+}
+
+// Call is one call of the API; in and out are JSON, or nil.
+func (s *Server) Call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+listen+path, body)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if s.token != "" {
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	answer, err := s.http.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(text, out)
+}
+
+// PID is the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// CPU is what the server has used of the processor so far, in seconds.
+func (s *Server) CPU() float64 { return ProcessCPU(s.PID()) }

@@ -54,9 +54,9 @@ func measure(ctx context.Context) ([]rig.Row, error) {
 		sshs, sshCPUs = append(sshs, forty.sshWall), append(sshCPUs, forty.sshCPU)
 	}
 	rows := []rig.Row{
-		{"4 hosts, Start to last first heartbeat", rig.Seconds(fours), "3 s", "ssh loop that installs the same package: " + rig.Seconds(floors)},
-		{"40 targets, empty setup script, all phases", rig.Seconds(forties), "3 s", "40 × ssh host true: " + rig.Seconds(sshs)},
-		{"  CPU of the server for it", rig.Seconds(cpus), "2 s", "CPU of the 40 ssh clients: " + rig.Seconds(sshCPUs)},
+		{What: "4 hosts, Start to last first heartbeat", Got: rig.Seconds(fours), Wanted: "3 s", Peer: "ssh loop that installs the same package: " + rig.Seconds(floors)},
+		{What: "40 targets, empty setup script, all phases", Got: rig.Seconds(forties), Wanted: "3 s", Peer: "40 × ssh host true: " + rig.Seconds(sshs)},
+		{What: "  CPU of the server for it", Got: rig.Seconds(cpus), Wanted: "2 s", Peer: "CPU of the 40 ssh clients: " + rig.Seconds(sshCPUs)},
 	}
 	return append(rows, sizes...), nil
 }
@@ -106,9 +106,9 @@ func sizesOf(ctx context.Context, l *lab.Lab, s *rig.Server) ([]rig.Row, error) 
 		return nil, err
 	}
 	return []rig.Row{
-		{"agent, RSS", rig.Megabytes(rig.Resident(agent)), "12 MB", ""},
-		{"agent, package", rig.Megabytes(deb.Size()), "8 MB", ""},
-		{"server, first start to ready", fmt.Sprintf("%.2f s", s.Ready.Seconds()), "1 s", ""},
-		{"server, RSS with 4 hosts", rig.Megabytes(rig.Resident(string(own))), "120 MB", ""},
+		{What: "agent, RSS", Got: rig.Megabytes(rig.Resident(agent)), Wanted: "12 MB"},
+		{What: "agent, package", Got: rig.Megabytes(deb.Size()), Wanted: "8 MB"},
+		{What: "server, first start to ready", Got: fmt.Sprintf("%.2f s", s.Ready.Seconds()), Wanted: "1 s"},
+		{What: "server, RSS with 4 hosts", Got: rig.Megabytes(rig.Resident(string(own))), Wanted: "120 MB"},
 	}, nil
 }

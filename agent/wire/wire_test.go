@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"testing"
 )
 
@@ -47,4 +48,34 @@ func generic(t *testing.T, text []byte) (value any) {
 		t.Fatal(err)
 	}
 	return value
+}
+
+// TestErrorCodesAreDocumented holds the tables of the protocol's document to the constants, in both languages.
+func TestErrorCodesAreDocumented(t *testing.T) {
+	source, err := os.ReadFile("job.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, match := range regexp.MustCompile(`(?m)^\tErrCode\w+ += (\d+)`).FindAllSubmatch(source, -1) {
+		want = append(want, string(match[1]))
+	}
+	if len(want) < 18 {
+		t.Fatalf("found only %q", want)
+	}
+	for _, name := range []string{"agent-protocol.md", "agent-protocol.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, match := range regexp.MustCompile(`(?m)^\| (\d+) \| `).FindAllSubmatch(text, -1) {
+			if code := string(match[1]); code != "8440" && code != "8441" {
+				got = append(got, code)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s has the codes %q, want %q", name, got, want)
+		}
+	}
 }

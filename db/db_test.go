@@ -149,7 +149,7 @@ func TestLogReadsFromAnyOffset(t *testing.T) {
 	d := dbtest.Open(t)
 	o := &db.Operation{Kind: "k", State: db.Running, Parallel: 1}
 	tasks := []db.Task{{Name: "a", State: db.Running}}
-	must(t, d.CreateOperation(t.Context(), o, tasks))
+	must(t, d.CreateOperation(t.Context(), o, tasks, nil))
 	id := tasks[0].ID
 	var all []byte
 	for i := range 40 {
@@ -280,10 +280,14 @@ func TestJobsFinishOnce(t *testing.T) {
 	h := &db.Host{AgentSN: "sn", Name: "node1", State: db.HostHealthy}
 	must(t, d.UpsertHost(t.Context(), h))
 	must(t, d.CreateJob(t.Context(), &db.Job{ID: "j", HostID: h.ID, Action: "config", Payload: wire.Job{ID: "j", Action: "config", Step: 5}, State: db.JobQueued}))
-	must(t, d.MarkDelivered(t.Context(), []string{"j"}, db.Now()))
-	open, err := d.OpenJobs(t.Context(), h.ID)
+	if marked, err := d.MarkDelivered(t.Context(), []db.Delivery{{ID: "j", Deadline: db.Now()}}, db.Now()); err != nil || len(marked) != 1 {
+		t.Fatalf("marked %v, %v", marked, err)
+	}
+	open, err := d.OpenJobs(t.Context(), h.ID, 10)
 	must(t, err)
-	if len(open) != 1 || open[0].Payload.Step != 5 || open[0].State != db.JobDelivered {
+	payloads, err := d.JobPayloads(t.Context(), []string{"j"})
+	must(t, err)
+	if len(open) != 1 || payloads["j"].Step != 5 || open[0].State != db.JobDelivered {
 		t.Fatalf("got %+v", open)
 	}
 	for i, want := range []bool{true, false} {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -25,27 +26,49 @@ type Event struct {
 	OperationID *int64            `json:"operation_id,omitempty"`
 	Actor       string            `json:"actor,omitempty"` // user, token or ""; who caused it
 	Params      map[string]string `gorm:"serializer:json" json:"params,omitempty"`
+	Child       string            `json:"child,omitempty"` // the child agent it is about
+	// UID is what the agent calls an event of its own, behind its host's number; nil for the server's.
+	UID    *string `gorm:"column:uid" json:"-"`
+	Family string  `json:"-"` // the first word of Kind
 }
 
 // EventQuery filters and pages events, newest first.
 type EventQuery struct {
 	HostID   int64 // 0 for all
 	Severity Severity
-	Before   int64 // ids below this; 0: from the newest
-	Limit    int   // rows; 0 means 50, at most 500
+	Kind     string // a whole kind, or the first word of many: "child"; "" for all
+	Child    string // a child agent's name; "" for all
+	Before   int64  // ids below this; 0: from the newest
+	Limit    int    // rows; 0 means 50, at most 500
 }
 
-// CreateEvents stores events in one transaction and sets their ids.
+// CreateEvents stores events in one transaction and sets their ids. ErrDuplicate when one's UID is known.
 func (d *DB) CreateEvents(ctx context.Context, es []Event) error {
+	for i := range es {
+		es[i].Family, _, _ = strings.Cut(es[i].Kind, ".")
+	}
 	return d.Tx(ctx, func(tx *DB) error {
 		return translate("store events", tx.write(ctx).CreateInBatches(es, 100).Error)
 	})
 }
 
+// KnownEvents returns those of the UIDs that are recorded.
+func (d *DB) KnownEvents(ctx context.Context, uids []string) (map[string]bool, error) {
+	known := map[string]bool{}
+	var found []string
+	if err := d.read(ctx).Model(&Event{}).Where("uid IN ?", uids).Pluck("uid", &found).Error; err != nil {
+		return nil, translate("find events", err)
+	}
+	for _, uid := range found {
+		known[uid] = true
+	}
+	return known, nil
+}
+
 // DeleteEventsBefore removes at most limit events from before a time, the oldest first, and says how many.
 func (d *DB) DeleteEventsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
-	// Events are stored in the order of their times: the first one that is young enough ends the search, and no index
-	// on the time is needed.
+	// Events are stored about in the order of their times: the first one that is young enough ends the search, and no
+	// index on the time is needed. Hosts tell late of some; those go with what was stored around them.
 	var oldest []Event
 	if err := d.read(ctx).Select("id", "time").Order("id").Limit(limit).Find(&oldest).Error; err != nil {
 		return 0, translate("find old events", err)
@@ -76,6 +99,16 @@ func (d *DB) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	}
 	if q.Severity != "" {
 		g = g.Where("severity = ?", q.Severity)
+	}
+	if q.Kind != "" {
+		family, _, whole := strings.Cut(q.Kind, ".")
+		g = g.Where("family = ?", family)
+		if whole {
+			g = g.Where("kind = ?", q.Kind)
+		}
+	}
+	if q.Child != "" {
+		g = g.Where("child = ?", q.Child)
 	}
 	if q.Before > 0 {
 		g = g.Where("id < ?", q.Before)

@@ -49,16 +49,6 @@ type Host struct {
 	UpdatedAt    time.Time
 }
 
-// ChildAgent is a child agent as the last heartbeat told it.
-type ChildAgent struct {
-	HostID  int64  `gorm:"primaryKey"`
-	Name    string `gorm:"primaryKey"`
-	Version string
-	Status  wire.ChildState
-	Uptime  int64 // seconds, at SeenAt
-	SeenAt  time.Time
-}
-
 // HostQuery filters and pages hosts, ordered by name and id.
 type HostQuery struct {
 	State  HostState // "" for all
@@ -174,31 +164,6 @@ func (d *DB) FlushHosts(ctx context.Context, rows []HostSeen) error {
 // SetHostStep sets a host's heartbeat interval in seconds.
 func (d *DB) SetHostStep(ctx context.Context, id int64, step int) error {
 	return translate("set host step", d.write(ctx).Model(&Host{ID: id}).Update("step", step).Error)
-}
-
-// ReplaceChildren makes the child agents of a host exactly cs.
-func (d *DB) ReplaceChildren(ctx context.Context, hostID int64, cs []ChildAgent) error {
-	return d.Tx(ctx, func(tx *DB) error {
-		if err := tx.write(ctx).Where("host_id = ?", hostID).Delete(&ChildAgent{}).Error; err != nil {
-			return translate("replace child agents", err)
-		}
-		if len(cs) == 0 {
-			return nil
-		}
-		return translate("replace child agents", tx.write(ctx).Create(cs).Error)
-	})
-}
-
-// Children reads the child agents of a host, by name.
-func (d *DB) Children(ctx context.Context, hostID int64) ([]ChildAgent, error) {
-	var cs []ChildAgent
-	return cs, translate("read child agents", d.read(ctx).Where("host_id = ?", hostID).Order("name").Find(&cs).Error)
-}
-
-// AllChildren reads every child agent; used once, when the in-memory table is filled at start.
-func (d *DB) AllChildren(ctx context.Context) ([]ChildAgent, error) {
-	var cs []ChildAgent
-	return cs, translate("read child agents", d.read(ctx).Order("host_id, name").Find(&cs).Error)
 }
 
 var likeEscaper = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")

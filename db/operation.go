@@ -19,7 +19,7 @@ const (
 	Waiting  State = "waiting" // for something a person must give; the reason is beside it
 	Done     State = "done"
 	Failed   State = "failed"
-	Skipped  State = "skipped" // taken out of the run by a person
+	Skipped  State = "skipped" // taken out of the run by a person, or never begun; the reason is beside it
 	Canceled State = "canceled"
 )
 
@@ -28,17 +28,21 @@ func (s State) Ended() bool { return s == Done || s == Failed || s == Skipped ||
 
 // Operation is something a person started and watches: one title, many tasks.
 type Operation struct {
-	ID         int64 `gorm:"primaryKey"`
-	Kind       string
-	Title      string
-	Cluster    string
-	State      State
-	Parallel   int    // tasks at a time
-	Params     []byte // JSON, known to the kind; never a secret
-	CreatedBy  string
-	CreatedAt  time.Time
-	StartedAt  *time.Time
-	FinishedAt *time.Time
+	ID       int64 `gorm:"primaryKey"`
+	Kind     string
+	Title    string
+	Cluster  string
+	State    State
+	Parallel int // tasks at a time
+	Batch    int // tasks of which all must end before another begins; 0: as many as Parallel lets
+	// MaxFailures is how many tasks may fail before no more are started; 0: any number.
+	MaxFailures int
+	Forgiven    int    // failed tasks that do not count towards MaxFailures, because somebody went on in spite of them
+	Params      []byte // JSON, known to the kind; never a secret
+	CreatedBy   string
+	CreatedAt   time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
 }
 
 // Problem is a failure that a person can act on. Args fill the texts of Code in the reader's language.
@@ -55,7 +59,7 @@ type Task struct {
 	OperationID int64
 	Name        string // the target, for example a host name
 	State       State
-	Reason      string  // of a waiting task, a code: "secrets"
+	Reason      string  // of a waiting or a skipped task, a code: "secrets"
 	Problem     Problem `gorm:"embedded"`
 	Params      []byte  // JSON, known to the kind
 	Memory      []byte  // JSON that a step left for the steps and runs after it
@@ -63,8 +67,10 @@ type Task struct {
 	Step        string  // the step that runs, failed or was the last
 	Attempt     int     // 1 for the first run
 	HostID      *int64
-	LogSize     int64  // bytes of log written
-	Note        string // what a finished task has to show, for example the system found
+	Batch       int     // 1 for the first; 0: the operation has none
+	JobID       *string // of the attempt's job
+	LogSize     int64   // bytes of log written
+	Note        string  // what a finished task has to show, for example the system found
 	StartedAt   *time.Time
 	FinishedAt  *time.Time
 	UpdatedAt   time.Time
@@ -88,8 +94,8 @@ type LogChunk struct {
 	Body   []byte
 }
 
-// CreateOperation stores an operation with its tasks; IDs are set.
-func (d *DB) CreateOperation(ctx context.Context, o *Operation, tasks []Task) error {
+// CreateOperation stores an operation with its tasks; IDs are set. also, if not nil, stores what belongs to it.
+func (d *DB) CreateOperation(ctx context.Context, o *Operation, tasks []Task, also func(tx *DB) error) error {
 	return d.Tx(ctx, func(tx *DB) error {
 		if err := tx.write(ctx).Create(o).Error; err != nil {
 			return translate("create operation", err)
@@ -97,7 +103,13 @@ func (d *DB) CreateOperation(ctx context.Context, o *Operation, tasks []Task) er
 		for i := range tasks {
 			tasks[i].OperationID = o.ID
 		}
-		return translate("create tasks", tx.write(ctx).CreateInBatches(tasks, 200).Error)
+		if err := tx.write(ctx).CreateInBatches(tasks, 200).Error; err != nil {
+			return translate("create tasks", err)
+		}
+		if also == nil {
+			return nil
+		}
+		return also(tx)
 	})
 }
 
@@ -124,9 +136,9 @@ func (d *DB) UnfinishedOperations(ctx context.Context) ([]Operation, error) {
 	return os, translate("read operations", err)
 }
 
-// SaveOperation writes an operation's state and times.
+// SaveOperation writes an operation's state and times, and which failures do not count.
 func (d *DB) SaveOperation(ctx context.Context, o *Operation) error {
-	return translate("save operation", d.write(ctx).Model(o).Select("State", "StartedAt", "FinishedAt").Updates(o).Error)
+	return translate("save operation", d.write(ctx).Model(o).Select("State", "StartedAt", "FinishedAt", "Forgiven").Updates(o).Error)
 }
 
 // Task finds a task; ErrNotFound when there is none.
@@ -166,7 +178,7 @@ func (d *DB) MoveTasks(ctx context.Context, m TaskMove) (n int, err error) {
 	case m.To == Pending:
 		set["finished_at"], set["error_code"], set["error_cause"], set["error_hint"], set["error_args"] = nil, "", "", "", nil
 		if m.From.Ended() {
-			set["attempt"] = gorm.Expr("attempt + 1")
+			set["attempt"], set["job_id"] = gorm.Expr("attempt + 1"), nil
 		}
 	}
 	move := func(tx *DB, only []int64) error {

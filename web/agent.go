@@ -87,9 +87,11 @@ func (w *Web) status(c *gin.Context) error {
 		return err
 	}
 	// The heartbeat counts even if the jobs cannot be read; they come with the next one.
-	if reply.Jobs, err = w.Jobs.Deliver(c.Request.Context(), id); err != nil {
+	work, err := w.Jobs.Deliver(c.Request.Context(), id, in.Jobs)
+	if err != nil {
 		w.Log.Error("cannot read the jobs of a host", "host", in.Hostname, "err", err)
 	}
+	reply.Jobs, reply.Cancel = work.Jobs, work.Cancel
 	c.JSON(http.StatusOK, reply)
 	return nil
 }

@@ -99,6 +99,9 @@ func jsonFields(typ reflect.Type, into map[string]bool) {
 			continue
 		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		into[name] = strings.Contains(options, "omit")
 	}
 }

@@ -205,6 +205,8 @@ type operationReply struct {
 	Counts     map[db.State]int `json:"counts"`
 	HasSecrets bool             `json:"has_secrets"` // a retry need not give them again
 	Parallel   int              `json:"parallel"`
+	Batch      int              `json:"batch"`      // 0: none
+	StopAfter  int              `json:"stop_after"` // failures; 0: never
 	CreatedBy  string           `json:"created_by"`
 	CreatedAt  time.Time        `json:"created_at"`
 	StartedAt  *time.Time       `json:"started_at"`
@@ -229,7 +231,7 @@ type operationsReply struct {
 func replyOf(s operation.Summary) operationReply {
 	return operationReply{
 		ID: s.ID, Kind: s.Kind, Title: s.Title, Cluster: s.Cluster, State: s.State, Counts: s.Counts, HasSecrets: s.HasSecrets,
-		Parallel: s.Parallel, CreatedBy: s.CreatedBy, CreatedAt: s.CreatedAt, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
+		Parallel: s.Parallel, Batch: s.Batch, StopAfter: s.MaxFailures, CreatedBy: s.CreatedBy, CreatedAt: s.CreatedAt, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
 	}
 }
 

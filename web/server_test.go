@@ -117,7 +117,7 @@ func (s *server) start(log *slog.Logger) {
 		t.Fatal(err)
 	}
 	w := must[*Web](t)(New(Deps{
-		DB: s.db, Engine: engine, Fleet: f, Jobs: must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events)),
+		DB: s.db, Engine: engine, Fleet: f, Jobs: must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events, log, db.Now)),
 		CA:       must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now)),
 		Accounts: account.New(s.db, events, log, db.Now), Bus: s.bus, Events: events,
 		Repo: openRepository(t, filepath.Join(s.dir, "repo"), log), Log: log,

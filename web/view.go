@@ -98,7 +98,7 @@ func jobViews(js []db.Job) []page.Job {
 	out := make([]page.Job, len(js))
 	for i, j := range js {
 		out[i] = page.Job{
-			ID: j.ID, Action: j.Action, Detail: j.Payload.Name, State: string(j.State), ErrCode: j.ErrCode, Message: j.Message,
+			ID: j.ID, Action: j.Action, Detail: j.Detail, State: string(j.State), ErrCode: j.ErrCode, Message: j.Message,
 			CreatedBy: j.CreatedBy, Created: j.CreatedAt, Finished: at(j.FinishedAt),
 		}
 	}

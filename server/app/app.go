@@ -153,10 +153,10 @@ func (a *App) openFleet(ctx context.Context) (err error) {
 	if err := a.fleet.Load(ctx); err != nil {
 		return err
 	}
-	a.jobs, err = job.NewQueue(ctx, a.db, a.bus, a.events)
-	if err != nil {
+	if a.jobs, err = job.NewQueue(ctx, a.db, a.bus, a.events, a.log, db.Now); err != nil {
 		return err
 	}
+	a.atStop("jobs", func(context.Context) error { a.jobs.Close(); return nil })
 	a.background("the fleet", a.fleet.Run)
 	return nil
 }

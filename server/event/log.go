@@ -28,6 +28,21 @@ const (
 	ServerStarted       = "server.started"
 )
 
+// Kinds of events that agents tell of: those of package wire. Agents that are newer may know more.
+const (
+	ChildExited       = "child.exited"
+	ChildFatal        = "child.fatal"
+	ChildKilled       = "child.killed"
+	ChildLimitsPolled = "child.limits_polled"
+	ConfigRefused     = "config.refused"
+	DiskFull          = "disk.full"
+	DiskFreed         = "disk.freed"
+	ClockJumped       = "clock.jumped"
+	AgentUpgraded     = "agent.upgraded"
+	AgentRolledBack   = "agent.rolled_back"
+	EventsDropped     = "events.dropped"
+)
+
 // Topic is where stored events are published.
 const Topic = "event"
 

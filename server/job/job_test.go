@@ -13,6 +13,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/testclock"
 	"hostler/server/event"
 	"hostler/server/job"
 )
@@ -23,6 +24,7 @@ type rig struct {
 	db     *db.DB
 	url    string // of db
 	bus    *event.Bus
+	clock  *testclock.Clock
 	queue  *job.Queue
 	a, b   int64
 	topics <-chan string
@@ -36,7 +38,7 @@ func newRig(t *testing.T) *rig {
 	}
 	t.Cleanup(bus.Close)
 	url := dbtest.URL(t)
-	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, bus: bus}
+	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, bus: bus, clock: testclock.New(db.Now())}
 	r.must(r.db.Migrate(t.Context()))
 	topics := make(chan string, 100)
 	cancel, err := bus.Subscribe("jobs.*", func(topic string, _ []byte) { topics <- topic })
@@ -55,8 +57,10 @@ func newRig(t *testing.T) *rig {
 // start makes the queue as a server does that has just started.
 func (r *rig) start() {
 	r.Helper()
-	q, err := job.NewQueue(r.Context(), r.db, r.bus, event.NewLog(r.db, r.bus, slog.New(slog.DiscardHandler)))
+	log := slog.New(slog.DiscardHandler)
+	q, err := job.NewQueue(r.Context(), r.db, r.bus, event.NewLog(r.db, r.bus, log), log, r.clock.Now)
 	r.must(err)
+	r.Cleanup(q.Close)
 	r.queue = q
 }
 
@@ -88,10 +92,10 @@ func (r *rig) published() {
 // delivered lists what a heartbeat of a host brings.
 func (r *rig) delivered(host int64) []string {
 	r.Helper()
-	jobs, err := r.queue.Deliver(r.Context(), host)
+	work, err := r.queue.Deliver(r.Context(), host, nil)
 	r.must(err)
 	ids := []string{}
-	for _, j := range jobs {
+	for _, j := range work.Jobs {
 		if j.Name != "web" || j.Envs["A"] != "1" {
 			r.Errorf("delivered %+v", j)
 		}
@@ -166,15 +170,15 @@ func TestJobsKeepTheirOrder(t *testing.T) {
 func TestFinishedOnce(t *testing.T) {
 	r := newRig(t)
 	j := r.add(r.a, "start")
-	r.finish(r.a, wire.JobResult{ID: j.ID, ErrCode: 7, Message: "broken"})
+	r.finish(r.a, wire.JobResult{ID: j.ID, ErrCode: 1, Message: "broken"})
 	r.finish(r.a, wire.JobResult{ID: j.ID, Message: "sent again"}, wire.JobResult{ID: "unknown"})
-	if got := r.wantState(j.ID, db.JobFailed); got.ErrCode != 7 || got.Message != "broken" {
+	if got := r.wantState(j.ID, db.JobFailed); got.ErrCode != 1 || got.Message != "broken" {
 		t.Errorf("a later result replaced the first: %+v", got)
 	}
 	es, err := r.db.Events(t.Context(), db.EventQuery{HostID: r.a})
 	r.must(err)
 	if len(es) != 1 || es[0].Kind != event.JobFinished || es[0].Severity != db.SeverityWarning || es[0].Params["job"] != j.ID ||
-		es[0].Params["errcode"] != "7" || es[0].Params["message"] != "broken" || es[0].Params["host"] != "node" {
+		es[0].Params["errcode"] != "1" || es[0].Params["message"] != "broken" || es[0].Params["host"] != "node" {
 		t.Errorf("events %+v", es)
 	}
 }
@@ -218,7 +222,7 @@ func TestFailuresOfTheDatabaseAreTold(t *testing.T) {
 		t.Error("a job for a host that is not there was queued")
 	}
 	empty := dbtest.OpenURL(t, "sqlite:"+t.TempDir()+"/empty.db")
-	if _, err := job.NewQueue(t.Context(), empty, r.bus, nil); err == nil {
+	if _, err := job.NewQueue(t.Context(), empty, r.bus, nil, slog.New(slog.DiscardHandler), db.Now); err == nil {
 		t.Error("a queue was made of a database without tables")
 	}
 	canceled, cancel := context.WithCancel(t.Context())

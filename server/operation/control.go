@@ -11,11 +11,11 @@ import (
 	"hostler/server/event"
 )
 
-// Retry runs failed tasks again, from the step that failed. No ids means all of them; canceled ones run again
-// only by their ids. secrets may be nil when the engine still has those of the operation; ErrSecretsNeeded
+// Retry runs failed tasks again, from the step that failed, and those that were skipped because too many others had
+// failed. No ids means all of them; canceled ones run again only by their ids. secrets may be nil when the engine still has those of the operation; ErrSecretsNeeded
 // otherwise. It says how many tasks will run.
 func (e *Engine) Retry(ctx context.Context, id int64, taskIDs []int64, secrets Secrets, actor string) (int, error) {
-	from := []db.State{db.Failed}
+	from := []db.State{db.Failed, db.Skipped}
 	if len(taskIDs) > 0 {
 		from = append(from, db.Canceled)
 	}
@@ -58,6 +58,7 @@ func (e *Engine) requeue(ctx context.Context, id int64, taskIDs []int64, from []
 	l.give(secrets)
 	taken = true
 	moved, err := e.moveAll(ctx, l, tasks, from, db.Pending, "")
+	err = errors.Join(err, e.forgive(l))
 	l.enqueue(moved)
 	e.pump(l)
 	return len(moved), err
@@ -148,7 +149,7 @@ func (e *Engine) moveAll(ctx context.Context, l *live, tasks []db.Task, from []d
 			t.FinishedAt = &now
 		}
 		if fresh {
-			t.Attempt++
+			t.Attempt, t.JobID = t.Attempt+1, nil
 		}
 		moved = append(moved, t)
 		e.publishTask(l, &t)
@@ -170,7 +171,8 @@ func (e *Engine) pick(ctx context.Context, id int64, taskIDs []int64, from []db.
 		wanted[t] = true
 	}
 	picked := slices.DeleteFunc(all, func(t db.Task) bool {
-		return len(wanted) > 0 && !wanted[t.ID] || !slices.Contains(from, t.State)
+		takenOut := t.State == db.Skipped && t.Reason != ReasonFailures // by a person, for good
+		return len(wanted) > 0 && !wanted[t.ID] || !slices.Contains(from, t.State) || takenOut
 	})
 	if len(picked) == 0 {
 		return nil, ErrNothingToDo
@@ -233,7 +235,7 @@ func (e *Engine) drop(l *live) {
 	defer e.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.op.State.Ended() && l.secrets == nil && len(l.queue)+len(l.running) == 0 {
+	if l.op.State.Ended() && l.secrets == nil && len(l.queue)+len(l.running) == 0 && !l.ending {
 		l.gone = true
 		maps.DeleteFunc(e.live, func(_ int64, other *live) bool { return other == l })
 	}

@@ -49,15 +49,22 @@ type Spec struct {
 	Cluster   string
 	CreatedBy string
 	Parallel  int // tasks at a time, at least 1
-	Params    any // JSON; for all tasks; never a secret
-	Tasks     []TaskSpec
-	Secrets   Secrets // may be nil; the engine owns and wipes them
+	Batch     int // tasks of which all must end before another begins; 0: as many as Parallel lets
+	// MaxFailures is how many tasks may fail before no more are started: the rest is skipped, and a retry takes it up
+	// again. 0: any number.
+	MaxFailures int
+	Params      any // JSON; for all tasks; never a secret
+	Tasks       []TaskSpec
+	Secrets     Secrets // may be nil; the engine owns and wipes them
+	// Also, if not nil, stores what belongs to the operation together with it.
+	Also func(ctx context.Context, tx *db.DB, o *db.Operation) error
 }
 
 // TaskSpec is one task of a Spec.
 type TaskSpec struct {
 	Name   string
-	Params any // JSON; may be nil
+	HostID *int64 // nil when the target is no registered host, or not yet
+	Params any    // JSON; may be nil
 }
 
 // New returns an engine without kinds. Register them, then call Resume.
@@ -92,14 +99,16 @@ func (e *Engine) Start(ctx context.Context, s Spec) (o *db.Operation, err error)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start operation: %w", err)
 	}
-	if err := e.db.CreateOperation(ctx, o, tasks); err != nil {
+	var also func(tx *db.DB) error
+	if s.Also != nil {
+		also = func(tx *db.DB) error { return s.Also(ctx, tx, o) }
+	}
+	if err := e.db.CreateOperation(ctx, o, tasks, also); err != nil {
 		return nil, err
 	}
 	e.events.Record(ctx, operationEvent(event.OperationStarted, o, s.CreatedBy))
 	l := &live{op: o, counts: map[db.State]int{db.Pending: len(tasks)}, running: map[int64]*run{}, secrets: s.Secrets}
-	for i := range tasks {
-		l.queue = append(l.queue, tasks[i].ID)
-	}
+	l.enqueue(tasks)
 	e.mu.Lock()
 	e.live[o.ID] = l
 	e.mu.Unlock()
@@ -115,11 +124,14 @@ func rows(s Spec) (*db.Operation, []db.Task, error) {
 	}
 	o := &db.Operation{
 		Kind: s.Kind, Title: s.Title, Cluster: s.Cluster, State: db.Pending, Parallel: max(1, s.Parallel),
-		Params: params, CreatedBy: s.CreatedBy,
+		Batch: max(0, s.Batch), MaxFailures: max(0, s.MaxFailures), Params: params, CreatedBy: s.CreatedBy,
 	}
 	tasks := make([]db.Task, len(s.Tasks))
 	for i, t := range s.Tasks {
-		tasks[i] = db.Task{Name: t.Name, State: db.Pending, Attempt: 1}
+		tasks[i] = db.Task{Name: t.Name, State: db.Pending, Attempt: 1, HostID: t.HostID}
+		if o.Batch > 0 {
+			tasks[i].Batch = i/o.Batch + 1
+		}
 		if t.Params == nil {
 			continue
 		}

@@ -58,8 +58,13 @@ const (
 	CodeInternal = "internal"
 )
 
-// ReasonSecrets is why a task waits whose secrets the server has forgotten, as it does on a restart.
-const ReasonSecrets = "secrets"
+// Reasons of tasks that wait or were skipped.
+const (
+	// ReasonSecrets is why a task waits whose secrets the server has forgotten, as it does on a restart.
+	ReasonSecrets = "secrets"
+	// ReasonFailures is why a task was skipped: too many others had failed before it could begin.
+	ReasonFailures = "too_many_failures"
+)
 
 // Secrets are what an operation must not keep anywhere but in memory. The engine wipes them when the
 // operation's life ends.

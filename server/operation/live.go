@@ -30,9 +30,10 @@ type live struct {
 
 	mu      sync.Mutex
 	op      *db.Operation
-	queue   []int64 // pending tasks, next first
-	held    []int64 // taken out of the queue by a command that is not through yet
+	queue   []queued // pending tasks, next first
+	held    []queued // taken out of the queue by a command that is not through yet
 	running map[int64]*run
+	ending  bool // too many have failed, and what was left in the queue is being skipped
 	gone    bool // out of memory: open the operation again
 	counts  map[db.State]int
 	secrets Secrets
@@ -40,8 +41,21 @@ type live struct {
 	linger  *time.Timer
 }
 
+// queued is a task that waits for its turn.
+type queued struct {
+	id    int64
+	batch int
+}
+
 // run is one task that is being worked on.
-type run struct{ cancel context.CancelCauseFunc }
+type run struct {
+	batch  int
+	cancel context.CancelCauseFunc
+}
+
+// Stopping reports whether a step's context ended because the server stops: the next one takes the step up again, and
+// what the step has set going must go on.
+func Stopping(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errStopping) }
 
 // wipe forgets the secrets; l.mu is held.
 func (l *live) wipe() {
@@ -94,7 +108,7 @@ func (l *live) enqueue(tasks []db.Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range tasks {
-		l.queue = append(l.queue, tasks[i].ID)
+		l.queue = append(l.queue, queued{tasks[i].ID, tasks[i].Batch})
 	}
 }
 
@@ -104,13 +118,13 @@ func (l *live) interrupt(ids []int64, cause error) (running []int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	wanted := func(id int64) bool { return len(ids) == 0 || slices.Contains(ids, id) }
-	var left []int64
+	var left []queued
 	l.held = nil
-	for _, id := range l.queue {
-		if wanted(id) {
-			l.held = append(l.held, id)
+	for _, q := range l.queue {
+		if wanted(q.id) {
+			l.held = append(l.held, q)
 		} else {
-			left = append(left, id)
+			left = append(left, q)
 		}
 	}
 	l.queue = left
@@ -130,7 +144,38 @@ func (l *live) restore() {
 	l.queue, l.held = append(l.held, l.queue...), nil
 }
 
-// pump starts as many pending tasks as the operation's limit allows, and settles the operation when nothing
+// next takes the task off the queue that may begin now; l.mu is held.
+func (l *live) next() (queued, bool) {
+	if len(l.queue) == 0 || len(l.running) >= l.op.Parallel {
+		return queued{}, false
+	}
+	q := l.queue[0]
+	for _, r := range l.running {
+		if r.batch != q.batch {
+			return queued{}, false
+		}
+	}
+	l.queue = l.queue[1:]
+	return q, true
+}
+
+// tooManyFailed reports whether no more tasks may be started; l.mu is held.
+func (l *live) tooManyFailed() bool {
+	return l.op.MaxFailures > 0 && l.counts[db.Failed]-l.op.Forgiven >= l.op.MaxFailures
+}
+
+// forgive lets an operation go on in spite of what has failed so far.
+func (e *Engine) forgive(l *live) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.op.MaxFailures == 0 || l.op.Forgiven == l.counts[db.Failed] {
+		return nil
+	}
+	l.op.Forgiven = l.counts[db.Failed]
+	return e.saveOperation(l, l.op.State, l.op.StartedAt, l.op.FinishedAt)
+}
+
+// pump starts as many pending tasks as the operation's limits allow, and settles the operation when nothing
 // is left to do.
 func (e *Engine) pump(l *live) {
 	l.mu.Lock()
@@ -138,31 +183,60 @@ func (e *Engine) pump(l *live) {
 	if e.ctx.Err() != nil {
 		return
 	}
+	if len(l.queue) > 0 && l.tooManyFailed() {
+		e.giveUp(l)
+	}
 	if len(l.queue) > 0 && l.op.State != db.Running {
 		e.begin(l)
 	}
-	for len(l.queue) > 0 && len(l.running) < l.op.Parallel {
-		id := l.queue[0]
-		l.queue = l.queue[1:]
+	for q, ok := l.next(); ok; q, ok = l.next() {
 		ctx, cancel := context.WithCancelCause(e.ctx)
-		r := &run{cancel: cancel}
-		l.running[id] = r
+		r := &run{batch: q.batch, cancel: cancel}
+		l.running[q.id] = r
 		secrets := l.secrets
 		e.wg.Go(func() {
 			defer cancel(nil)
-			e.runTask(ctx, l, id, secrets)
+			e.runTask(ctx, l, q.id, secrets)
 			l.mu.Lock()
-			if l.running[id] == r { // a retry may have begun already
-				delete(l.running, id)
+			if l.running[q.id] == r { // a retry may have begun already
+				delete(l.running, q.id)
 			}
 			l.mu.Unlock()
 			e.pump(l)
 			e.drop(l)
 		})
 	}
-	if len(l.queue) == 0 && len(l.running) == 0 {
+	if len(l.queue) == 0 && len(l.running) == 0 && !l.ending {
 		e.settle(l)
 	}
+}
+
+// giveUp skips what is left in the queue, because too many tasks have failed; l.mu is held.
+func (e *Engine) giveUp(l *live) {
+	ids := make([]int64, len(l.queue))
+	for i, q := range l.queue {
+		ids[i] = q.id
+	}
+	l.queue, l.ending = nil, true
+	e.wg.Go(func() {
+		e.insist("skip the tasks that are left", ids[0], func() error {
+			l.commands.Lock()
+			defer l.commands.Unlock()
+			tasks, err := e.pick(context.WithoutCancel(e.ctx), l.op.ID, ids, []db.State{db.Pending})
+			if errors.Is(err, ErrNothingToDo) {
+				return nil // somebody canceled them meanwhile
+			}
+			if err == nil {
+				_, err = e.moveAll(e.ctx, l, tasks, []db.State{db.Pending}, db.Skipped, ReasonFailures)
+			}
+			return err
+		})
+		l.mu.Lock()
+		l.ending = false
+		l.mu.Unlock()
+		e.pump(l)
+		e.drop(l)
+	})
 }
 
 // begin marks the operation as running; l.mu is held.
@@ -243,7 +317,7 @@ func sum(counts map[db.State]int) db.State {
 
 // saveOperation stores a state and its times; memory follows only when that is done. l.mu is held.
 func (e *Engine) saveOperation(l *live, state db.State, started, finished *time.Time) error {
-	next := db.Operation{ID: l.op.ID, State: state, StartedAt: started, FinishedAt: finished}
+	next := db.Operation{ID: l.op.ID, State: state, StartedAt: started, FinishedAt: finished, Forgiven: l.op.Forgiven}
 	if err := e.db.SaveOperation(context.WithoutCancel(e.ctx), &next); err != nil {
 		e.log.Error("cannot save an operation's state; trying again", "operation", l.op.ID, "state", state, "err", err)
 		return err
@@ -255,7 +329,9 @@ func (e *Engine) saveOperation(l *live, state db.State, started, finished *time.
 
 // publish tells the bus about an operation; l.mu is held.
 func (e *Engine) publish(l *live) {
-	e.bus.Publish(fmt.Sprintf("operation.%d", l.op.ID), Summary{Operation: *l.op, Counts: maps.Clone(l.counts), HasSecrets: l.secrets != nil})
+	s := Summary{Operation: *l.op, Counts: maps.Clone(l.counts), HasSecrets: l.secrets != nil}
+	s.Params = nil // nobody who listens needs them
+	e.bus.Publish(fmt.Sprintf("operation.%d", l.op.ID), s)
 }
 
 // move changes the state of a task that runs: in the database, the counts and on the bus. edit, if not nil,

@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -32,6 +33,9 @@ func (t *Task) OperationID() int64 { return t.row.OperationID }
 // Name is the target, for example a host name.
 func (t *Task) Name() string { return t.row.Name }
 
+// CreatedBy is who started the operation.
+func (t *Task) CreatedBy() string { return t.op.CreatedBy }
+
 // Attempt is 1 in the first run and grows with every retry.
 func (t *Task) Attempt() int { return t.row.Attempt }
 
@@ -58,6 +62,34 @@ func (t *Task) Remember(v any) error {
 		return fmt.Errorf("cannot encode task memory: %w", err)
 	}
 	t.row.Memory = b
+	return nil
+}
+
+// HostID is the registered host that the task works on; 0 when there is none yet.
+func (t *Task) HostID() int64 {
+	if t.row.HostID == nil {
+		return 0
+	}
+	return *t.row.HostID
+}
+
+// JobID is what SetJob kept in this attempt; "" when it kept nothing.
+func (t *Task) JobID() string {
+	if t.row.JobID == nil {
+		return ""
+	}
+	return *t.row.JobID
+}
+
+// SetJob ties this attempt to a job. That is stored at once, so that a server which was killed before it could make the
+// job makes that one and no other.
+func (t *Task) SetJob(ctx context.Context, id string) error {
+	t.row.JobID = &id
+	if err := t.engine.db.SaveTask(context.WithoutCancel(ctx), t.row); err != nil {
+		t.row.JobID = nil
+		return err
+	}
+	t.engine.publishTask(t.live, t.row)
 	return nil
 }
 

@@ -28,6 +28,8 @@ type TaskView struct {
 	Problem     db.Problem `json:"error,omitzero"`
 	Note        string     `json:"note,omitempty"`
 	HostID      *int64     `json:"host_id,omitempty"`
+	JobID       *string    `json:"job_id,omitempty"` // of the present attempt
+	Batch       int        `json:"batch,omitempty"`  // 1 for the first; 0: the operation has none
 	Attempt     int        `json:"attempt"`
 	StartedAt   *time.Time `json:"started_at,omitempty"`
 	FinishedAt  *time.Time `json:"finished_at,omitempty"`
@@ -42,7 +44,7 @@ type LogGrew struct {
 func (e *Engine) View(kind string, t *db.Task) TaskView {
 	v := TaskView{
 		ID: t.ID, OperationID: t.OperationID, Name: t.Name, State: t.State, Reason: t.Reason, Step: t.Step, Problem: t.Problem,
-		Note: t.Note, HostID: t.HostID, Attempt: t.Attempt, StartedAt: t.StartedAt, FinishedAt: t.FinishedAt,
+		Note: t.Note, HostID: t.HostID, JobID: t.JobID, Batch: t.Batch, Attempt: t.Attempt, StartedAt: t.StartedAt, FinishedAt: t.FinishedAt,
 	}
 	steps := e.kinds[kind].Steps
 	v.StepCount = len(steps)

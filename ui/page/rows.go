@@ -218,6 +218,8 @@ var EventKinds = []string{
 	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.key_forgotten",
 	"enrol.refused", "operation.started", "operation.finished", "operation.canceled", "operation.retried",
 	"user.created", "user.login", "user.login_failed", "token.created", "job.finished", "server.started",
+	"child.exited", "child.fatal", "child.killed", "child.limits_polled", "config.refused", "disk.full", "disk.freed",
+	"clock.jumped", "agent.upgraded", "agent.rolled_back", "events.dropped",
 }
 
 // EventText says what happened, in the context's language.

@@ -1,0 +1,156 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/event"
+)
+
+// MaxResults bounds the results in one message.
+const MaxResults = 256
+
+// Finish records results, all of them or none. A result for a job that is another host's, is unknown or has one
+// already changes nothing and is acknowledged all the same, because sending it again would not help. A job that was
+// given up as lost takes a late one. More than MaxResults are refused with a *wire.Error.
+func (q *Queue) Finish(ctx context.Context, hostID int64, hostName string, results []wire.JobResult) error {
+	if len(results) > MaxResults {
+		return &wire.Error{
+			Code: "too_many_results", Message: fmt.Sprintf("a message has %d results, and may have %d", len(results), MaxResults),
+			Hint: "send them in several messages",
+		}
+	}
+	if len(results) == 0 {
+		return nil
+	}
+	var ended []*db.Job
+	err := q.db.Tx(ctx, func(tx *db.DB) error {
+		ended = nil
+		for _, r := range results {
+			r.Message, r.Elapsed = clipTo(r.Message, 64<<10), max(0, r.Elapsed)
+			recorded, err := tx.FinishJob(ctx, hostID, r, q.now())
+			if err != nil {
+				return err
+			}
+			if !recorded {
+				continue
+			}
+			j, err := tx.Job(ctx, r.ID)
+			if err != nil {
+				return err
+			}
+			if j.StdoutKept+j.StderrKept > 0 {
+				if err := tx.HashOutput(ctx, r.ID); err != nil {
+					return err
+				}
+			}
+			ended = append(ended, j)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	q.ended(ctx, ended, hostName)
+	return nil
+}
+
+// ended tells the world of jobs of one host that have ended.
+func (q *Queue) ended(ctx context.Context, jobs []*db.Job, hostName string) {
+	var events []db.Event
+	for _, j := range jobs {
+		q.observe(j)
+		// The success of one host in an operation is no news: the operation tells of it.
+		if j.State != db.JobSucceeded || j.OperationID == nil {
+			events = append(events, finishedEvent(j, hostName))
+		}
+	}
+	q.events.RecordAll(ctx, events)
+	for _, j := range jobs {
+		q.changed(j)
+	}
+}
+
+func finishedEvent(j *db.Job, hostName string) db.Event {
+	severity := db.SeverityWarning
+	if j.State == db.JobSucceeded || j.State == db.JobCanceled {
+		severity = db.SeverityInfo
+	}
+	return db.Event{
+		Kind: event.JobFinished, Severity: severity, HostID: &j.HostID, OperationID: j.OperationID,
+		Params: map[string]string{
+			"host": hostName, "job": j.ID, "action": j.Action, "detail": j.Detail, "state": string(j.State),
+			"errcode": strconv.Itoa(j.ErrCode), "message": j.Message,
+		},
+	}
+}
+
+// ErrEnded means that a job has ended and cannot be canceled.
+var ErrEnded = errors.New("the job has ended")
+
+// Cancel ends a job: at once if its agent has not got it, and otherwise by telling the agent, again with every
+// heartbeat until the result is there. Doing it twice is no error; ErrEnded when the job has a result.
+func (q *Queue) Cancel(ctx context.Context, id, hostName string) (*db.Job, error) {
+	now := q.now()
+	done, err := q.db.CancelQueuedJob(ctx, id, "canceled before it was handed over", now)
+	if err != nil {
+		return nil, err
+	}
+	asked := false
+	if !done {
+		if asked, err = q.db.RequestCancel(ctx, id, now, now.Add(grace)); err != nil {
+			return nil, err
+		}
+	}
+	j, err := q.db.Job(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case done:
+		q.ended(ctx, []*db.Job{j}, hostName)
+	case asked:
+		q.changed(j)
+		q.Wake(j.HostID)
+	case j.State.Ended():
+		return j, ErrEnded
+	}
+	return j, nil
+}
+
+// Duration sums up how long the jobs of an action took.
+type Duration struct {
+	Count   int64
+	Seconds float64
+}
+
+// observe notes how long a job took on its host.
+func (q *Queue) observe(j *db.Job) {
+	if j.Elapsed <= 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	d := q.took[j.Action]
+	if d == nil {
+		d = &Duration{}
+		q.took[j.Action] = d
+	}
+	d.Count++
+	d.Seconds += (time.Duration(j.Elapsed) * time.Millisecond).Seconds()
+}
+
+// Durations returns how long jobs took since the server started, by action.
+func (q *Queue) Durations() map[string]Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := make(map[string]Duration, len(q.took))
+	for action, d := range q.took {
+		out[action] = *d
+	}
+	return out
+}

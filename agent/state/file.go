@@ -38,7 +38,7 @@ func replaceFile(path string, content []byte, mode os.FileMode, durable bool) (e
 	if !durable {
 		return nil
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 func fill(f *os.File, content []byte, mode os.FileMode, durable bool) error {
@@ -54,8 +54,8 @@ func fill(f *os.File, content []byte, mode os.FileMode, durable bool) error {
 	return f.Sync()
 }
 
-// syncDir makes a rename durable; the file's own Sync does not cover its directory entry.
-func syncDir(path string) error {
+// SyncDir makes renames in a directory durable; a file's own Sync does not cover its directory entry.
+func SyncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return err

@@ -39,7 +39,9 @@ type Store struct {
 // Names of the files that other packages keep in the directory.
 const (
 	IdentityFile = "identity.pem" // private key and certificate
-	JournalFile  = "results.journal"
+	JournalFile  = "jobs.journal"
+	EventsFile   = "events"
+	JobsDir      = "jobs" // a directory for each job
 )
 
 // ErrInUse is returned by Open when another process has the directory open.

@@ -8,21 +8,12 @@ import (
 	"io"
 	"os"
 	"runtime"
+
+	"hostler/agent/command"
 )
 
 // version is set by the linker.
 var version = "0.0.0-dev"
-
-const usage = `Usage: hostler-agent COMMAND [--config FILE]
-
-Commands:
-  run       run the agent until SIGTERM; SIGHUP reads the configuration again
-  status    say whether this host is enrolled and when its last heartbeat arrived
-  facts     print what the agent knows about this host, as JSON
-  version   print the version
-
-FILE is /etc/hostler-agent/agent.ini where it is not given.
-`
 
 // errUsage is in the chain of errors that trying again does not mend: the command line or the configuration
 // is wrong. The process exits with 2 then, with 1 for every other error.
@@ -41,7 +32,9 @@ func main() {
 }
 
 func dispatch(args []string, out io.Writer) error {
-	commands := map[string]func([]string, io.Writer) error{"run": runCommand, "status": statusCommand, "facts": factsCommand}
+	commands := map[string]func([]string, io.Writer) error{
+		"run": runCommand, "status": statusCommand, "facts": factsCommand, command.Argument: runJob,
+	}
 	text := usage
 	if len(args) > 0 {
 		if command := commands[args[0]]; command != nil {

@@ -14,10 +14,13 @@ import (
 
 	"hostler/agent/clock"
 	"hostler/agent/enroll"
+	"hostler/agent/event"
 	"hostler/agent/facts"
+	"hostler/agent/link"
 	"hostler/agent/logfile"
 	"hostler/agent/report"
 	"hostler/agent/settings"
+	"hostler/agent/space"
 	"hostler/agent/state"
 	"hostler/agent/supervise"
 	"hostler/agent/task"
@@ -112,32 +115,70 @@ func await(done <-chan error, signals <-chan os.Signal, path string, log *slog.L
 	}
 }
 
-// work enrols and then reports until ctx ends.
+// work enrols and then does jobs and reports until ctx ends.
 func work(ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, log *slog.Logger) error {
 	enroller := enroll.New(s, store, clock.Real(), log)
 	identity, err := enroller.Identity(ctx)
 	if err != nil {
 		return nil // only ctx ends the attempts
 	}
-	journal, dropped, err := task.OpenJournal(store.Path(state.JournalFile))
+	k, err := openKept(store, log)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = journal.Close() }() // every line has been forced to the disk
-	if dropped > 0 {
-		log.Error("results of jobs are lost: their lines are damaged", "lines", dropped)
-	}
-	runner := task.NewRunner(task.Actions(store), journal, log)
+	defer k.close()
+	session := link.NewSession()
+	runner := task.NewRunner(task.Options{
+		Actions: task.Actions(&task.Parts{Store: store}),
+		Journal: k.journal, Log: log, Dir: store.Path(state.JobsDir), Limit: s.JobLimit, Now: task.Now,
+	})
+	waker := report.NewWaker(session, clock.Real(), log)
 	var running sync.WaitGroup
 	defer running.Wait()
-	running.Go(func() { runner.Run(ctx) })
+	for _, run := range []func(context.Context){runner.Run, k.events.Run, waker.Run} {
+		running.Go(func() { run(ctx) })
+	}
 	report.New(report.Options{
 		Settings: s, Store: store, Clock: clock.Real(), Log: log, Version: version, Started: started,
-		Enroller: enroller, Identity: identity, Runner: runner,
+		Enroller: enroller, Identity: identity, Session: session, Runner: runner, Events: k.events, Room: k.room,
+		Woken: waker.Woken(), Moment: task.Now, Answered: func() {},
 		Children: supervise.New(s.AgentsDir, log).Children,
 		Facts:    func(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") },
 	}).Run(ctx)
 	return nil
+}
+
+// kept is what must survive whatever happens to the agent or its disk.
+type kept struct {
+	room    *space.Room
+	events  *event.Spool
+	journal *task.Journal
+	log     *slog.Logger
+}
+
+func openKept(store *state.Store, log *slog.Logger) (*kept, error) {
+	k := &kept{room: space.Open(store.Path("")), log: log}
+	var lostEvents, lostJobs int
+	var err error
+	k.events, lostEvents, err = event.Open(event.Options{Path: store.Path(state.EventsFile), Room: k.room, Log: log, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	k.room.Emit(k.events.Emit)
+	if k.journal, lostJobs, err = task.OpenJournal(store.Path(state.JournalFile), k.room); err != nil {
+		return nil, err
+	}
+	if lostEvents+lostJobs > 0 {
+		log.Error("events or jobs are lost: their lines are damaged", "events", lostEvents, "jobs", lostJobs)
+	}
+	return k, nil
+}
+
+func (k *kept) close() {
+	_ = k.journal.Close() // every line has been forced to the disk
+	if err := k.events.Close(); err != nil {
+		k.log.Error("events are lost", "error", err)
+	}
 }
 
 // openLog logs to the file, and to a terminal as well where there is one. Under systemd there is none, and the

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"hostler/agent/link"
 	"hostler/agent/wire"
 )
@@ -35,6 +37,10 @@ type Server struct {
 	Statuses   chan wire.StatusRequest
 	Results    chan []wire.JobResult
 	Renews     chan wire.RenewRequest
+	Events     chan []wire.Event
+	Outputs    chan []wire.OutputChunk
+	Uploads    chan Upload
+	Wakes      chan struct{}            // a wake channel has been opened
 	Handshakes chan tls.ConnectionState // of secured connections
 
 	OnEnrol    func(wire.EnrollRequest) error
@@ -42,12 +48,19 @@ type Server struct {
 	OnStatus   func(wire.StatusRequest) (wire.StatusReply, error)
 	OnResults  func([]wire.JobResult) (wire.ResultReply, error)
 	OnRenew    func(wire.RenewRequest) error
+	OnEvents   func([]wire.Event) (wire.ResultReply, error)
+	OnOutput   func([]wire.OutputChunk) (wire.ResultReply, error)
+	// OnFile answers GET for a job's file; without it there is none.
+	OnFile func(w http.ResponseWriter, r *http.Request, job string)
+	// NoWake makes the server one that has no wake channel.
+	NoWake bool
 
 	t           testing.TB
 	mu          sync.Mutex
 	running     []*http.Server
 	serving     sync.WaitGroup
 	connections map[net.Conn]http.ConnState
+	wakers      []*websocket.Conn
 }
 
 // NewServer starts a server that ends with its test.
@@ -61,6 +74,10 @@ func NewServer(t testing.TB, ca *Authority) *Server {
 		Statuses:    make(chan wire.StatusRequest, 100),
 		Results:     make(chan []wire.JobResult, 100),
 		Renews:      make(chan wire.RenewRequest, 100),
+		Events:      make(chan []wire.Event, 100),
+		Outputs:     make(chan []wire.OutputChunk, 100),
+		Uploads:     make(chan Upload, 100),
+		Wakes:       make(chan struct{}, 100),
 		Handshakes:  make(chan tls.ConnectionState, 100),
 	}
 	s.Start()
@@ -85,9 +102,12 @@ func (s *Server) Start() {
 // Stop ends the server and every connection to it.
 func (s *Server) Stop() {
 	s.mu.Lock()
-	running := s.running
-	s.running = nil
+	running, wakers := s.running, s.wakers
+	s.running, s.wakers = nil, nil
 	s.mu.Unlock()
+	for _, connection := range wakers {
+		_ = connection.Close() // the agent may have closed it
+	}
 	for _, server := range running {
 		_ = server.Close() // its listener may have failed already
 	}
@@ -175,6 +195,20 @@ func (s *Server) secured() http.Handler {
 		}
 		return wire.ResultReply{}, nil
 	}))
+	mux.HandleFunc("POST "+wire.PathEvents, handle(s, s.Events, func(r *http.Request, ask []wire.Event) (wire.ResultReply, error) {
+		if s.OnEvents != nil {
+			return s.OnEvents(ask)
+		}
+		return wire.ResultReply{}, nil
+	}))
+	mux.HandleFunc("POST "+wire.PathOutput, handle(s, s.Outputs, func(r *http.Request, ask []wire.OutputChunk) (wire.ResultReply, error) {
+		if s.OnOutput != nil {
+			return s.OnOutput(ask)
+		}
+		return wire.ResultReply{}, nil
+	}))
+	s.files(mux)
+	mux.HandleFunc("GET "+wire.PathWake, s.openWake)
 	mux.HandleFunc("POST "+wire.PathRenew, handle(s, s.Renews, func(r *http.Request, ask wire.RenewRequest) (wire.EnrollReply, error) {
 		if s.OnRenew != nil {
 			if err := s.OnRenew(ask); err != nil {

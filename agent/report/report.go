@@ -1,11 +1,13 @@
-// Package report keeps the server informed: it registers the host, sends heartbeats and the results of jobs,
-// takes new jobs over, and has the certificate renewed in time.
+// Package report keeps the server informed: it registers the host, sends heartbeats, events, and the output and
+// the results of jobs, takes new jobs over, and has the certificate renewed in time.
 //
-// Everything goes out on one connection from one goroutine. The package does no job itself.
+// Everything goes out on one connection from one goroutine; a second connection, on which the server can ask for a
+// heartbeat, is the Waker's. The package does no job itself.
 package report
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,8 +15,10 @@ import (
 
 	"hostler/agent/clock"
 	"hostler/agent/enroll"
+	"hostler/agent/event"
 	"hostler/agent/link"
 	"hostler/agent/settings"
+	"hostler/agent/space"
 	"hostler/agent/state"
 	"hostler/agent/task"
 	"hostler/agent/wire"
@@ -41,7 +45,13 @@ type Options struct {
 	Started  time.Time // of the process
 	Enroller *enroll.Enroller
 	Identity *enroll.Identity
+	Session  *link.Session // is told of the server and the identity in use
 	Runner   *task.Runner
+	Events   *event.Spool
+	Room     *space.Room
+	Woken    <-chan struct{} // receives when the server wants a heartbeat
+	Moment   func() task.Moment
+	Answered func() // is called when a server has answered a heartbeat
 	Children func() []wire.ChildAgent
 	Facts    func(context.Context) *wire.Facts
 }
@@ -50,28 +60,34 @@ type Options struct {
 type Reporter struct {
 	Options
 	client  *http.Client
+	tls     *tls.Config // client's
 	servers servers
+	boxes   []*outbox
 
 	registered bool
 	lastBeat   time.Time // last heartbeat that the server answered; zero: none since registration
 	jitter     int       // thousandths of the interval after it
+	woken      bool      // the server wants a heartbeat
 	renewAt    time.Time
-	resultsAt  time.Time // not before this
 	quietUntil time.Time // nothing is sent before this
+	moment     task.Moment
 
-	retry       link.Backoff
-	retryResult link.Backoff
-	retryRenew  link.Backoff
-	trouble     trouble
+	retry      link.Backoff
+	retryRenew link.Backoff
+	trouble    trouble
 }
 
 // New makes a Reporter.
 func New(options Options) *Reporter {
 	r := &Reporter{
-		Options:     options,
-		retry:       link.Backoff{First: firstWait},
-		retryResult: link.Backoff{First: firstWait},
-		retryRenew:  link.Backoff{First: firstRenewWait, Max: maxRenewWait},
+		Options:    options,
+		retry:      link.Backoff{First: firstWait},
+		retryRenew: link.Backoff{First: firstRenewWait, Max: maxRenewWait},
+		moment:     options.Moment(),
+	}
+	r.boxes = r.outboxes()
+	for _, box := range r.boxes {
+		box.retry.First = firstWait
 	}
 	r.use(options.Identity)
 	r.renewAt = options.Identity.RenewAt
@@ -86,6 +102,9 @@ func (r *Reporter) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-r.Runner.Ready():
+		case <-r.Events.Ready():
+		case <-r.Woken:
+			r.woken = true
 		case <-r.Clock.After(wait):
 		}
 	}
@@ -95,13 +114,12 @@ func (r *Reporter) Run(ctx context.Context) {
 func (r *Reporter) turn(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
 		now := r.Clock.Now()
-		r.retry.Max, r.retryResult.Max = r.interval(), r.interval()
+		r.retry.Max = r.interval()
 		r.servers.set(r.Store.Values().Servers, r.Settings.SecuredAddress())
 		if now.Before(r.quietUntil) {
 			return r.quietUntil.Sub(now)
 		}
 		due := r.beatDue()
-		results := r.Runner.Journal().Pending(maxResults)
 		switch {
 		case !r.registered:
 			r.settle(ctx, r.register(ctx))
@@ -109,14 +127,16 @@ func (r *Reporter) turn(ctx context.Context) time.Duration {
 			r.renew(ctx)
 		case !now.Before(due):
 			r.settle(ctx, r.heartbeat(ctx))
-		case len(results) > 0 && !now.Before(r.resultsAt):
-			r.settle(ctx, r.deliver(ctx, results))
 		default:
-			next := earlier(due, r.renewAt)
-			if len(results) > 0 {
-				next = earlier(next, r.resultsAt)
+			sent, next := r.send(ctx, now)
+			if sent {
+				continue
 			}
-			return next.Sub(now)
+			wait := earlier(due, r.renewAt)
+			if !next.IsZero() {
+				wait = earlier(wait, next)
+			}
+			return wait.Sub(now)
 		}
 	}
 	return 0
@@ -170,6 +190,7 @@ func (r *Reporter) register(ctx context.Context) error {
 
 func (r *Reporter) heartbeat(ctx context.Context) error {
 	now := r.Clock.Now()
+	r.look()
 	request := wire.StatusRequest{
 		Hostname:  r.Settings.Hostname,
 		Version:   r.Version,
@@ -177,42 +198,24 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 		Timestamp: now.Unix(),
 		Step:      r.step(),
 		Agents:    r.Children(),
+		Jobs:      r.Runner.Progress(),
 	}
 	var reply wire.StatusReply
 	if err := link.Post(ctx, r.client, r.url(wire.PathStatus), &request, &reply); err != nil {
 		return fmt.Errorf("cannot send a heartbeat: %w", err)
 	}
 	// By the document the reply's errcode means nothing; only its jobs and its step count.
-	r.lastBeat = now
+	r.lastBeat, r.woken = now, false
 	r.jitter = 900 + int(link.Jitter(200))
+	r.Session.Set(r.servers.current(), r.tls)
 	r.setStep(reply.Step)
-	r.Runner.Submit(reply.Jobs)
+	if err := r.Runner.Submit(reply.Jobs); err != nil {
+		r.Log.Error("jobs are not taken over; the server will send them again", "error", err)
+	}
+	r.Runner.Cancel(reply.Cancel)
 	r.retry.Reset()
 	r.recovered()
-	return nil
-}
-
-// deliver sends results. A refusal of them delays the results only, because heartbeats say what matters more.
-func (r *Reporter) deliver(ctx context.Context, results []wire.JobResult) error {
-	var reply wire.ResultReply
-	err := link.Post(ctx, r.client, r.url(wire.PathJobResult), results, &reply)
-	if err == nil && reply.ErrCode == 0 {
-		r.retryResult.Reset()
-		if err := r.Runner.Journal().Acknowledge(results); err != nil {
-			r.Log.Error("delivered results will be sent again after a restart", "error", err)
-		}
-		return nil
-	}
-	if err == nil {
-		err = &link.Refusal{Status: http.StatusOK, Cause: wire.Error{Message: fmt.Sprintf("errcode %d", reply.ErrCode)}}
-	}
-	err = fmt.Errorf("cannot deliver the results of jobs: %w", err)
-	refusal, refused := link.AsRefusal(err)
-	if !refused || refusal.RetryAfter > 0 || refusal.Status >= 500 || refusal.Cause.Code == "not_registered" {
-		return err
-	}
-	r.resultsAt = r.Clock.Now().Add(r.retryResult.Next())
-	r.complain(err)
+	r.Answered()
 	return nil
 }
 
@@ -241,8 +244,11 @@ func (r *Reporter) use(identity *enroll.Identity) {
 	if r.client != nil {
 		r.client.CloseIdleConnections()
 	}
-	r.Identity = identity
-	r.client = link.NewClient(identity.TLS())
+	r.Identity, r.tls = identity, identity.TLS()
+	r.client = link.NewClient(r.tls)
+	if address, _, _ := r.Session.Get(); address != "" {
+		r.Session.Set(address, r.tls)
+	}
 }
 
 func earlier(a, b time.Time) time.Time {

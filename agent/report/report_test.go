@@ -3,14 +3,20 @@ package report
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"hostler/agent/agenttest"
+	"hostler/agent/command"
 	"hostler/agent/enroll"
+	"hostler/agent/event"
 	"hostler/agent/link"
+	"hostler/agent/space"
 	"hostler/agent/state"
 	"hostler/agent/task"
 	"hostler/agent/wire"
@@ -23,6 +29,9 @@ type fixture struct {
 	*agenttest.Server
 	host   *agenttest.Host
 	runner *task.Runner
+	events *event.Spool
+	wakes  bool // the agent opens a wake channel
+	moment func() task.Moment
 	t      *testing.T
 }
 
@@ -30,7 +39,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
-	return &fixture{Server: server, host: agenttest.NewHost(t, server, "secret"), t: t}
+	return &fixture{Server: server, host: agenttest.NewHost(t, server, "secret"), moment: task.Now, t: t}
 }
 
 // start runs the agent's reporting until the returned function is called or the test ends.
@@ -42,29 +51,48 @@ func (f *fixture) start() (stop func()) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	journal, _, err := task.OpenJournal(host.Store.Path(state.JournalFile))
+	room := space.Open(host.Store.Path(""))
+	events, _, err := event.Open(event.Options{Path: host.Store.Path(state.EventsFile), Room: room, Log: host.Log.Logger(), Now: host.Clock.Clock().Now})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.runner = task.NewRunner(task.Actions(host.Store), journal, host.Log.Logger())
+	journal, _, err := task.OpenJournal(host.Store.Path(state.JournalFile), room)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.runner = task.NewRunner(task.Options{
+		Actions: task.Actions(&task.Parts{Store: host.Store}), Journal: journal, Log: host.Log.Logger(),
+		Dir: host.Store.Path(state.JobsDir), Limit: 8, Now: task.Now,
+	})
+	f.events = events
+	session := link.NewSession()
+	waker := NewWaker(session, host.Clock.Clock(), host.Log.Logger())
 	reporter := New(Options{
 		Settings: host.Settings(), Store: host.Store, Clock: host.Clock.Clock(), Log: host.Log.Logger(),
-		Version: "1.2.3", Started: host.Clock.Clock().Now(), Enroller: enroller, Identity: identity, Runner: f.runner,
+		Version: "1.2.3", Started: host.Clock.Clock().Now(), Enroller: enroller, Identity: identity, Session: session,
+		Runner: f.runner, Events: events, Room: room, Woken: waker.Woken(), Moment: f.moment, Answered: func() {},
 		Children: func() []wire.ChildAgent { return []wire.ChildAgent{{Name: "BasicAgent", Status: wire.ChildStopped}} },
 		Facts:    func(context.Context) *wire.Facts { return &wire.Facts{Arch: "amd64"} },
 	})
 	ctx, cancel := context.WithCancel(f.t.Context())
-	done := make(chan struct{}, 2)
-	go func() { reporter.Run(ctx); done <- struct{}{} }()
-	go func() { f.runner.Run(ctx); done <- struct{}{} }()
+	var running sync.WaitGroup
+	runs := []func(context.Context){reporter.Run, f.runner.Run, events.Run}
+	if f.wakes {
+		runs = append(runs, waker.Run)
+	}
+	for _, run := range runs {
+		running.Go(func() { run(ctx) })
+	}
 	stopped := false
 	stop = func() {
 		if !stopped {
 			stopped = true
 			cancel()
-			<-done
-			<-done
+			running.Wait()
 			journal.Close()
+			if err := events.Close(); err != nil {
+				f.t.Error(err)
+			}
 		}
 	}
 	f.t.Cleanup(stop)
@@ -93,9 +121,14 @@ func (f *fixture) status() state.Status {
 	return status
 }
 
-// await waits for a message, moving the clock on whenever the agent waits.
+// await waits for a message, moving the clock on whenever the agent waits. Heartbeats that nobody waits for are
+// let go: while a command starts, hours of them may pass.
 func await[T any](f *fixture, from <-chan T) T {
 	f.t.Helper()
+	beats := f.Statuses
+	if any(from) == any((<-chan wire.StatusRequest)(f.Statuses)) {
+		beats = nil
+	}
 	deadline := time.After(20 * time.Second)
 	for {
 		select {
@@ -103,6 +136,7 @@ func await[T any](f *fixture, from <-chan T) T {
 			return message
 		case wait := <-f.host.Clock.Waits():
 			f.host.Clock.Advance(wait)
+		case <-beats:
 		case <-deadline:
 			f.t.Fatalf("nothing came; log:\n%s", f.host.Log)
 		}
@@ -112,6 +146,21 @@ func await[T any](f *fixture, from <-chan T) T {
 func (f *fixture) logged(text string) {
 	f.t.Helper()
 	agenttest.Eventually(f.t, text+" in the log", func() bool { return strings.Contains(f.host.Log.String(), text) })
+}
+
+// TestMain makes the test's own binary the runner of commands, as the agent's is.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == command.Argument {
+		if err := command.Main(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
 }
 
 func TestRegistersThenBeatsEveryStep(t *testing.T) {
@@ -201,7 +250,7 @@ func TestAConfigJobChangesTheStepWithinTheInterval(t *testing.T) {
 	f.start()
 	agenttest.Receive(t, f.Statuses)
 	results := agenttest.Receive(t, f.Results)
-	if len(results) != 1 || results[0] != (wire.JobResult{ID: "j", Message: "success"}) {
+	if len(results) != 1 || results[0].ID != "j" || results[0].ErrCode != 0 {
 		t.Errorf("results %+v", results)
 	}
 	for wait := f.host.Clock.Waiting(); wait > 4*time.Second; wait = f.host.Clock.Waiting() {

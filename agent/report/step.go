@@ -23,6 +23,9 @@ func (r *Reporter) beatDue() time.Time {
 	if r.lastBeat.IsZero() {
 		return r.lastBeat
 	}
+	if r.woken {
+		return r.lastBeat.Add(min(wakePace, r.interval()))
+	}
 	return r.lastBeat.Add(r.interval() / 1000 * time.Duration(r.jitter))
 }
 

@@ -42,6 +42,7 @@ type Settings struct {
 	LogFile       string
 	LogSize       int64    // bytes; a larger log is rotated
 	LogCount      int      // rotated logs kept
+	JobLimit      int      // jobs that are done at the same time
 	Unknown       []string // keys this version does not know, to be told and not to be fatal
 }
 
@@ -56,6 +57,7 @@ func defaults(path string) *Settings {
 		LogFile:       "/var/log/hostler-agent/agent.log",
 		LogSize:       10 << 20,
 		LogCount:      5,
+		JobLimit:      8,
 	}
 }
 
@@ -72,6 +74,7 @@ var keys = map[string]func(s *Settings, text string) error{
 	"agent.agents_dir":      func(s *Settings, text string) (err error) { s.AgentsDir, err = absolute(text); return err },
 	"agent.log_file":        func(s *Settings, text string) (err error) { s.LogFile, err = absolute(text); return err },
 	"log.size":              func(s *Settings, text string) (err error) { s.LogSize, err = size(text); return err },
+	"jobs.limit":            func(s *Settings, text string) (err error) { s.JobLimit, err = number(text, 1, 64); return err },
 	"log.count":             func(s *Settings, text string) (err error) { s.LogCount, err = number(text, 0, 100); return err },
 }
 

@@ -13,19 +13,20 @@ import (
 // maxServers bounds a server list.
 const maxServers = 32
 
-// configure changes the step, the server list or both. The list comes before the default one of agent.ini,
+// config changes the step, the server list or both. The list comes before the default one of agent.ini,
 // which stays as it is; a list without a server (",") takes the former one away.
-func configure(store *state.Store) Action {
-	return func(_ context.Context, job *wire.Job) (string, error) {
+func config(store *state.Store) func(context.Context, *Work) (wire.JobResult, error) {
+	return func(_ context.Context, work *Work) (wire.JobResult, error) {
+		job := work.Job
 		if job.SvrList == "" && job.Step == 0 {
-			return "", badJob("it sets neither svrlist nor step")
+			return wire.JobResult{}, badJob("it sets neither svrlist nor step")
 		}
 		if job.Step != 0 && (job.Step < settings.MinStep || job.Step > settings.MaxStep) {
-			return "", badJob("step must be from %d to %d, not %d", settings.MinStep, settings.MaxStep, job.Step)
+			return wire.JobResult{}, badJob("step must be from %d to %d, not %d", settings.MinStep, settings.MaxStep, job.Step)
 		}
 		servers, err := parseServers(job.SvrList)
 		if err != nil {
-			return "", err
+			return wire.JobResult{}, err
 		}
 		err = store.Update(func(v *state.Values) {
 			if job.Step != 0 {
@@ -36,10 +37,18 @@ func configure(store *state.Store) Action {
 			}
 		})
 		if err != nil {
-			return "", fmt.Errorf("in force, but lost when the agent restarts: %w", err)
+			return wire.JobResult{}, fmt.Errorf("in force, but lost when the agent restarts: %w", err)
 		}
-		return "success", nil
+		return wire.JobResult{Message: inForce(store.Values().Servers)}, nil
 	}
+}
+
+// inForce says which server list counts now.
+func inForce(servers []string) string {
+	if len(servers) == 0 {
+		return "success; in force: the default server of agent.ini"
+	}
+	return "success; in force: " + strings.Join(servers, ",") + ", then the default server of agent.ini"
 }
 
 func parseServers(list string) ([]string, error) {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
+	"hostler/agent/space"
 	"hostler/agent/state"
 	"hostler/agent/wire"
 )
@@ -19,39 +21,50 @@ const (
 	maxMessage = 4 << 10
 	// keepDone is how many acknowledged results are remembered, so that a job delivered once more is answered
 	// and not done again.
-	keepDone = 256
-	// compactAfter is the number of lines after which the file is written anew.
-	compactAfter = 1024
+	keepDone = 1024
+	// compactAfter is the number of superfluous lines after which the file is written anew.
+	compactAfter = 2048
 )
 
-// Journal keeps the results of jobs on the disk until the server has them. Its methods may be called from
-// any goroutine.
+// Journal keeps on the disk which jobs the agent has taken over, which of them it has begun, and how they ended,
+// until the server knows. Its methods may be called from any goroutine.
 type Journal struct {
 	path string
+	room *space.Room
 
 	mu      sync.Mutex
 	file    *os.File
 	lines   int
-	torn    bool // the file may end in half a line: write it anew before adding to it
+	torn    bool // the file may end in half a line
+	damaged bool // it has lines that cannot be read
 	entries []*entry
 	byID    map[string]*entry
 }
 
-// entry is a line of the file. A result's second line has Sent set; lines are never changed in place.
+// entry is what is known of a job. A line of the file is one, too: it says what has become known with it, and
+// nothing in the file is changed in place.
 type entry struct {
-	wire.JobResult
-	Sent bool `json:"sent,omitempty"` // the server has acknowledged it
+	ID     string          `json:"id"`
+	Job    *wire.Job       `json:"job,omitempty"` // until it is done
+	At     *Moment         `json:"at,omitempty"`  // when it was taken over
+	Begun  bool            `json:"begun,omitempty"`
+	Result *wire.JobResult `json:"result,omitempty"`
+	Sent   bool            `json:"sent,omitempty"` // the server has acknowledged the result
 }
 
 // OpenJournal reads the journal at path; a missing one is empty. Lines that cannot be read, as a power loss
 // leaves behind, are dropped and counted.
-func OpenJournal(path string) (journal *Journal, dropped int, err error) {
-	j := &Journal{path: path, byID: map[string]*entry{}}
+func OpenJournal(path string, room *space.Room) (journal *Journal, dropped int, err error) {
+	j := &Journal{path: path, room: room, byID: map[string]*entry{}}
 	content, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("cannot read the results of jobs: %w", err)
+		return nil, 0, fmt.Errorf("cannot read the journal of jobs: %w", err)
 	}
 	for line := range bytes.Lines(content) {
+		j.lines++
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
 		var e entry
 		if json.Unmarshal(line, &e) != nil || e.ID == "" {
 			dropped++
@@ -59,29 +72,59 @@ func OpenJournal(path string) (journal *Journal, dropped int, err error) {
 		}
 		j.put(&e)
 	}
-	j.torn = true
+	j.forget()
+	j.torn, j.damaged = true, dropped > 0
 	return j, dropped, nil
 }
 
-// Add keeps a result. When the disk refuses it, the result stays in memory and is sent all the same; the
+// Take takes jobs over that are not known yet. When the disk refuses them they stay unknown: the server has them
+// and will send them again.
+func (j *Journal) Take(jobs []wire.Job, at Moment) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var taken []*entry
+	for i := range jobs {
+		taken = append(taken, &entry{ID: jobs[i].ID, Job: &jobs[i], At: &at})
+	}
+	if err := j.write(taken...); err != nil {
+		return err
+	}
+	for _, e := range taken {
+		j.put(e)
+	}
+	return nil
+}
+
+// Begin notes that a job's work is about to begin. After an error it must not.
+func (j *Journal) Begin(id string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.write(&entry{ID: id, Begun: true}); err != nil {
+		return err
+	}
+	j.put(&entry{ID: id, Begun: true})
+	return nil
+}
+
+// Finish keeps a result. When the disk refuses it, the result stays in memory and is sent all the same; the
 // error says so.
-func (j *Journal) Add(result wire.JobResult) error {
+func (j *Journal) Finish(result wire.JobResult) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	result.Message = cut(result.Message)
-	e := &entry{JobResult: result}
+	e := &entry{ID: result.ID, Result: &result}
 	j.put(e)
 	return j.write(e)
 }
 
-// Pending returns up to limit results that the server has not acknowledged, oldest first.
-func (j *Journal) Pending(limit int) []wire.JobResult {
+// Pending returns up to limit results that the server has not acknowledged and that may go, oldest first.
+func (j *Journal) Pending(limit int, may func(id string) bool) []wire.JobResult {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var results []wire.JobResult
 	for _, e := range j.entries {
-		if !e.Sent && len(results) < limit {
-			results = append(results, e.JobResult)
+		if e.Result != nil && !e.Sent && len(results) < limit && may(e.ID) {
+			results = append(results, *e.Result)
 		}
 	}
 	return results
@@ -93,18 +136,18 @@ func (j *Journal) Acknowledge(results []wire.JobResult) error {
 	defer j.mu.Unlock()
 	var marked []*entry
 	for _, result := range results {
-		if e := j.byID[result.ID]; e != nil && !e.Sent {
+		if e := j.byID[result.ID]; e != nil && e.Result != nil && !e.Sent {
 			e.Sent = true
-			marked = append(marked, e)
+			marked = append(marked, &entry{ID: e.ID, Sent: true})
 		}
 	}
 	j.forget()
 	return j.write(marked...)
 }
 
-// Repeat makes a kept result pending again and says whether there is one: its job has come once more, so the
-// server does not have it.
-func (j *Journal) Repeat(id string) bool {
+// Knows says whether a job has been taken over. A result that is kept becomes pending again: its job has come
+// once more, so the server does not have it.
+func (j *Journal) Knows(id string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.byID[id]
@@ -112,6 +155,34 @@ func (j *Journal) Repeat(id string) bool {
 		e.Sent = false
 	}
 	return e != nil
+}
+
+// Open returns the jobs without a result, in the order in which they came.
+func (j *Journal) Open() []entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var open []entry
+	for _, e := range j.entries {
+		if e.Result == nil && e.Job != nil {
+			open = append(open, *e)
+		}
+	}
+	return open
+}
+
+// Done returns the ids of the jobs with a result that the server has not acknowledged, and of those that it has.
+func (j *Journal) Done() (pending, sent []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.entries {
+		switch {
+		case e.Result != nil && e.Sent:
+			sent = append(sent, e.ID)
+		case e.Result != nil:
+			pending = append(pending, e.ID)
+		}
+	}
+	return pending, sent
 }
 
 // Close closes the file.
@@ -126,13 +197,22 @@ func (j *Journal) Close() error {
 	return err
 }
 
-func (j *Journal) put(e *entry) {
-	if known := j.byID[e.ID]; known != nil {
-		*known = *e
-		return
+// put adds what a line says to what is known.
+func (j *Journal) put(line *entry) {
+	e := j.byID[line.ID]
+	if e == nil {
+		e = &entry{ID: line.ID}
+		j.byID[line.ID] = e
+		j.entries = append(j.entries, e)
 	}
-	j.byID[e.ID] = e
-	j.entries = append(j.entries, e)
+	if line.Job != nil {
+		e.Job, e.At = line.Job, line.At
+	}
+	if line.Result != nil {
+		e.Result, e.Job, e.At = line.Result, nil, nil
+	}
+	e.Begun = e.Begun || line.Begun
+	e.Sent = e.Sent || line.Sent
 }
 
 // forget drops the oldest acknowledged results beyond keepDone.
@@ -156,26 +236,50 @@ func (j *Journal) forget() {
 	j.entries = kept
 }
 
-// write adds lines to the file, or writes all of it anew when it is torn or long.
+// write adds lines to the file and forces them to the disk. A long or damaged file is written anew first; on a full
+// disk it stays as it is.
 func (j *Journal) write(added ...*entry) error {
 	if len(added) == 0 {
 		return nil
 	}
-	if j.torn || j.file == nil || j.lines+len(added) > compactAfter+len(j.entries) {
-		return j.compact()
+	if j.damaged || j.lines > compactAfter+len(j.entries) {
+		if err := j.compact(); err != nil && !space.IsFull(err) {
+			return err
+		}
 	}
 	text, err := encode(added)
-	if err == nil {
-		_, err = j.file.Write(text)
-	}
-	if err == nil {
-		err = j.file.Sync()
-	}
 	if err != nil {
-		j.torn = true
-		return fmt.Errorf("cannot keep the results of jobs: %w", err)
+		return err
+	}
+	if err := j.room.Use(func() error { return j.append(text) }); err != nil {
+		return fmt.Errorf("cannot write the journal of jobs: %w", err)
 	}
 	j.lines += len(added)
+	return nil
+}
+
+// append ends half a line with a line feed before it adds whole ones.
+func (j *Journal) append(text []byte) (err error) {
+	if j.file == nil {
+		j.file, err = os.OpenFile(j.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := state.SyncDir(filepath.Dir(j.path)); err != nil {
+			return err
+		}
+	}
+	if j.torn {
+		text = append([]byte{'\n'}, text...)
+	}
+	j.torn = true
+	if _, err := j.file.Write(text); err != nil {
+		return err
+	}
+	if err := j.file.Sync(); err != nil {
+		return err
+	}
+	j.torn = false
 	return nil
 }
 
@@ -185,15 +289,12 @@ func (j *Journal) compact() error {
 		return err
 	}
 	if err := state.WriteFile(j.path, text, 0o600); err != nil {
-		return fmt.Errorf("cannot keep the results of jobs: %w", err)
+		return fmt.Errorf("cannot write the journal of jobs: %w", err)
 	}
 	if j.file != nil {
 		_ = j.file.Close() // the file it wrote to has been replaced
 	}
-	if j.file, err = os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0); err != nil {
-		return fmt.Errorf("cannot keep the results of jobs: %w", err)
-	}
-	j.lines, j.torn = len(j.entries), false
+	j.file, j.lines, j.torn, j.damaged = nil, len(j.entries), false, false
 	return nil
 }
 
@@ -202,7 +303,7 @@ func encode(entries []*entry) ([]byte, error) {
 	for _, e := range entries {
 		line, err := json.Marshal(e)
 		if err != nil {
-			return nil, fmt.Errorf("cannot encode a result: %w", err)
+			return nil, fmt.Errorf("cannot encode a job: %w", err)
 		}
 		text = append(append(text, line...), '\n')
 	}

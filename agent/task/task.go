@@ -1,168 +1,74 @@
-// Package task does the jobs that the server sends, one at a time and each once, and keeps their results until
-// the server has them.
+// Package task does the jobs that the server sends, each once, and keeps their results until the server has them.
 //
-// There is one file per action. The package never talks to the server: report brings the jobs and takes the
-// results.
+// There is one file per action. A job is taken over and begun on the disk before anything is done, so that after
+// a crash at any instant none is lost and none is done twice. The package never talks to the server about jobs:
+// report brings them and takes output and results.
 package task
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"runtime/debug"
-	"sync"
+	"time"
 
-	"hostler/agent/state"
+	"hostler/agent/command"
 	"hostler/agent/wire"
 )
 
-// Action does a job and returns the message of its result. An error made by badJob becomes
-// wire.ErrCodeBadJob, any other wire.ErrCodeFailed.
-type Action func(ctx context.Context, job *wire.Job) (message string, err error)
-
-// Actions is the table of what this agent can do. A new action is a file beside this one and a line here.
-func Actions(store *state.Store) map[string]Action {
-	return map[string]Action{
-		wire.ActionConfig: configure(store),
-	}
+// Action is how one kind of job is done.
+type Action struct {
+	// Do does the job. The result's id and elapsed time are filled in later, and its code is that of the error.
+	// It may be called again for a job that a crash interrupted, Work.Again says so; an action for which that
+	// would do the work twice finds out what was done or returns command.ErrLost.
+	Do func(ctx context.Context, work *Work) (wire.JobResult, error)
+	// Lane names what only one job at a time may touch, in the order of arrival; "" is none.
+	Lane func(job *wire.Job) string
+	// Timeout is how long a job may take that does not say so itself.
+	Timeout time.Duration
+	// Apart says that a command does the work, which goes on without the agent and is held to its time by its
+	// runner.
+	Apart bool
+	// Alone says that nothing but jobs that are Apart may run meanwhile.
+	Alone bool
 }
 
-// maxID bounds a job's id, in bytes; the server uses UUIDs.
-const maxID = 128
+// Work is one job while it is done.
+type Work struct {
+	Job     *wire.Job
+	Dir     string // the job's own; it need not exist and is removed with the job
+	Again   bool   // it was begun before
+	Timeout time.Duration
 
-var errBadJob = errors.New("the job cannot be done as it is")
-
-func badJob(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errBadJob, fmt.Sprintf(format, args...))
+	life   context.Context //nolint:containedctx // the agent's, beside the job's that Do is given
+	output *Output
 }
 
-// Runner does jobs in the order of their arrival.
-type Runner struct {
-	actions map[string]Action
-	journal *Journal
-	log     *slog.Logger
-	wake    chan struct{} // there may be something in the queue
-	ready   chan struct{} // there may be a result
-
-	mu    sync.Mutex
-	queue []wire.Job
-	known map[string]bool // queued or being done
-}
-
-// NewRunner makes a Runner; Run does the work.
-func NewRunner(actions map[string]Action, journal *Journal, log *slog.Logger) *Runner {
-	return &Runner{
-		actions: actions, journal: journal, log: log, known: map[string]bool{},
-		wake: make(chan struct{}, 1), ready: make(chan struct{}, 1),
-	}
-}
-
-// Ready receives after results have been added to the journal.
-func (r *Runner) Ready() <-chan struct{} { return r.ready }
-
-// Journal is where the results are.
-func (r *Runner) Journal() *Journal { return r.journal }
-
-// Submit takes jobs over. One that was done already is answered by its kept result, one that is being done
-// is left alone.
-func (r *Runner) Submit(jobs []wire.Job) {
-	for _, job := range jobs {
-		if job.ID == "" || len(job.ID) > maxID {
-			r.log.Warn("a job without a usable id cannot be answered and is not done", "action", job.Action)
-			continue
-		}
-		r.take(job)
-	}
-}
-
-// take holds the lock over both questions, or a job that ends between them would be done twice.
-func (r *Runner) take(job wire.Job) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case r.known[job.ID]:
-	case r.journal.Repeat(job.ID):
-		signal(r.ready)
-	default:
-		r.known[job.ID] = true
-		r.queue = append(r.queue, job)
-		signal(r.wake)
-	}
-}
-
-// Run does jobs until ctx ends. A job that is cut short by that has no result: the server sends it again.
-func (r *Runner) Run(ctx context.Context) {
-	for {
-		job, ok := r.next()
-		if !ok {
-			select {
-			case <-ctx.Done():
-				return
-			case <-r.wake:
-			}
-			continue
-		}
-		result := r.do(ctx, &job)
-		if ctx.Err() != nil {
+// Command runs a command for the job, see command.Run. Its output goes to the server. When the job's context is
+// canceled the command is ended; when the agent stops it goes on.
+func (w *Work) Command(ctx context.Context, prepare func() (*command.Spec, error)) (*command.Outcome, error) {
+	w.output.begin(w.Job.ID, w.Dir)
+	canceling := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		if !errors.Is(context.Cause(ctx), errCanceled) {
+			canceling <- nil
 			return
 		}
-		r.finish(result)
+		canceling <- command.Cancel(w.Dir)
+	})
+	outcome, err := command.Run(w.life, w.Dir, prepare, w.output.grown)
+	if !stop() {
+		err = errors.Join(err, <-canceling)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return outcome, nil
 }
 
-func (r *Runner) next() (wire.Job, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.queue) == 0 {
-		return wire.Job{}, false
-	}
-	job := r.queue[0]
-	r.queue = r.queue[1:]
-	return job, true
-}
+// laneOfChild keeps the jobs of a child agent in their order.
+func laneOfChild(job *wire.Job) string { return "child " + job.Name }
 
-// do recovers from a panic: the server would send the job that killed the agent again and again.
-func (r *Runner) do(ctx context.Context, job *wire.Job) (result wire.JobResult) {
-	result.ID = job.ID
-	defer func() {
-		if cause := recover(); cause != nil {
-			r.log.Error("an action panicked", "id", job.ID, "action", job.Action, "cause", cause, "stack", string(debug.Stack()))
-			result.ErrCode, result.Message = wire.ErrCodeFailed, fmt.Sprintf("the agent failed: %v", cause)
-		}
-	}()
-	action, known := r.actions[job.Action]
-	if !known {
-		result.ErrCode = wire.ErrCodeUnknownAction
-		result.Message = fmt.Sprintf("this agent does not know the action %.40q", job.Action)
-		return result
-	}
-	message, err := action(ctx, job)
-	switch {
-	case errors.Is(err, errBadJob):
-		result.ErrCode, result.Message = wire.ErrCodeBadJob, err.Error()
-	case err != nil:
-		result.ErrCode, result.Message = wire.ErrCodeFailed, err.Error()
-	default:
-		result.Message = message
-	}
-	return result
-}
+// laneOfAgent keeps the jobs that change the agent itself in their order.
+func laneOfAgent(*wire.Job) string { return "agent" }
 
-func (r *Runner) finish(result wire.JobResult) {
-	r.log.Info("job done", "id", result.ID, "errcode", result.ErrCode, "message", result.Message)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.journal.Add(result); err != nil {
-		r.log.Error("a result is in memory only", "id", result.ID, "error", err)
-	}
-	delete(r.known, result.ID)
-	signal(r.ready)
-}
-
-func signal(to chan<- struct{}) {
-	select {
-	case to <- struct{}{}:
-	default:
-	}
-}
+// noLane is for jobs that do not mind each other.
+func noLane(*wire.Job) string { return "" }

@@ -6,6 +6,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,7 @@ var (
 type DB struct {
 	r, w    *gorm.DB
 	dialect string
+	inTx    bool // this is what Tx passes on
 }
 
 // Open connects to a database URL: "sqlite:PATH" or "mysql://user:password@host:port/name?param=value"
@@ -108,11 +110,34 @@ func openMySQL(dsn string) (*DB, error) {
 	// Without a fixed session zone TIMESTAMP defaults would depend on the database's host.
 	c.Params["time_zone"] = "'+00:00'"
 	c.Timeout = 10 * time.Second
-	g, err := gorm.Open(mysql.New(mysql.Config{DSNConfig: c, DontSupportRenameColumn: true}), gormConfig())
+	connector, err := mysqldriver.NewConnector(c)
 	if err != nil {
 		return nil, err
 	}
+	pool := sql.OpenDB(readCommitted{connector})
+	g, err := gorm.Open(mysql.New(mysql.Config{Conn: pool, DSNConfig: c, DontSupportRenameColumn: true}), gormConfig())
+	if err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
 	return &DB{r: g, w: g, dialect: "mysql"}, limit(g, 16)
+}
+
+// readCommitted opens connections at that level. MySQL's default locks the gaps between rows as well, so that two
+// operations whose tasks lie side by side in an index would deadlock. It is a statement because the variable for it has
+// one name in MySQL 8 and another in MariaDB 10.
+type readCommitted struct{ driver.Connector }
+
+// Connect opens a connection.
+func (r readCommitted) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := r.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const level = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, level, nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // gormConfig leaves gorm's cache of prepared statements off: a transaction that waits for a statement which
@@ -166,11 +191,27 @@ func (d *DB) Close() error {
 	return errors.Join(errs...)
 }
 
-// Tx runs fn in one transaction; the DB passed to fn reads its own writes. An error from fn rolls back.
+// Tx runs fn in one transaction; the DB passed to fn reads its own writes. An error from fn rolls back. When MySQL ends
+// the transaction to resolve a deadlock, fn runs again in another one: it must begin anew each time.
 func (d *DB) Tx(ctx context.Context, fn func(tx *DB) error) error {
-	return d.w.WithContext(ctx).Transaction(func(g *gorm.DB) error {
-		return fn(&DB{r: g, w: g, dialect: d.dialect})
-	})
+	for try := 1; ; try++ {
+		err := d.w.WithContext(ctx).Transaction(func(g *gorm.DB) error {
+			return fn(&DB{r: g, w: g, dialect: d.dialect, inTx: true})
+		})
+		if d.inTx || try == deadlockTries || !isDeadlock(err) {
+			return err
+		}
+	}
+}
+
+// deadlockTries bounds how often a transaction is run. The winner of a deadlock goes on, so that more than a second try
+// is rare.
+const deadlockTries = 10
+
+// isDeadlock tells the error of a transaction that MySQL has rolled back whole, ER_LOCK_DEADLOCK.
+func isDeadlock(err error) bool {
+	var e *mysqldriver.MySQLError
+	return errors.As(err, &e) && e.Number == 1213
 }
 
 func (d *DB) sql() (*sql.DB, error) { return d.w.DB() }

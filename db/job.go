@@ -168,6 +168,7 @@ type Delivery struct {
 // handed over, because they may have been canceled or have expired meanwhile.
 func (d *DB) MarkDelivered(ctx context.Context, jobs []Delivery, now time.Time) (marked []string, err error) {
 	err = d.Tx(ctx, func(tx *DB) error {
+		marked = nil
 		for _, j := range jobs {
 			g := tx.write(ctx).Model(&Job{}).
 				Where("id = ? AND state = ? AND (expires_at IS NULL OR expires_at > ?)", j.ID, JobQueued, now).

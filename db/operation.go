@@ -194,6 +194,7 @@ func (d *DB) MoveTasks(ctx context.Context, m TaskMove) (n int, err error) {
 		return g.Error
 	}
 	err = d.Tx(ctx, func(tx *DB) error {
+		n = 0
 		if m.Only == nil {
 			return move(tx, nil)
 		}

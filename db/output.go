@@ -25,8 +25,8 @@ func (JobOutput) TableName() string { return "job_output" }
 // more than the job's Keep, is left out. It returns the sizes of the streams that have grown; ErrNotFound when the job is
 // not the host's.
 func (d *DB) AppendOutput(ctx context.Context, hostID int64, jobID string, chunks []wire.OutputChunk) (grown map[wire.Stream]int64, err error) {
-	grown = map[wire.Stream]int64{}
 	err = d.Tx(ctx, func(tx *DB) error {
+		grown = map[wire.Stream]int64{}
 		// The lock puts two messages about one job in a row: both say where the stream ends.
 		var j Job
 		err := tx.write(ctx).Clauses(clause.Locking{Strength: "UPDATE"}).Omit("payload").

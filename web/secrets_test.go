@@ -10,11 +10,17 @@ import (
 	"testing"
 
 	"hostler/db"
+	"hostler/db/dbtest"
 )
 
 // TestSecretsStayInMemory posts marked secrets in every way there is and then looks for them everywhere.
 func TestSecretsStayInMemory(t *testing.T) {
-	s := newServer(t)
+	path := filepath.Join(t.TempDir(), "hostler.db") // SQLite in any case: its files can be searched
+	d := dbtest.OpenURL(t, "sqlite:"+path)
+	if err := d.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := newServerOn(t, d)
 	b := s.setUp()
 	key := sshKey(t)
 	const password, sudo = "marker-login-password", "marker-sudo-password"
@@ -30,25 +36,25 @@ func TestSecretsStayInMemory(t *testing.T) {
 	s.awaitOperation(started.OperationID, db.Done)
 	seen = append(seen, s.api(post, api+"/bootstraps", toJSON(t, map[string]any{"hosts": "a[", "ssh": ssh, "unknown": 1})).body)
 
-	path := b.newDraft("dc1")
-	form := b.hostsForm(path, "bad[", key)
+	draft := b.newDraft("dc1")
+	form := b.hostsForm(draft, "bad[", key)
 	form.Set("password", password)
 	form.Set("sudo_password", sudo)
-	seen = append(seen, b.save(path, toJSON(t, map[string]any{"version": 2, "password": password, "key": key})).body, b.upload(path+"/hosts", form, "text/html").body)
-	form = b.hostsForm(path, "bad.lab.test", key)
+	seen = append(seen, b.save(draft, toJSON(t, map[string]any{"version": 2, "password": password, "key": key})).body, b.upload(draft+"/hosts", form, "text/html").body)
+	form = b.hostsForm(draft, "bad.lab.test", key)
 	form.Set("password", password)
 	form.Set("sudo_password", sudo)
 	form.Set("key", key)
-	seen = append(seen, b.upload(path+"/hosts", form, scripts).body)
+	seen = append(seen, b.upload(draft+"/hosts", form, scripts).body)
 	last := must[[]db.Operation](t)(s.db.Operations(t.Context(), 0, 1))[0]
 	s.awaitOperation(last.ID, db.Failed)
 	seen = append(seen, b.upload(operationPath(last.ID)+"/unlock", url.Values{"key": {key}, "password": {password}, "sudo_password": {sudo}}, "text/html").body)
 	s.awaitOperation(last.ID, db.Done)
-	for _, p := range []string{"/", "/operations", operationPath(last.ID), path + "/hosts", path + "/confirm", path + "/summary", "/events", "/wizards", "/metrics"} {
+	for _, p := range []string{"/", "/operations", operationPath(last.ID), draft + "/hosts", draft + "/confirm", draft + "/summary", "/events", "/wizards", "/metrics"} {
 		seen = append(seen, b.get(p).body)
 	}
 
-	files := must[[]string](t)(filepath.Glob(filepath.Join(s.dir, "hostler.db*")))
+	files := must[[]string](t)(filepath.Glob(path + "*"))
 	if len(files) < 2 {
 		t.Fatalf("the database has no WAL: %v", files)
 	}

@@ -27,6 +27,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/db/dbtest"
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
@@ -88,14 +89,14 @@ func must[T any](t testing.TB) func(v T, err error) T {
 
 func newServer(t testing.TB) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), log: &lockedBuffer{}, release: make(chan struct{})}
+	return newServerOn(t, dbtest.Open(t))
+}
+
+func newServerOn(t testing.TB, d *db.DB) *server {
+	t.Helper()
+	s := &server{t: t, db: d, dir: t.TempDir(), log: &lockedBuffer{}, release: make(chan struct{})}
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.db = must[*db.DB](t)(db.Open(ctx, "sqlite:"+filepath.Join(s.dir, "hostler.db")))
-	t.Cleanup(func() { _ = s.db.Close() })
-	if err := s.db.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
 	s.bus = must[*event.Bus](t)(event.OpenBus("", log))
 	t.Cleanup(s.bus.Close)
 	s.start(log)

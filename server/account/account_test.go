@@ -36,9 +36,8 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	url := dbtest.URL(t)
+	url := dbtest.Migrated(t)
 	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, clock: testclock.New(db.Now())}
-	r.must(r.db.Migrate(t.Context()))
 	r.accounts = account.New(r.db, event.NewLog(r.db, bus, log), log, r.clock.Now)
 	return r
 }

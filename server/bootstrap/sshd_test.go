@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"hostler/db"
+	"hostler/db/dbtest"
 )
 
 // Users that exist inside a test's sshd only, with their password. Real hosts of the machine are not touched:
@@ -224,11 +224,7 @@ func login(t testing.TB) (*Credentials, ssh.PublicKey) {
 // newBootstrap returns a Bootstrap on a new database, with what tests of single parts need.
 func newBootstrap(t testing.TB) *Bootstrap {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
-	must(t, err)
-	t.Cleanup(func() { must(t, d.Close()) })
-	must(t, d.Migrate(t.Context()))
-	return New(Options{DB: d, Log: slog.New(slog.DiscardHandler), Limits: Limits{Handshake: 10 * time.Second}})
+	return New(Options{DB: dbtest.Open(t), Log: slog.New(slog.DiscardHandler), Limits: Limits{Handshake: 10 * time.Second}})
 }
 
 // connectTo logs in and closes the connection when the test ends.

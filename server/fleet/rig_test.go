@@ -35,9 +35,8 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	url := dbtest.URL(t)
+	url := dbtest.Migrated(t)
 	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, bus: bus, clock: testclock.New(db.Now())}
-	r.must(r.db.Migrate(t.Context()))
 	r.start()
 	return r
 }

@@ -37,9 +37,8 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	url := dbtest.URL(t)
+	url := dbtest.Migrated(t)
 	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, bus: bus, clock: testclock.New(db.Now())}
-	r.must(r.db.Migrate(t.Context()))
 	topics := make(chan string, 100)
 	cancel, err := bus.Subscribe("jobs.*", func(topic string, _ []byte) { topics <- topic })
 	r.must(err)

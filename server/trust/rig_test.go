@@ -33,9 +33,8 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	url := dbtest.URL(t)
+	url := dbtest.Migrated(t)
 	r := &rig{T: t, db: dbtest.OpenURL(t, url), url: url, dir: t.TempDir(), clock: testclock.New(db.Now())}
-	r.must(r.db.Migrate(t.Context()))
 	r.ca = r.open(r.db)
 	return r
 }

@@ -135,7 +135,11 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 	waker := report.NewWaker(session, clock.Real(), log)
 	var running sync.WaitGroup
 	defer running.Wait()
-	for _, run := range []func(context.Context){runner.Run, k.events.Run, waker.Run} {
+	works := []func(context.Context){runner.Run, k.events.Run}
+	if s.Wake {
+		works = append(works, waker.Run)
+	}
+	for _, run := range works {
 		running.Go(func() { run(ctx) })
 	}
 	report.New(report.Options{

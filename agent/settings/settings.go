@@ -37,6 +37,7 @@ type Settings struct {
 	Hostname      string // what the host is called in Hostler, lower case
 	Token         string // one-time enrolment token; empty once used
 	Step          int    // seconds between heartbeats until the server sets them
+	Wake          bool   // keep a connection open by which the server asks for a heartbeat at once
 	StateDir      string
 	AgentsDir     string // definitions of child agents, *.ini
 	LogFile       string
@@ -52,6 +53,7 @@ func defaults(path string) *Settings {
 		HandshakePort: 8440,
 		SecuredPort:   8441,
 		Step:          10,
+		Wake:          true,
 		StateDir:      "/var/lib/hostler-agent",
 		AgentsDir:     "/etc/hostler-agent/agents.d",
 		LogFile:       "/var/log/hostler-agent/agent.log",
@@ -70,6 +72,7 @@ var keys = map[string]func(s *Settings, text string) error{
 	"agent.hostname":        func(s *Settings, text string) (err error) { s.Hostname, err = name(text); return err },
 	"agent.token":           func(s *Settings, text string) (err error) { s.Token, err = token(text); return err },
 	"agent.step":            func(s *Settings, text string) (err error) { s.Step, err = number(text, MinStep, MaxStep); return err },
+	"agent.wake":            func(s *Settings, text string) (err error) { s.Wake, err = yesNo(text); return err },
 	"agent.state_dir":       func(s *Settings, text string) (err error) { s.StateDir, err = absolute(text); return err },
 	"agent.agents_dir":      func(s *Settings, text string) (err error) { s.AgentsDir, err = absolute(text); return err },
 	"agent.log_file":        func(s *Settings, text string) (err error) { s.LogFile, err = absolute(text); return err },
@@ -152,6 +155,13 @@ func number(text string, low, high int) (int, error) {
 		return 0, fmt.Errorf("must be a number from %d to %d, not %.40q", low, high, text)
 	}
 	return n, nil
+}
+
+func yesNo(text string) (bool, error) {
+	if text != "yes" && text != "no" {
+		return false, fmt.Errorf("must be yes or no, not %.40q", text)
+	}
+	return text == "yes", nil
 }
 
 func pin(text string) (string, error) {

@@ -30,7 +30,7 @@ func TestReadFillsInTheDefaults(t *testing.T) {
 	if s.HandshakeAddress() != "hostler.example:8440" || s.SecuredAddress() != "hostler.example:8441" {
 		t.Errorf("got %s and %s", s.HandshakeAddress(), s.SecuredAddress())
 	}
-	if s.Step != 10 || s.LogSize != 10<<20 || s.LogCount != 5 || s.CAFile() != filepath.Join(filepath.Dir(path), "ca.pem") {
+	if s.Step != 10 || !s.Wake || s.LogSize != 10<<20 || s.LogCount != 5 || s.CAFile() != filepath.Join(filepath.Dir(path), "ca.pem") {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -41,6 +41,7 @@ func TestReadTakesEveryKey(t *testing.T) {
 hostname = 10.0.0.1
 token = secret
 step = 86400
+wake = no
 state_dir = /a/
 agents_dir = /b
 log_file = /c
@@ -52,13 +53,13 @@ count = 0
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.SecuredAddress() != "[::1]:2" || s.HandshakeAddress() != "[::1]:1" || s.Token != "secret" || s.Step != 86400 {
+	if s.SecuredAddress() != "[::1]:2" || s.HandshakeAddress() != "[::1]:1" || s.Token != "secret" || s.Step != 86400 || s.Wake {
 		t.Errorf("got %+v", s)
 	}
 	if s.StateDir != "/a" || s.AgentsDir != "/b" || s.LogFile != "/c" || s.LogSize != 64<<10 || s.LogCount != 0 {
 		t.Errorf("got %+v", s)
 	}
-	if len(s.Unknown) != 1 || s.Unknown[0] != "line 13: agent.later" {
+	if len(s.Unknown) != 1 || s.Unknown[0] != "line 14: agent.later" {
 		t.Errorf("unknown keys %q", s.Unknown)
 	}
 }
@@ -73,6 +74,7 @@ func TestReadRefuses(t *testing.T) {
 		"port":            {"[server]\n\nsecured_port = 65536\n", "line 3: secured_port must be a number from 1 to 65535"},
 		"pin":             {"[server]\nca_pin = abc\n", "line 2: ca_pin must be a SHA-256"},
 		"token":           {server + "[agent]\ntoken = a b\n", "line 5: token is no token"},
+		"wake":            {server + "[agent]\nwake = maybe\n", "line 5: wake must be yes or no"},
 		"step 0":          {server + "[agent]\nstep = 0\n", "line 5: step must be a number from 1 to 86400"},
 		"relative path":   {server + "[agent]\nstate_dir = x\n", "line 5: state_dir must be an absolute path"},
 		"log size":        {server + "[log]\nsize = 1K\n", "line 5: size must be from 4K"},

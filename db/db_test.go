@@ -279,7 +279,8 @@ func TestJobsFinishOnce(t *testing.T) {
 	d := dbtest.Open(t)
 	h := &db.Host{AgentSN: "sn", Name: "node1", State: db.HostHealthy}
 	must(t, d.UpsertHost(t.Context(), h))
-	must(t, d.CreateJob(t.Context(), &db.Job{ID: "j", HostID: h.ID, Action: "config", Payload: wire.Job{ID: "j", Action: "config", Step: 5}, State: db.JobQueued}))
+	_, err := d.CreateJob(t.Context(), &db.Job{ID: "j", HostID: h.ID, Action: "config", Payload: wire.Job{ID: "j", Action: "config", Step: 5}, State: db.JobQueued})
+	must(t, err)
 	if marked, err := d.MarkDelivered(t.Context(), []db.Delivery{{ID: "j", Deadline: db.Now()}}, db.Now()); err != nil || len(marked) != 1 {
 		t.Fatalf("marked %v, %v", marked, err)
 	}

@@ -60,3 +60,16 @@ func (d *DB) KnownJobs(ctx context.Context, ids []string) (map[string]bool, erro
 	}
 	return known, nil
 }
+
+// KnownFiles returns those of the checksums that uploaded files have.
+func (d *DB) KnownFiles(ctx context.Context, checksums []string) (map[string]bool, error) {
+	known := map[string]bool{}
+	var found []string
+	if err := d.read(ctx).Model(&File{}).Where("checksum IN ?", checksums).Pluck("checksum", &found).Error; err != nil {
+		return nil, translate("find files", err)
+	}
+	for _, sum := range found {
+		known[sum] = true
+	}
+	return known, nil
+}

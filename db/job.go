@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm/clause"
-
 	"hostler/agent/wire"
 )
 
@@ -93,9 +91,14 @@ type OperationJob struct {
 	Payload     wire.Job `gorm:"serializer:json"`
 }
 
-// CreateJob queues a job and makes it the one of its task that counts. One that is there already stays as it is.
-func (d *DB) CreateJob(ctx context.Context, j *Job) error {
-	return d.Tx(ctx, func(tx *DB) error {
+// CreateJob queues a job and makes it the one of its task that counts. One that is there already stays as it is; created
+// is false then.
+func (d *DB) CreateJob(ctx context.Context, j *Job) (created bool, err error) {
+	err = d.Tx(ctx, func(tx *DB) error {
+		var there int64 // the rows that an insert affects do not tell: MySQL counts those it found
+		if err := tx.read(ctx).Model(&Job{}).Where("id = ?", j.ID).Count(&there).Error; err != nil || there > 0 {
+			return translate("queue job", err)
+		}
 		if j.TaskID != nil {
 			err := tx.write(ctx).Model(&Job{}).Where("task_id = ? AND id <> ? AND superseded = ?", *j.TaskID, j.ID, false).
 				Update("superseded", true).Error
@@ -103,8 +106,10 @@ func (d *DB) CreateJob(ctx context.Context, j *Job) error {
 				return translate("queue job", err)
 			}
 		}
-		return translate("queue job", tx.write(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(j).Error)
+		created = true
+		return translate("queue job", tx.write(ctx).Create(j).Error)
 	})
+	return created, err
 }
 
 // CreateOperationJob stores the payload that the jobs of an operation share.

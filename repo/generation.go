@@ -26,6 +26,8 @@ var generationName = regexp.MustCompile(`^[0-9]{8}$`)
 type manifest struct {
 	Inputs    string    `json:"inputs"`    // digest of everything that went in
 	Published time.Time `json:"published"` // strictly later than the generation's before, in whole seconds
+	// Agents are the bare executables by Go's names of architectures.
+	Agents map[string]Executable `json:"agents,omitempty"`
 }
 
 // generation is one complete publication.

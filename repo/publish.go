@@ -27,7 +27,7 @@ import (
 
 // layout is part of what a publication is made of: raise it when the layout or the packages change in a way that
 // nothing else shows.
-const layout = "1"
+const layout = "2"
 
 // Agent is the agent to publish.
 type Agent struct {
@@ -164,6 +164,9 @@ func (r *Repository) build(ctx context.Context, stage string, agent Agent, made 
 		return err
 	}
 	if err := yum.Write(filepath.Join(stage, "yum"), made.Published, placed.rpms, r.key); err != nil {
+		return err
+	}
+	if made.Agents, err = executables(stage, agent); err != nil {
 		return err
 	}
 	record, err := json.Marshal(made)

@@ -4,7 +4,7 @@
 // On disk, below the directory given to Open:
 //
 //	keys/signing.asc             the private key, mode 0600
-//	generations/00000007/        one complete publication: apt/, yum/, static/, key.asc, key.gpg, manifest.json
+//	generations/00000007/        one complete publication: apt/, yum/, static/, agent/, key.asc, key.gpg, manifest.json
 //	current                      a link to the generation that is served
 //
 // A generation never changes once it has its name. Publishing builds a new one beside and moves the link, so a

@@ -14,7 +14,7 @@ import (
 )
 
 // immutable matches paths that hold their content's digest.
-var immutable = regexp.MustCompile(`^(apt/pool/|apt/dists/.*/by-hash/|yum/packages/|yum/repodata/[0-9a-f]{64}-)`)
+var immutable = regexp.MustCompile(`^(agent/|apt/pool/|apt/dists/.*/by-hash/|yum/packages/|yum/repodata/[0-9a-f]{64}-)`)
 
 var contentTypes = map[string]string{
 	".deb": "application/vnd.debian.binary-package",
@@ -83,7 +83,7 @@ func (g *generation) serve(w http.ResponseWriter, req *http.Request, name string
 	contentType, known := contentTypes[path.Ext(name)]
 	if !known {
 		contentType = "text/plain; charset=utf-8" // Packages, Release, InRelease, SHA256SUMS
-		if strings.Contains(name, "/by-hash/") {
+		if strings.Contains(name, "/by-hash/") || strings.HasPrefix(name, "agent/") {
 			contentType = "application/octet-stream"
 		}
 	}

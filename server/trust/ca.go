@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -135,6 +136,16 @@ func (c *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(c.cert)
 	return pool
+}
+
+// SignDigest signs the SHA-256 of something that hosts are to run, for those who trust the authority alone: base64 of an
+// ASN.1 ECDSA signature.
+func (c *CA) SignDigest(digest [sha256.Size]byte) (string, error) {
+	signature, err := c.key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("cannot sign a digest: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(signature), nil
 }
 
 // sign issues a certificate for a public key.

@@ -110,7 +110,7 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 	e, ok := f.bySN[cert.AgentSN]
 	if !ok {
 		f.mu.Unlock()
-		return 0, wire.StatusReply{}, &wire.Error{Code: "not_registered", Message: "the server does not know this host yet", Hint: "register first"}
+		return 0, wire.StatusReply{}, errNotRegistered()
 	}
 	before := e.Host.Host
 	children := f.beat(e, r, address)
@@ -152,9 +152,7 @@ func (f *Fleet) beat(e *entry, r wire.StatusRequest, address string) []db.ChildA
 	e.State = db.HostHealthy
 	for _, c := range r.Agents {
 		name := clip(c.Name)
-		e.children[name] = db.ChildAgent{
-			HostID: e.ID, Name: name, Version: clip(c.Version), Status: wire.ChildState(clip(string(c.Status))), Uptime: c.Uptime, SeenAt: now,
-		}
+		e.children[name] = childOf(e.ID, name, &c, now)
 		if c.Status == wire.ChildFatal || c.Status == wire.ChildKilled {
 			e.State = db.HostUnhealthy
 		}
@@ -165,9 +163,6 @@ func (f *Fleet) beat(e *entry, r wire.StatusRequest, address string) []db.ChildA
 	}
 	return f.snapshot(e).Children
 }
-
-// sameChild ignores what changes with every heartbeat.
-func sameChild(a, b db.ChildAgent) bool { return a.Version == b.Version && a.Status == b.Status }
 
 // checkIdentity refuses a body that names another host than the certificate does, and records the attempt.
 func (f *Fleet) checkIdentity(ctx context.Context, cert *db.Certificate, hostname, sn string) error {
@@ -208,6 +203,25 @@ func (f *Fleet) checkIdentity(ctx context.Context, cert *db.Certificate, hostnam
 		Code: "wrong_host", Message: fmt.Sprintf("the certificate is %s's, and the message names %s", cert.Hostname, clip(claimed)),
 		Hint: "set hostname in agent.ini back, or bootstrap the host under its new name",
 	}
+}
+
+// Identify finds the host of a certificate, for messages that do not name it themselves. Refusals are *wire.Error, as
+// those of Heartbeat.
+func (f *Fleet) Identify(ctx context.Context, cert *db.Certificate) (id int64, name string, err error) {
+	if err := f.checkIdentity(ctx, cert, cert.Hostname, ""); err != nil {
+		return 0, "", err
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e, ok := f.bySN[cert.AgentSN]
+	if !ok {
+		return 0, "", errNotRegistered()
+	}
+	return e.ID, e.Name, nil
+}
+
+func errNotRegistered() *wire.Error {
+	return &wire.Error{Code: "not_registered", Message: "the server does not know this host yet", Hint: "register first"}
 }
 
 // SetStep gives a host its own interval between heartbeats, in seconds; 0 gives it the default back.

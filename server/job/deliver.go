@@ -169,13 +169,9 @@ func (q *Queue) messages(ctx context.Context, due []db.Job, now time.Time) ([]wi
 	}
 	messages, size := make([]wire.Job, 0, len(due)), 0
 	for _, r := range due {
-		m := payloads[r.ID]
-		if m.Action == "" {
-			shared, err := q.sharedJob(ctx, r.OperationID)
-			if err != nil {
-				return nil, err
-			}
-			m = *shared
+		m, err := q.payload(ctx, payloads[r.ID], r.OperationID)
+		if err != nil {
+			return nil, err
 		}
 		m.ID, m.Timeout = r.ID, r.Timeout
 		if r.ExpiresAt != nil {
@@ -191,6 +187,29 @@ func (q *Queue) messages(ctx context.Context, due []db.Job, now time.Time) ([]wi
 		messages = append(messages, m)
 	}
 	return messages, nil
+}
+
+// payload is what an agent gets: the job's own payload, or the one that it shares with others of its operation.
+func (q *Queue) payload(ctx context.Context, own wire.Job, operationID *int64) (wire.Job, error) {
+	if own.Action != "" {
+		return own, nil
+	}
+	shared, err := q.sharedJob(ctx, operationID)
+	if err != nil {
+		return wire.Job{}, err
+	}
+	return *shared, nil
+}
+
+// Find finds a job with its payload whole; db.ErrNotFound when there is none.
+func (q *Queue) Find(ctx context.Context, id string) (*db.Job, error) {
+	j, err := q.db.JobByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	j.Payload, err = q.payload(ctx, j.Payload, j.OperationID)
+	j.Payload.ID = id
+	return j, err
 }
 
 // sharedJob is the payload that the jobs of an operation share. It never changes, and thousands of hosts ask for it.

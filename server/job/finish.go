@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"hostler/agent/wire"
@@ -33,6 +34,9 @@ func (q *Queue) Finish(ctx context.Context, hostID int64, hostName string, resul
 		ended = nil
 		for _, r := range results {
 			r.Message, r.Elapsed = clipTo(r.Message, 64<<10), max(0, r.Elapsed)
+			if err := checkFile(ctx, tx, &r); err != nil {
+				return err
+			}
 			recorded, err := tx.FinishJob(ctx, hostID, r, q.now())
 			if err != nil {
 				return err
@@ -58,6 +62,21 @@ func (q *Queue) Finish(ctx context.Context, hostID int64, hostName string, resul
 	}
 	q.ended(ctx, ended, hostName)
 	return nil
+}
+
+// checkFile makes a success a failure when the file that an agent says it sent is not the one that arrived.
+func checkFile(ctx context.Context, tx *db.DB, r *wire.JobResult) error {
+	if r.File == nil || r.ErrCode != wire.ErrCodeOK {
+		return nil
+	}
+	j, err := tx.Job(ctx, r.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	if err == nil && !strings.EqualFold(r.File.Checksum, "SHA256:"+j.FileChecksum) {
+		r.ErrCode, r.Message = wire.ErrCodeChecksum, "what the server has is not what the host sent"
+	}
+	return err
 }
 
 // ended tells the world of jobs of one host that have ended.

@@ -158,12 +158,16 @@ func (q *Queue) Queue(ctx context.Context, s Spec) (*db.Job, error) {
 		row.Payload = s.Job
 		row.Payload.ID = s.ID
 	}
-	if err := q.db.CreateJob(ctx, row); err != nil {
+	created, err := q.db.CreateJob(ctx, row)
+	if err != nil {
 		return nil, err
 	}
 	q.mark(s.HostID)
-	q.changed(row)
 	q.Wake(s.HostID)
+	if !created {
+		return q.db.Job(ctx, s.ID)
+	}
+	q.changed(row)
 	return row, nil
 }
 

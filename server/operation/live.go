@@ -329,9 +329,7 @@ func (e *Engine) saveOperation(l *live, state db.State, started, finished *time.
 
 // publish tells the bus about an operation; l.mu is held.
 func (e *Engine) publish(l *live) {
-	s := Summary{Operation: *l.op, Counts: maps.Clone(l.counts), HasSecrets: l.secrets != nil}
-	s.Params = nil // nobody who listens needs them
-	e.bus.Publish(fmt.Sprintf("operation.%d", l.op.ID), s)
+	e.bus.Publish(fmt.Sprintf("operation.%d", l.op.ID), Summary{Operation: *l.op, Counts: maps.Clone(l.counts), HasSecrets: l.secrets != nil})
 }
 
 // move changes the state of a task that runs: in the database, the counts and on the bus. edit, if not nil,

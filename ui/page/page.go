@@ -53,11 +53,17 @@ var FailureCodes = []string{
 	"register_timeout", "script_failed", "server_unreachable", "service_failed", "shell_refused",
 	"signature_failed", "step_timeout", "sudo_missing", "sudo_password_needed", "sudo_refused", "user_invalid",
 	"wrong_passphrase",
+	"host_gone", "job_bad", "job_bad_package", "job_canceled", "job_checksum",
+	"job_definition", "job_disk_full", "job_download", "job_exit_status", "job_expired",
+	"job_failed", "job_lost", "job_no_child", "job_rolled_back", "job_timed_out",
+	"job_too_large", "job_unknown_action", "job_user", "upgrade_no_agent", "upgrade_unconfirmed",
+	"upgrade_unpublished", "upgrade_version_gone",
 }
 
 // Steps are the codes of the steps that the catalogues have a title for.
 var Steps = []string{
 	"connect", "detect", "check", "copy", "repository", "install", "configure", "start", "register", "heartbeat",
+	"deliver", "run", "confirm",
 }
 
 // StepTitle is the title of a step; a code without a title is shown as it is.

@@ -1,0 +1,144 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/fleet"
+	"hostler/server/job"
+	"hostler/server/operation"
+)
+
+// logExpiry is how long somebody waits for a log.
+const logExpiry = 5 * time.Minute
+
+// Kinds are what the operation engine runs.
+func (r *Remote) Kinds() []operation.Kind {
+	// A retry begins with the step that failed, and needs a job of its own: delivering is part of every run.
+	deliver := operation.Step{Name: StepDeliver, Timeout: stepTimeout, Repeat: true, Run: r.deliver}
+	run := operation.Step{Name: StepRun, Timeout: stepTimeout, Run: r.run}
+	confirm := operation.Step{Name: StepConfirm, Timeout: r.Confirm + time.Minute, Run: r.confirm}
+	kinds := make([]operation.Kind, 0, 5)
+	for _, name := range []string{KindCommand, KindPush, KindFetch, KindChild} {
+		kinds = append(kinds, operation.Kind{Name: name, Steps: []operation.Step{deliver, run}})
+	}
+	return append(kinds, operation.Kind{Name: KindUpgrade, Steps: []operation.Step{deliver, run, confirm}})
+}
+
+// deliver makes the task's job, once in each attempt, and waits until the agent has it.
+func (r *Remote) deliver(ctx context.Context, t *operation.Task) error {
+	h, ok := r.Fleet.Get(t.HostID())
+	if !ok {
+		return fail(codeHostGone, nil, "host", t.Name())
+	}
+	var p Params
+	if err := t.OperationParams(&p); err != nil {
+		return err
+	}
+	spec := job.Spec{
+		HostID: h.ID, OperationID: new(t.OperationID()), TaskID: new(t.ID()), Content: p.Content, Shared: true,
+		ExpiresIn: time.Duration(p.ExpiresIn) * time.Second, Actor: t.CreatedBy(),
+	}
+	if p.Action == wire.ActionUpgradeAgent {
+		if h.AgentVersion == p.Subject {
+			t.SetNote(p.Subject)
+			t.Logf("the agent has version %s already", p.Subject)
+			return nil
+		}
+		work, err := r.upgradeJob(ctx, &h, p)
+		if err != nil {
+			return err
+		}
+		spec.Job, spec.Shared = *work, false
+	} else {
+		shared, err := r.DB.OperationJob(ctx, t.OperationID())
+		if err != nil {
+			return err
+		}
+		spec.Job = shared.Payload
+	}
+	if err := r.queue(ctx, t, spec); err != nil {
+		return err
+	}
+	j, err := r.await(ctx, t, func(j *db.Job) bool { return j.State != db.JobQueued })
+	if err != nil {
+		return err
+	}
+	if j.DeliveredAt == nil {
+		return r.outcome(t, j)
+	}
+	t.Logf("the agent has got the job")
+	return nil
+}
+
+// queue makes the job of this attempt. Its id is kept before: a server that was killed in between makes the same job.
+func (r *Remote) queue(ctx context.Context, t *operation.Task, spec job.Spec) error {
+	if t.JobID() == "" {
+		id, err := job.NewID()
+		if err != nil {
+			return err
+		}
+		if err := t.SetJob(ctx, id); err != nil {
+			return err
+		}
+	}
+	spec.ID = t.JobID()
+	if _, err := r.Jobs.Queue(ctx, spec); err != nil {
+		return err
+	}
+	t.Logf("job %s waits for the next report of the host", spec.ID)
+	return nil
+}
+
+// await waits for the task's job. When the wait ends before the job does, the job is ended, too, unless it is only this
+// server that stops.
+func (r *Remote) await(ctx context.Context, t *operation.Task, enough func(*db.Job) bool) (*db.Job, error) {
+	j, err := r.Jobs.Await(ctx, t.JobID(), enough)
+	if err == nil || operation.Stopping(ctx) {
+		return j, err
+	}
+	_, cancelErr := r.Jobs.Cancel(context.WithoutCancel(ctx), t.JobID(), t.Name())
+	if cancelErr != nil && !errors.Is(cancelErr, job.ErrEnded) && !errors.Is(cancelErr, db.ErrNotFound) {
+		r.Log.Error("cannot cancel the job of a task that has ended", "job", t.JobID(), "err", cancelErr)
+	}
+	return nil, err
+}
+
+// run waits for the job's result.
+func (r *Remote) run(ctx context.Context, t *operation.Task) error {
+	if t.JobID() == "" {
+		return nil // there was nothing to do
+	}
+	j, err := r.await(ctx, t, func(j *db.Job) bool { return j.State.Ended() })
+	if err != nil {
+		return err
+	}
+	return r.outcome(t, j)
+}
+
+// confirm waits until the upgraded agent reports.
+func (r *Remote) confirm(ctx context.Context, t *operation.Task) error {
+	if t.JobID() == "" {
+		return nil
+	}
+	var p Params
+	if err := t.OperationParams(&p); err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, r.Confirm)
+	defer cancel()
+	id := t.HostID()
+	_, err := r.Fleet.Await(waiting, func(h fleet.Host) bool { return h.ID == id && h.AgentVersion == p.Subject })
+	switch {
+	case err == nil:
+		t.SetNote(p.Subject)
+		t.Logf("the agent reports with version %s", p.Subject)
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fail(codeUnconfirmed, err, "host", t.Name(), "version", p.Subject, "seconds", itoa(int(r.Confirm/time.Second)))
+}

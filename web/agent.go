@@ -96,27 +96,6 @@ func (w *Web) status(c *gin.Context) error {
 	return nil
 }
 
-// jobResult is POST /agent/job/result.
-func (w *Web) jobResult(c *gin.Context) error {
-	var in []wire.JobResult
-	if err := decodeAgent(c, &in); err != nil {
-		return err
-	}
-	ctx := c.Request.Context()
-	h, err := w.DB.HostBySN(ctx, certificate(c).AgentSN)
-	if errors.Is(err, db.ErrNotFound) {
-		return &wire.Error{Code: "not_registered", Message: "the server does not know this host yet", Hint: "register first"}
-	}
-	if err != nil {
-		return err
-	}
-	if err := w.Jobs.Finish(ctx, h.ID, h.Name, in); err != nil {
-		return err
-	}
-	c.JSON(http.StatusOK, wire.ResultReply{})
-	return nil
-}
-
 // renewCertificate is POST /agent/renew.
 func (w *Web) renewCertificate(c *gin.Context) error {
 	var in wire.RenewRequest

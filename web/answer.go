@@ -18,6 +18,7 @@ import (
 	"hostler/db"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
+	"hostler/server/job"
 	"hostler/server/operation"
 	"hostler/ui/page"
 )
@@ -51,14 +52,22 @@ var sentinels = []struct {
 	{db.ErrStale, refuse(http.StatusConflict, "stale", "somebody else changed this meanwhile", "read it again, then repeat the change")},
 	{operation.ErrSecretsNeeded, refuse(http.StatusConflict, "secrets_needed", "the server no longer has the SSH key of this operation", "give the key again")},
 	{operation.ErrNothingToDo, refuse(http.StatusConflict, "nothing_to_do", "no task is in a state that this is for", "")},
+	{job.ErrEnded, refuse(http.StatusConflict, "ended", "the job has ended", "")},
 	{account.ErrTooManyTries, refuse(http.StatusTooManyRequests, "too_many_tries", "there were too many wrong passwords", "wait a little")},
 	{account.ErrNotLoggedIn, refuse(http.StatusUnauthorized, "not_logged_in", "nobody is logged in", "log in, or send a bearer token")},
 	{context.Canceled, refuse(http.StatusBadRequest, "canceled", "the request ended before it was whole", "")},
 	{io.ErrUnexpectedEOF, refuse(http.StatusBadRequest, "canceled", "the request ended before it was whole", "")},
 }
 
-// wireStatus has the codes of packages trust and fleet that are no refusal of the agent itself.
+// refusal reports whether an error is the refusal of an agent, and not the server's own trouble.
+func refusal(err error) bool {
+	var refused *wire.Error
+	return errors.As(err, &refused)
+}
+
+// wireStatus has the codes of the server's packages that are no refusal of the agent itself.
 var wireStatus = map[string]int{
+	"too_many_events": http.StatusBadRequest, "bad_output": http.StatusBadRequest, "events_twice": http.StatusConflict,
 	"csr_invalid": http.StatusBadRequest, "too_many_children": http.StatusBadRequest, "too_many_results": http.StatusBadRequest,
 	"not_registered": http.StatusConflict, "too_early": http.StatusConflict,
 }
@@ -86,6 +95,9 @@ func explain(err error) *failure {
 			"the request has more than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes", "")
 	case errors.As(err, &noSocket):
 		return refuse(http.StatusForbidden, "handshake_refused", "this is not the WebSocket of one of this server's pages", "")
+	}
+	if f := fileFailure(err); f != nil {
+		return f
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {

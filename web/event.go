@@ -25,9 +25,11 @@ func (w *Web) eventsPage(c *gin.Context) error {
 	return show(c, http.StatusOK, page.EventsPage(v))
 }
 
-// findEvents reads the page that the query asks for: severity, host, before; next is 0 on the last one.
+// findEvents reads the page that the query asks for: severity, kind, child, host, before; next is 0 on the last one.
 func (w *Web) findEvents(c *gin.Context, limit int) (events []db.Event, next int64, err error) {
-	q := db.EventQuery{Severity: db.Severity(c.Query("severity")), Limit: limit + 1}
+	q := db.EventQuery{
+		Severity: db.Severity(c.Query("severity")), Kind: c.Query("kind"), Child: c.Query("child"), Limit: limit + 1,
+	}
 	switch q.Severity {
 	case "", db.SeverityInfo, db.SeverityWarning, db.SeverityError:
 	default:

@@ -174,13 +174,6 @@ type hostReply struct {
 	Children     []childReply `json:"children"`
 }
 
-type childReply struct {
-	Name    string          `json:"name"`
-	Version string          `json:"version"`
-	Status  wire.ChildState `json:"status"`
-	Uptime  int64           `json:"uptime"` // seconds
-}
-
 // hostDetailReply is what GET hosts/{id} adds.
 type hostDetailReply struct {
 	hostReply
@@ -190,17 +183,6 @@ type hostDetailReply struct {
 	Facts       *wire.Facts `json:"facts"`
 	Jobs        []jobReply  `json:"jobs"`
 	Events      []db.Event  `json:"events"`
-}
-
-type jobReply struct {
-	ID         string      `json:"id"`
-	Action     string      `json:"action"`
-	State      db.JobState `json:"state"`
-	ErrCode    int         `json:"errcode"`
-	Message    string      `json:"message"`
-	CreatedBy  string      `json:"created_by"`
-	CreatedAt  time.Time   `json:"created_at"`
-	FinishedAt *time.Time  `json:"finished_at"`
 }
 
 type hostsReply struct {
@@ -214,8 +196,8 @@ func (w *Web) hostReply(h fleet.Host) hostReply {
 		AgentSN: h.AgentSN, Cluster: h.Cluster, Step: int(w.Fleet.StepOf(h) / time.Second), LastSeenAt: h.LastSeenAt,
 		RegisteredAt: h.RegisteredAt, Children: make([]childReply, len(h.Children)),
 	}
-	for i, c := range h.Children {
-		r.Children[i] = childReply{Name: c.Name, Version: c.Version, Status: c.Status, Uptime: c.Uptime}
+	for i := range h.Children {
+		r.Children[i] = childReplyOf(&h.Children[i])
 	}
 	return r
 }
@@ -250,13 +232,7 @@ func (w *Web) getHost(c *gin.Context) error {
 	}
 	reply := hostDetailReply{
 		hostReply: w.hostReply(h), FQDN: h.FQDN, Tags: h.Tags, CertExpires: r.expires, Facts: h.Facts,
-		Jobs: make([]jobReply, len(r.jobs)), Events: r.events,
-	}
-	for i, j := range r.jobs {
-		reply.Jobs[i] = jobReply{
-			ID: j.ID, Action: j.Action, State: j.State, ErrCode: j.ErrCode, Message: j.Message,
-			CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt,
-		}
+		Jobs: w.jobReplies(r.jobs), Events: r.events,
 	}
 	c.JSON(http.StatusOK, reply)
 	return nil

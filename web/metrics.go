@@ -23,7 +23,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	handler  http.Handler
 
-	hosts, heartbeats, operations, tasks, live *prometheus.Desc
+	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events *prometheus.Desc
 }
 
 func newMetrics(w *Web) *metrics {
@@ -37,6 +37,10 @@ func newMetrics(w *Web) *metrics {
 		heartbeats: prometheus.NewDesc("hostler_heartbeats_total", "Heartbeats since the server started.", nil, nil),
 		operations: prometheus.NewDesc("hostler_operations", "Operations that have not ended, by state.", []string{"state"}, nil),
 		tasks:      prometheus.NewDesc("hostler_tasks", "Tasks of operations that have not ended, by state.", []string{"state"}, nil),
+		jobs:       prometheus.NewDesc("hostler_jobs", "Jobs without a result, by action and state.", []string{"action", "state"}, nil),
+		took:       prometheus.NewDesc("hostler_job_duration_seconds", "Time that jobs took on their hosts, by action.", []string{"action"}, nil),
+		wakes:      prometheus.NewDesc("hostler_wake_channels", "Hosts that can be woken at once.", nil, nil),
+		events:     prometheus.NewDesc("hostler_agent_events_total", "Events that agents told since the server started.", nil, nil),
 		live:       prometheus.NewDesc("hostler_live_connections", "Open pages that are kept up to date.", nil, nil),
 	}
 	registry := prometheus.NewRegistry()
@@ -55,7 +59,7 @@ func (m *metrics) observe(on listener, method, route string, status int, took ti
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live} {
+	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events} {
 		out <- d
 	}
 }
@@ -71,6 +75,12 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	out <- prometheus.MustNewConstMetric(m.heartbeats, prometheus.CounterValue, float64(m.web.Fleet.Heartbeats()))
 	gauge(m.live, m.web.hub.connections())
+	gauge(m.wakes, m.web.wakes.connections())
+	out <- prometheus.MustNewConstMetric(m.events, prometheus.CounterValue, float64(m.web.Intake.Received()))
+	for action, d := range m.web.Jobs.Durations() {
+		out <- prometheus.MustNewConstSummary(m.took, uint64(d.Count), d.Seconds, nil, action)
+	}
+	m.collectJobs(out, gauge)
 	operations, tasks, err := m.unfinished()
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(m.operations, err)
@@ -81,6 +91,20 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, s := range []db.State{db.Pending, db.Running, db.Waiting, db.Done, db.Failed, db.Skipped, db.Canceled} {
 		gauge(m.tasks, tasks[s], string(s))
+	}
+}
+
+// collectJobs counts the jobs that have not ended. Actions are named by this server alone: there are few of them.
+func (m *metrics) collectJobs(out chan<- prometheus.Metric, gauge func(*prometheus.Desc, int, ...string)) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeWait)
+	defer cancel()
+	counts, err := m.web.DB.CountOpenJobs(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(m.jobs, err)
+		return
+	}
+	for _, c := range counts {
+		gauge(m.jobs, c.N, c.Action, string(c.State))
 	}
 }
 

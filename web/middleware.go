@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/gorilla/websocket"
 
+	"hostler/server/file"
 	"hostler/ui/i18n"
 )
 
@@ -65,7 +66,7 @@ func (w *Web) serve(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if c.Request.Body != nil && c.Request.Body != http.NoBody {
 			c.Set(bodyKey, c.Request.Body)
-			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, bodyLimit(c, r.may))
+			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, bodyLimit(c, r))
 		}
 		err := w.admit(c, r)
 		if err == nil {
@@ -78,11 +79,13 @@ func (w *Web) serve(r route) gin.HandlerFunc {
 }
 
 // bodyLimit is how much of a body is read. Nobody who is not logged in gets to send a large one.
-func bodyLimit(c *gin.Context, may access) int64 {
+func bodyLimit(c *gin.Context, r route) int64 {
 	switch {
-	case may != everyone && c.ContentType() == "application/json" && portOf(c) == public:
+	case r.path == pathFiles || r.path == pathJobFile:
+		return file.MaxSize + 1 // the store refuses it, and says so
+	case r.may != everyone && c.ContentType() == "application/json" && r.on == public:
 		return maxJSON
-	case may != everyone && isMultipart(c) && portOf(c) == public:
+	case r.may != everyone && isMultipart(c) && r.on == public:
 		return maxForm
 	}
 	return maxBody

@@ -14,6 +14,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/remote"
 )
 
 func document(t *testing.T) *openapi3.T {
@@ -65,6 +66,11 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"ControlRequest": controlRequest{}, "ControlReply": controlReply{}, "ForgetHostKeyRequest": forgetHostKeyRequest{}, "Host": hostReply{}, "HostDetail": hostDetailReply{}, "HostsReply": hostsReply{},
 		"ChildAgent": childReply{}, "Job": jobReply{}, "Event": db.Event{}, "EventsReply": eventsReply{}, "Facts": wire.Facts{}, "Disk": wire.Disk{},
 		"Interface": wire.Interface{}, "Operation": operationReply{}, "OperationDetail": operationDetailReply{}, "OperationsReply": operationsReply{},
+		"Targets": remote.Targets{}, "CommandRequest": remote.CommandRequest{}, "PushRequest": remote.PushRequest{}, "FetchRequest": remote.FetchRequest{},
+		"ChildRequest": remote.ChildRequest{}, "LogRequest": remote.LogRequest{}, "UpgradeRequest": remote.UpgradeRequest{}, "JobStartedReply": jobStartedReply{},
+		"File": fileReply{}, "JobOutput": outputReply{}, "JobFile": jobFile{}, "JobDetail": jobDetailReply{}, "JobsReply": jobsReply{}, "Work": workReply{},
+		"Exec": wire.Exec{}, "Push": wire.Push{}, "Fetch": wire.Fetch{}, "Log": wire.Log{}, "Limits": wire.Limits{}, "Exit": wire.Exit{},
+		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "Outcome": outcomeReply{}, "OutcomeHost": outcomeHost{}, "OutcomesReply": outcomesReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
 	} {
 		ref, ok := schemas[name]
@@ -115,10 +121,19 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	id := s.startBootstrap("node1.lab.test, bad.lab.test")
 	s.awaitOperation(id, db.Failed)
 	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))
-	replace := strings.NewReplacer(api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID))
+	fetched := s.fetch(c, hostID, "/etc/motd", "welcome")
+	uploaded := s.upload("content")
+	targets := map[string]any{"hosts": "node1.lab.test"}
+	replace := strings.NewReplacer(
+		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID))
 	bodies := map[string]string{
 		"expandHosts": `{"text":"a, b[2-1]"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
-		"createBootstrap": toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
+		"createBootstrap":   toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
+		"createCommand":     toJSON(t, map[string]any{"targets": targets, "exec": map[string]any{"command": []string{"true"}}}),
+		"createPush":        toJSON(t, map[string]any{"targets": targets, "file": uploaded.ID, "path": "/etc/motd"}),
+		"createFetch":       toJSON(t, map[string]any{"targets": targets, "path": "/etc/motd"}),
+		"createChildAction": toJSON(t, map[string]any{"targets": targets, "name": "BasicAgent"}),
+		"createChildLog":    `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),
 	}
 	doc := document(t)
 	for path, item := range doc.Paths.Map() {

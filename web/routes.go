@@ -46,6 +46,12 @@ const (
 
 const api = "/api/v1"
 
+// Paths whose bodies are files.
+const (
+	pathFiles   = api + "/files"
+	pathJobFile = wire.PathJobFile + ":id"
+)
+
 // routes is everything that is served. A test walks it as nobody, user, program and agent.
 var routes = []route{
 	{public, get, "/setup", everyone, (*Web).setUpPage},
@@ -107,7 +113,22 @@ var routes = []route{
 	{public, get, api + "/operations/:id/tasks/:task", program, (*Web).getTask},
 	{public, get, api + "/operations/:id/tasks/:task/log", program, (*Web).getTaskLog},
 	{public, post, api + "/operations/:id/tasks/:task/forget-host-key", program, (*Web).forgetHostKey},
+	{public, get, api + "/operations/:id/outcomes", program, (*Web).getOutcomes},
 	{public, get, api + "/events", program, (*Web).listEvents},
+
+	{public, post, pathFiles, program, (*Web).uploadFile},
+	{public, post, api + "/commands", program, (*Web).createCommand},
+	{public, post, api + "/pushes", program, (*Web).createPush},
+	{public, post, api + "/fetches", program, (*Web).createFetch},
+	{public, get, api + "/child-agents", program, (*Web).listChildAgents},
+	{public, post, api + "/child-agents/log", program, (*Web).createChildLog},
+	{public, post, api + "/child-agents/:action", program, (*Web).createChildAction},
+	{public, post, api + "/agent-upgrades", program, (*Web).createUpgrade},
+	{public, get, api + "/jobs", program, (*Web).listJobs},
+	{public, get, api + "/jobs/:id", program, (*Web).getJob},
+	{public, get, api + "/jobs/:id/output", program, (*Web).getJobOutput},
+	{public, get, api + "/jobs/:id/file", program, (*Web).getJobFile},
+	{public, post, api + "/jobs/:id/cancel", program, (*Web).cancelJob},
 
 	{handshake, get, wire.PathPing, everyone, (*Web).ping},
 	{handshake, get, wire.PathCA, everyone, (*Web).caCertificate},
@@ -120,6 +141,11 @@ var routes = []route{
 	{secured, post, wire.PathStatus, agent, (*Web).status},
 	{secured, post, wire.PathJobResult, agent, (*Web).jobResult},
 	{secured, post, wire.PathRenew, agent, (*Web).renewCertificate},
+	{secured, post, wire.PathOutput, agent, (*Web).jobOutput},
+	{secured, post, wire.PathEvents, agent, (*Web).hostEvents},
+	{secured, get, pathJobFile, agent, (*Web).sendJobFile},
+	{secured, post, pathJobFile, agent, (*Web).takeJobFile},
+	{secured, get, wire.PathWake, agent, (*Web).openWake},
 }
 
 func wrap(h http.Handler) func(*Web, *gin.Context) error {

@@ -101,6 +101,9 @@ func TestOnlyAgentsUseTheSecuredPort(t *testing.T) {
 		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "certificate_missing") {
 			t.Errorf("%s answered a request without TLS with %d %s", r.path, w.Code, w.Body)
 		}
+		if r.path == pathJobFile || r.path == wire.PathWake {
+			continue // they take no JSON
+		}
 		got := send(t, client, r.method, s.secured.URL+r.path, strings.NewReader("nonsense"), nil)
 		if got.status != http.StatusBadRequest || got.failure(t).Code != "bad_json" {
 			t.Errorf("%s answered an agent's nonsense with %d %s", r.path, got.status, got.body)

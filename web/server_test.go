@@ -32,9 +32,11 @@ import (
 	"hostler/server/account"
 	"hostler/server/bootstrap"
 	"hostler/server/event"
+	"hostler/server/file"
 	"hostler/server/fleet"
 	"hostler/server/job"
 	"hostler/server/operation"
+	"hostler/server/remote"
 	"hostler/server/trust"
 )
 
@@ -42,6 +44,7 @@ const (
 	testUser     = "admin"
 	testPassword = "correct horse battery"
 	testScript   = "#!/bin/sh\necho a script of one's own\n"
+	testAgent    = "2.0.0" // the version that agents can be upgraded to
 	waitMost     = 10 * time.Second
 )
 
@@ -110,16 +113,29 @@ func (s *server) start(log *slog.Logger) {
 	events := event.NewLog(s.db, s.bus, log)
 	engine := operation.New(s.db, s.bus, events, log)
 	engine.Register(s.kind())
-	if err := engine.Resume(ctx); err != nil {
-		t.Fatal(err)
-	}
 	f := fleet.New(s.db, s.bus, events, log, fleet.Options{Step: 10 * time.Second, MissedSteps: 3, MinLost: 15 * time.Second, Now: db.Now})
 	if err := f.Load(ctx); err != nil {
 		t.Fatal(err)
 	}
+	jobs := must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events, log, db.Now))
+	files := must[*file.Store](t)(file.Open(s.db, s.dir, log, db.Now))
+	ca := must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now))
+	work := remote.New(remote.Options{
+		DB: s.db, Engine: engine, Jobs: jobs, Fleet: f, Files: files, Log: log, Version: testAgent,
+		Repository: "https://127.0.0.1:8440" + wire.PathRepo, Published: func(context.Context) error { return nil },
+		Executable: func(arch string) (repo.Executable, error) {
+			return repo.Executable{Path: "agent/" + arch, Checksum: strings.Repeat("0a", 32), Version: testAgent}, nil
+		},
+		Sign: ca.SignDigest,
+	})
+	for _, k := range work.Kinds() {
+		engine.Register(k)
+	}
+	if err := engine.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
 	w := must[*Web](t)(New(Deps{
-		DB: s.db, Engine: engine, Fleet: f, Jobs: must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events, log, db.Now)),
-		CA:       must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now)),
+		DB: s.db, Engine: engine, Fleet: f, Jobs: jobs, Files: files, Remote: work, Intake: event.NewIntake(events, db.Now), CA: ca,
 		Accounts: account.New(s.db, events, log, db.Now), Bus: s.bus, Events: events,
 		Repo: openRepository(t, filepath.Join(s.dir, "repo"), log), Log: log,
 		Options: Options{
@@ -144,6 +160,7 @@ func (s *server) start(log *slog.Logger) {
 		if err := engine.Stop(ctx); err != nil {
 			t.Error(err)
 		}
+		jobs.Close()
 	})
 }
 

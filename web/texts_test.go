@@ -15,6 +15,7 @@ import (
 
 	"hostler/server/account"
 	"hostler/server/bootstrap"
+	"hostler/server/remote"
 	"hostler/ui/page"
 )
 
@@ -27,7 +28,7 @@ func TestCodesHaveTexts(t *testing.T) {
 	}{
 		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t)), page.FieldCodes},
 		{"notice", matches(t, ".", `(?:notice|controlForm)\(c, "(\w+)"`), page.NoticeCodes},
-		{"failure", bootstrap.Codes(), page.FailureCodes},
+		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes()), page.FailureCodes},
 		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},

@@ -30,9 +30,11 @@ import (
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/event"
+	"hostler/server/file"
 	"hostler/server/fleet"
 	"hostler/server/job"
 	"hostler/server/operation"
+	"hostler/server/remote"
 	"hostler/server/trust"
 )
 
@@ -46,6 +48,9 @@ type Deps struct {
 	Accounts *account.Accounts
 	Bus      *event.Bus
 	Events   *event.Log
+	Intake   *event.Intake
+	Files    *file.Store
+	Remote   *remote.Remote
 	Repo     *repo.Repository
 	Log      *slog.Logger
 	Options  Options
@@ -69,6 +74,7 @@ type Web struct {
 	refusals  *throttle
 	tokens    *draftTokens
 	hub       *hub
+	wakes     *wakeHub
 	metrics   *metrics
 	crossSite *http.CrossOriginProtection
 	setUpDone atomic.Bool // never becomes false again
@@ -84,11 +90,15 @@ func New(d Deps) (*Web, error) {
 		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery),
 		tokens: newDraftTokens(), crossSite: http.NewCrossOriginProtection(),
 	}
-	w.hub = newHub(w)
+	w.hub, w.wakes = newHub(w), newWakeHub(w)
 	w.metrics = newMetrics(w)
 	w.public, w.handshake, w.secured = w.engine(public), w.engine(handshake), w.engine(secured)
 	if err := w.hub.start(); err != nil {
 		return nil, fmt.Errorf("cannot follow changes for live pages: %w", err)
+	}
+	if err := w.wakes.start(); err != nil {
+		w.hub.close()
+		return nil, fmt.Errorf("cannot follow which hosts to wake: %w", err)
 	}
 	return w, nil
 }
@@ -102,6 +112,9 @@ func (w *Web) Handshake() http.Handler { return w.handshake }
 // Secured serves enrolled agents.
 func (w *Web) Secured() http.Handler { return w.secured }
 
-// Close ends all live connections and waits for them. Call it once the server that serves Public has shut down: that
-// takes no new ones then, and leaves alone those that became WebSockets.
-func (w *Web) Close() { w.hub.close() }
+// Close ends all live connections and wake channels and waits for them. Call it once the servers that serve Public and
+// Secured have shut down: they take no new ones then, and leave alone those that became WebSockets.
+func (w *Web) Close() {
+	w.hub.close()
+	w.wakes.close()
+}

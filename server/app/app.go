@@ -12,8 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 
+	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/repo"
 	"hostler/repo/agentbin"
@@ -22,9 +24,11 @@ import (
 	"hostler/server/bootstrap"
 	"hostler/server/config"
 	"hostler/server/event"
+	"hostler/server/file"
 	"hostler/server/fleet"
 	"hostler/server/job"
 	"hostler/server/operation"
+	"hostler/server/remote"
 	"hostler/server/trust"
 	setupscripts "hostler/setup-scripts"
 	"hostler/web"
@@ -44,7 +48,9 @@ type App struct {
 	fleet     *fleet.Fleet
 	jobs      *job.Queue
 	accounts  *account.Accounts
+	files     *file.Store
 	engine    *operation.Engine
+	remote    *remote.Remote
 	bootstrap *bootstrap.Bootstrap
 	web       *web.Web
 	script    []byte // setup-agent.sh: what bootstrapping runs and port 8440 serves
@@ -157,12 +163,15 @@ func (a *App) openFleet(ctx context.Context) (err error) {
 		return err
 	}
 	a.atStop("jobs", func(context.Context) error { a.jobs.Close(); return nil })
+	if a.files, err = file.Open(a.db, a.opts.Data, a.log, db.Now); err != nil {
+		return err
+	}
 	a.background("the fleet", a.fleet.Run)
 	return nil
 }
 
 func (a *App) openOperations(ctx context.Context) error {
-	agent, err := agentVersion(a.version)
+	agent, err := packageVersion(a.version)
 	if err != nil {
 		return err
 	}
@@ -178,14 +187,22 @@ func (a *App) openOperations(ctx context.Context) error {
 		RepositoryKey: a.repo.PublicKeyArmored, MintToken: a.ca.MintToken, Await: a.fleet.Await,
 		EPEL: a.opts.Epel, Log: a.log, Published: packages.wait,
 	})
+	a.remote = remote.New(remote.Options{
+		DB: a.db, Engine: a.engine, Jobs: a.jobs, Fleet: a.fleet, Files: a.files, Log: a.log, Version: a.agentVersion(),
+		Repository: "https://" + net.JoinHostPort(a.opts.Advertise, strconv.Itoa(port(a.handshake))) + wire.PathRepo,
+		Published:  packages.wait, Executable: a.repo.Executable, Sign: a.ca.SignDigest,
+	})
 	a.engine.Register(a.bootstrap.Kind())
+	for _, k := range a.remote.Kinds() {
+		a.engine.Register(k)
+	}
 	a.atStop("operations", a.engine.Stop)
 	return a.engine.Resume(ctx)
 }
 
 func (a *App) openWeb(context.Context) (err error) {
 	a.web, err = web.New(web.Deps{
-		DB: a.db, Bus: a.bus, Events: a.events, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts,
+		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts,
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
@@ -219,8 +236,16 @@ func (a *App) readScript(context.Context) (err error) {
 	return nil
 }
 
-// agentVersion is what package managers call the agents built in, or "" when there are none.
-func agentVersion(build string) (string, error) {
+// agentVersion is what the agents that are built in report as their version, or "" when there are none.
+func (a *App) agentVersion() string {
+	if len(agentbin.Archs()) == 0 {
+		return ""
+	}
+	return a.version
+}
+
+// packageVersion is what package managers call the agents built in, or "" when there are none.
+func packageVersion(build string) (string, error) {
 	if len(agentbin.Archs()) == 0 {
 		return "", nil
 	}

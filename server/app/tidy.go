@@ -22,6 +22,9 @@ func (a *App) openSchedule(context.Context) error {
 	if err := s.Add("@every 10m", "tidy", a.tidy); err != nil {
 		return err
 	}
+	if err := s.Add("@every 5s", "jobs", func(ctx context.Context) error { return a.jobs.Sweep(ctx, a.fleet.Name) }); err != nil {
+		return err
+	}
 	s.Start()
 	return nil
 }
@@ -34,7 +37,11 @@ func (a *App) tidy(ctx context.Context) error {
 	_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
 	events := inBatches(ctx, a.db.DeleteEventsBefore, now.Add(-a.opts.EventKeep))
 	certificates := inBatches(ctx, a.db.DeleteCertificatesBefore, now.Add(-certificatesKeep))
-	return errors.Join(sessions, tokens, logs, events, certificates)
+	jobs := inBatches(ctx, func(ctx context.Context, before time.Time, limit int) (int64, error) {
+		ids, err := a.db.DeleteJobsBefore(ctx, before, limit)
+		return int64(len(ids)), err
+	}, now.Add(-a.opts.LogKeep))
+	return errors.Join(sessions, tokens, logs, events, certificates, jobs, a.files.Sweep(ctx))
 }
 
 // inBatches removes what is from before a time, until nothing is left.

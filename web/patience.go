@@ -1,0 +1,48 @@
+package web
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// patience is how long a transfer may stand still. The servers' own limits are for whole requests and answers: they
+// would cut off large files.
+const patience = time.Minute
+
+// patientBody reads a request's body as long as it goes on coming.
+func patientBody(c *gin.Context) io.Reader {
+	return &patientReader{c.Request.Body, http.NewResponseController(c.Writer)}
+}
+
+type patientReader struct {
+	io.Reader
+	control *http.ResponseController
+}
+
+// Read also gives the answer its time: it comes when the body is read. The connection may be gone, which the read tells.
+func (r *patientReader) Read(b []byte) (int, error) {
+	until := time.Now().Add(patience)
+	_, _ = r.control.SetReadDeadline(until), r.control.SetWriteDeadline(until)
+	return r.Reader.Read(b)
+}
+
+// patientAnswer writes an answer as long as it goes on being read.
+func patientAnswer(c *gin.Context) http.ResponseWriter {
+	return &patientWriter{c.Writer, http.NewResponseController(c.Writer)}
+}
+
+type patientWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (w *patientWriter) Write(b []byte) (int, error) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(patience))
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

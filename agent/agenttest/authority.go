@@ -76,7 +76,8 @@ func (a *Authority) Sign(t testing.TB, csr []byte, agentSN string, life time.Dur
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-func (a *Authority) serverCertificate(t testing.TB) tls.Certificate {
+// ServerCertificate makes a certificate for servers on loopback.
+func (a *Authority) ServerCertificate(t testing.TB) tls.Certificate {
 	key := newKey(t)
 	der := a.sign(t, &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "hostler"},
@@ -87,6 +88,9 @@ func (a *Authority) serverCertificate(t testing.TB) tls.Certificate {
 	}, key.Public())
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
+
+// Certificate is the CA's own.
+func (a *Authority) Certificate() *x509.Certificate { return a.certificate }
 
 func (a *Authority) pool() *x509.CertPool {
 	pool := x509.NewCertPool()

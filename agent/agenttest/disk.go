@@ -44,3 +44,13 @@ func Fill(t testing.TB, dir string) (empty func()) {
 		}
 	}
 }
+
+// Owner returns the user and the group of a file.
+func Owner(t testing.TB, path string) (uid, gid uint32) {
+	t.Helper()
+	var stat syscall.Stat_t
+	if err := syscall.Stat(path, &stat); err != nil {
+		t.Fatal(err)
+	}
+	return stat.Uid, stat.Gid
+}

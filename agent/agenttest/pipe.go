@@ -23,3 +23,6 @@ func OpenPipe(path string) (*os.File, error) {
 		}
 	}
 }
+
+// Pipe makes a named pipe.
+func Pipe(path string) error { return syscall.Mkfifo(path, 0o600) }

@@ -88,7 +88,7 @@ func NewServer(t testing.TB, ca *Authority) *Server {
 // Start listens, again on the same ports after a Stop.
 func (s *Server) Start() {
 	s.t.Helper()
-	certificate := s.CA.serverCertificate(s.t)
+	certificate := s.CA.ServerCertificate(s.t)
 	s.Handshake = s.serve(s.Handshake, s.handshake(), &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{certificate},
 	})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hostler/agent/clock"
+	"hostler/agent/download"
 	"hostler/agent/enroll"
 	"hostler/agent/event"
 	"hostler/agent/facts"
@@ -129,7 +130,9 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 	defer k.close()
 	session := link.NewSession()
 	runner := task.NewRunner(task.Options{
-		Actions: task.Actions(&task.Parts{Store: store}),
+		Actions: task.Actions(&task.Parts{Store: store, Session: session, Downloader: &download.Downloader{
+			Server: s.HandshakeAddress(), Host: s.Host, CA: identity.CA,
+		}}),
 		Journal: k.journal, Log: log, Dir: store.Path(state.JobsDir), Limit: s.JobLimit, Now: task.Now,
 	})
 	waker := report.NewWaker(session, clock.Real(), log)

@@ -110,7 +110,7 @@ func Enough(dir string, size int64) error {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return fmt.Errorf("cannot see how much room %s has: %w", dir, err)
 	}
-	free := int64(stat.Bavail) * int64(stat.Bsize)
+	free := int64(stat.Bavail) * stat.Bsize
 	if free < size+fullBelow {
 		return fmt.Errorf("%s has %d bytes left and %d are needed: %w", dir, free, size+fullBelow, syscall.ENOSPC)
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"hostler/agent/archive"
 	"hostler/agent/command"
+	"hostler/agent/download"
 	"hostler/agent/space"
 	"hostler/agent/wire"
 )
@@ -43,6 +45,11 @@ var codes = []struct {
 	{errTimeout, wire.ErrCodeTimeout},
 	{context.DeadlineExceeded, wire.ErrCodeTimeout},
 	{command.ErrLost, wire.ErrCodeUnknown},
+	{download.ErrURL, wire.ErrCodeBadJob},
+	{download.ErrChecksum, wire.ErrCodeChecksum},
+	{download.ErrTooLarge, wire.ErrCodeTooLarge},
+	{download.ErrRead, wire.ErrCodeDownload},
+	{archive.ErrRefused, wire.ErrCodeBadPackage},
 }
 
 // code finds the code of an error. A full disk comes first: it may be the cause of any other.

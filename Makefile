@@ -50,6 +50,9 @@ generate: ## write the Go code of the templ pages anew
 bin/bench-bootstrap: FORCE
 	$(GO) build -o $@ ./e2e/bench/bootstrap
 
+bin/bench-jobs: FORCE
+	$(GO) build -o $@ ./e2e/bench/jobs
+
 bin/labctl: FORCE
 	$(GO) build -o $@ ./e2e/lab/labctl
 FORCE:
@@ -117,6 +120,10 @@ vulnerabilities: ## look for known vulnerabilities, where the network allows it
 .PHONY: bench-bootstrap
 bench-bootstrap: packages-lab build bin/bench-bootstrap ## measure bootstraps, sizes and memory on the lab
 	$(SUDO) bin/bench-bootstrap
+
+.PHONY: bench-agent
+bench-agent: packages-lab build bin/bench-jobs ## measure how soon a host does what it is told
+	$(SUDO) bin/bench-jobs
 
 .PHONY: clean
 clean:

@@ -9,15 +9,9 @@ import (
 	"syscall"
 	"time"
 
+	"hostler/e2e/bench/rig"
 	"hostler/e2e/lab"
 )
-
-// sshOptions make a bare ssh ask for nothing and remember nothing.
-func sshOptions(l *lab.Lab) []string {
-	return []string{
-		"-i", l.Keys["ed25519"], "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-	}
-}
 
 // bareLoop is the floor: one ssh per host in parallel that writes a source, updates from it, installs the
 // agent's package and starts a unit. It enrols nothing and reports nothing.
@@ -41,7 +35,7 @@ DEBIAN_FRONTEND=noninteractive apt-get install -y -qq hostler-agent >/dev/null
 systemctl restart cron 2>/dev/null || systemctl restart systemd-journald
 `)
 	return parallel(len(hosts), func(i int) error {
-		cmd := l.Command(ctx, "ssh", append(sshOptions(l), "root@"+hosts[i].Name, "sh -s")...)
+		cmd := l.Command(ctx, "ssh", append(rig.SSHOptions(l), "root@"+hosts[i].Name, "sh -s")...)
 		cmd.Stdin = strings.NewReader(script)
 		return succeed(cmd)
 	})
@@ -74,7 +68,7 @@ func succeed(cmd *exec.Cmd) error {
 func bareSSH(ctx context.Context, l *lab.Lab, targets []string) (wall, cpu float64, err error) {
 	before := childCPU()
 	wall, err = parallel(len(targets), func(i int) error {
-		return succeed(l.Command(ctx, "ssh", append(sshOptions(l), "root@"+targets[i], "true")...))
+		return succeed(l.Command(ctx, "ssh", append(rig.SSHOptions(l), "root@"+targets[i], "true")...))
 	})
 	return wall, childCPU() - before, err
 }

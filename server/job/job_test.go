@@ -262,3 +262,9 @@ func TestResultsAreStoredTogether(t *testing.T) {
 	r.wantState(a.ID, db.JobSucceeded)
 	r.wantState(b.ID, db.JobSucceeded)
 }
+
+// refuse makes the database refuse a statement, see dbtest.Refuse.
+func refuse(r *rig, verb, table, when string) (allow func()) {
+	r.Helper()
+	return dbtest.Refuse(r, r.url, verb, table, when)
+}

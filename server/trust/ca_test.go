@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"os"
@@ -49,6 +50,22 @@ func TestAuthorityIsMadeOnce(t *testing.T) {
 	}
 	if again := r.open(r.db); again.Pin() != r.ca.Pin() {
 		t.Error("opening it again made another authority")
+	}
+}
+
+func TestDigestsAreSignedForThoseWhoTrustTheAuthorityAlone(t *testing.T) {
+	r := newRig(t)
+	block, _ := pem.Decode(r.ca.PEM())
+	c, err := x509.ParseCertificate(block.Bytes)
+	r.must(err)
+	digest, other := sha256.Sum256([]byte("an agent")), sha256.Sum256([]byte("another"))
+	text, err := r.ca.SignDigest(digest)
+	r.must(err)
+	signature, err := base64.StdEncoding.DecodeString(text)
+	r.must(err)
+	key := c.PublicKey.(*ecdsa.PublicKey)
+	if !ecdsa.VerifyASN1(key, digest[:], signature) || ecdsa.VerifyASN1(key, other[:], signature) {
+		t.Error("the signature is not that of the digest alone")
 	}
 }
 

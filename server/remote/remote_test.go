@@ -1,0 +1,463 @@
+package remote_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/db/dbtest"
+	"hostler/internal/testclock"
+	"hostler/repo"
+	"hostler/server/event"
+	"hostler/server/file"
+	"hostler/server/fleet"
+	"hostler/server/job"
+	"hostler/server/operation"
+	"hostler/server/remote"
+	"hostler/server/trust"
+)
+
+const version = "2.0.0"
+
+// rig is a server's parts around package remote. Hosts are played by the test, as agents behave.
+type rig struct {
+	*testing.T
+	db     *db.DB
+	bus    *event.Bus
+	dir    string
+	clock  *testclock.Clock
+	ca     *trust.CA
+	fleet  *fleet.Fleet
+	jobs   *job.Queue
+	engine *operation.Engine
+	remote *remote.Remote
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	bus, err := event.OpenBus("", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	r := &rig{T: t, db: dbtest.Open(t), bus: bus, dir: t.TempDir(), clock: testclock.New(db.Now())}
+	r.ca, err = trust.OpenCA(r.db, r.dir+"/ca", db.Now)
+	r.must(err)
+	r.start()
+	return r
+}
+
+// start makes the parts that a restart makes anew.
+func (r *rig) start() {
+	r.Helper()
+	log := slog.New(slog.DiscardHandler)
+	events := event.NewLog(r.db, r.bus, log)
+	r.fleet = fleet.New(r.db, r.bus, events, log, fleet.Options{Step: 10 * time.Second, MissedSteps: 3, MinLost: 15 * time.Second, Now: r.clock.Now, Elapsed: r.clock.Elapsed})
+	r.must(r.fleet.Load(r.Context()))
+	var err error
+	r.jobs, err = job.NewQueue(r.Context(), r.db, r.bus, events, log, r.clock.Now)
+	r.must(err)
+	files, err := file.Open(r.db, r.dir, log, r.clock.Now)
+	r.must(err)
+	r.engine = operation.New(r.db, r.bus, events, log)
+	r.remote = remote.New(remote.Options{
+		DB: r.db, Engine: r.engine, Jobs: r.jobs, Fleet: r.fleet, Files: files, Log: log, Version: version, Repository: "https://server:8440/repo/",
+		Published: func(context.Context) error { return nil },
+		Executable: func(arch string) (repo.Executable, error) {
+			if arch != "amd64" {
+				return repo.Executable{}, errors.New("no such agent")
+			}
+			sum := sha256.Sum256([]byte("agent"))
+			return repo.Executable{Path: "agent/x", Checksum: hex.EncodeToString(sum[:])}, nil
+		},
+		Sign: r.ca.SignDigest,
+	})
+	for _, k := range r.remote.Kinds() {
+		r.engine.Register(k)
+	}
+	r.must(r.engine.Resume(r.Context()))
+	engine, jobs := r.engine, r.jobs
+	r.Cleanup(func() { r.stop(engine, jobs) })
+}
+
+func (r *rig) stop(e *operation.Engine, q *job.Queue) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := e.Stop(ctx); err != nil {
+		r.Error(err)
+	}
+	q.Close()
+}
+
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+func certificate(name string) *db.Certificate {
+	return &db.Certificate{Serial: "serial-" + name, AgentSN: "sn-" + name, Hostname: name}
+}
+
+// register announces a host and sends its first heartbeat.
+func (r *rig) register(name, arch string) int64 {
+	r.Helper()
+	_, err := r.fleet.Register(r.Context(), certificate(name), wire.RegisterRequest{Hostname: name, Version: "1.0.0", Facts: &wire.Facts{Arch: arch}}, "10.0.0.1")
+	r.must(err)
+	return r.beat(name, "1.0.0")
+}
+
+func (r *rig) beat(name, agent string) int64 {
+	r.Helper()
+	id, _, err := r.fleet.Heartbeat(r.Context(), certificate(name), wire.StatusRequest{Hostname: name, Version: agent, Step: 10}, "10.0.0.1")
+	r.must(err)
+	return id
+}
+
+// given waits until a host is given a job.
+func (r *rig) given(hostID int64) wire.Job {
+	r.Helper()
+	var got wire.Job
+	r.until("a job for a host", func() bool {
+		d, err := r.jobs.Deliver(r.Context(), hostID, nil)
+		r.must(err)
+		if len(d.Jobs) > 0 {
+			got = d.Jobs[0]
+		}
+		return len(d.Jobs) > 0
+	})
+	return got
+}
+
+func (r *rig) finish(hostID int64, result wire.JobResult) {
+	r.Helper()
+	r.must(r.jobs.Finish(r.Context(), hostID, "node", []wire.JobResult{result}))
+}
+
+// until waits until something is so, looking whenever the bus tells of a change.
+func (r *rig) until(what string, so func() bool) {
+	r.Helper()
+	changed := make(chan struct{}, 1)
+	cancel, err := r.bus.Subscribe(">", func(string, []byte) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
+	r.must(err)
+	defer cancel()
+	deadline := time.After(20 * time.Second)
+	for !so() {
+		select {
+		case <-changed:
+		case <-deadline:
+			r.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func (r *rig) await(id int64, want db.State) {
+	r.Helper()
+	r.until("the operation to be "+string(want), func() bool {
+		o, err := r.db.Operation(r.Context(), id)
+		r.must(err)
+		return o.State == want
+	})
+}
+
+func (r *rig) task(id int64, name string) db.Task {
+	r.Helper()
+	ts, err := r.db.Tasks(r.Context(), id)
+	r.must(err)
+	for _, t := range ts {
+		if t.Name == name {
+			return t
+		}
+	}
+	r.Fatalf("there is no task %s", name)
+	return db.Task{}
+}
+
+// command starts a command on hosts.
+func (r *rig) command(hosts string, edit func(*remote.CommandRequest)) int64 {
+	r.Helper()
+	in := remote.CommandRequest{Common: remote.Common{Targets: remote.Targets{Hosts: hosts}}, Exec: wire.Exec{Script: "marker-script"}}
+	if edit != nil {
+		edit(&in)
+	}
+	o, err := r.remote.Command(r.Context(), in, "alice")
+	r.must(err)
+	return o.ID
+}
+
+func (r *rig) jobsOf(id int64) []db.Job {
+	r.Helper()
+	js, err := r.db.Jobs(r.Context(), db.JobQuery{OperationID: id, Limit: 500})
+	r.must(err)
+	return js
+}
+
+func TestEveryEndOfAJobIsAFailureThatSaysWhy(t *testing.T) {
+	r := newRig(t)
+	host := r.register("node1", "amd64")
+	three := 3
+	for code, result := range map[string]wire.JobResult{
+		"job_exit_status": {ErrCode: wire.ErrCodeExitStatus, ExitCode: &three}, "job_timed_out": {ErrCode: wire.ErrCodeTimeout},
+		"job_failed": {ErrCode: wire.ErrCodeFailed, Message: "no such command"}, "job_lost": {ErrCode: wire.ErrCodeUnknown},
+		"job_canceled": {ErrCode: wire.ErrCodeCanceled}, "job_expired": {ErrCode: wire.ErrCodeExpired}, "job_unknown_action": {ErrCode: wire.ErrCodeUnknownAction},
+		"job_disk_full": {ErrCode: wire.ErrCodeDiskFull}, "job_user": {ErrCode: wire.ErrCodeUser}, "job_checksum": {ErrCode: wire.ErrCodeChecksum},
+	} {
+		id := r.command("node1", nil)
+		j := r.given(host)
+		result.ID = j.ID
+		r.finish(host, result)
+		r.await(id, db.Failed)
+		p := r.task(id, "node1").Problem
+		if p.Code != code || p.Hint == "" || strings.Contains(p.Cause+p.Hint, "{") || p.Args["host"] != "node1" {
+			t.Errorf("%s: the failure is %+v", code, p)
+		}
+	}
+	if got := r.command("node1", nil); got == 0 {
+		t.Fatal()
+	}
+}
+
+func TestOnlyWhatIsNeverASecretIsTold(t *testing.T) {
+	r := newRig(t)
+	r.register("node1", "amd64")
+	id := r.command("node1", func(in *remote.CommandRequest) { in.Envs = map[string]string{"A": "marker-env"} })
+	o, err := r.db.Operation(t.Context(), id)
+	r.must(err)
+	if o.Title != "Run a script on node1" || strings.Contains(string(o.Params), "marker") {
+		t.Errorf("the operation is %q with %s", o.Title, o.Params)
+	}
+}
+
+func TestARestartFindsTheSameJob(t *testing.T) {
+	r := newRig(t)
+	host := r.register("node1", "amd64")
+	id := r.command("node1", nil)
+	j := r.given(host)
+	r.until("the task to run", func() bool { return r.task(id, "node1").Step == remote.StepRun })
+	r.stop(r.engine, r.jobs)
+	if got, err := r.db.Job(t.Context(), j.ID); err != nil || got.CancelRequestedAt != nil {
+		t.Errorf("a server that stops canceled the job: %+v, %v", got, err)
+	}
+	r.start()
+	r.finish(host, wire.JobResult{ID: j.ID})
+	r.await(id, db.Done)
+	if js := r.jobsOf(id); len(js) != 1 {
+		t.Errorf("%d jobs were made for one task", len(js))
+	}
+}
+
+// TestAServerKilledBeforeTheJobMakesThatJob: the id was kept, and the job was not made.
+func TestAServerKilledBeforeTheJobMakesThatJob(t *testing.T) {
+	r := newRig(t)
+	host := r.register("node1", "amd64")
+	r.stop(r.engine, r.jobs)
+	const kept = "01900000-0000-7000-8000-000000000001"
+	o := &db.Operation{Kind: remote.KindCommand, State: db.Running, Parallel: 1, Params: []byte(`{"action":"exec","expires_in":60,"timeout":60}`)}
+	id := kept
+	r.must(r.db.CreateOperation(t.Context(), o, []db.Task{{Name: "node1", State: db.Running, Attempt: 1, HostID: &host, JobID: &id, Step: remote.StepDeliver}}, nil))
+	r.must(r.db.CreateOperationJob(t.Context(), &db.OperationJob{OperationID: o.ID, Payload: wire.Job{Action: wire.ActionExec, Exec: &wire.Exec{Script: "true"}}}))
+	r.start()
+	if j := r.given(host); j.ID != kept || j.Exec == nil {
+		t.Errorf("the host was given %+v", j)
+	}
+	r.finish(host, wire.JobResult{ID: kept})
+	r.await(o.ID, db.Done)
+}
+
+func TestCancelingATaskCancelsItsJob(t *testing.T) {
+	r := newRig(t)
+	first, second := r.register("node1", "amd64"), r.register("node2", "amd64")
+	id := r.command("node[1-2]", nil)
+	delivered := r.given(first)
+	r.until("both jobs", func() bool { return len(r.jobsOf(id)) == 2 })
+	if _, err := r.engine.Cancel(t.Context(), id, nil, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	r.await(id, db.Canceled)
+	for _, j := range r.jobsOf(id) {
+		switch {
+		case j.ID == delivered.ID && j.CancelRequestedAt == nil:
+			t.Errorf("the job that was delivered is not to end: %+v", j)
+		case j.ID != delivered.ID && j.State != db.JobCanceled:
+			t.Errorf("the job that was not is %s", j.State)
+		}
+	}
+	if d, err := r.jobs.Deliver(t.Context(), second, nil); err != nil || len(d.Jobs) != 0 {
+		t.Errorf("the second host was given %+v, %v", d, err)
+	}
+}
+
+func TestARetryMakesAJobOfItsOwn(t *testing.T) {
+	r := newRig(t)
+	host := r.register("node1", "amd64")
+	id := r.command("node1", nil)
+	first := r.given(host)
+	r.finish(host, wire.JobResult{ID: first.ID, ErrCode: 1})
+	r.await(id, db.Failed)
+	if n, err := r.engine.Retry(t.Context(), id, nil, nil, "alice"); n != 1 || err != nil {
+		t.Fatalf("retry: %d, %v", n, err)
+	}
+	second := r.given(host)
+	if second.ID == first.ID {
+		t.Fatal("the retry waits for the job that failed")
+	}
+	r.finish(host, wire.JobResult{ID: second.ID})
+	r.await(id, db.Done)
+	all, _, err := r.db.Outcomes(t.Context(), id, 10, 10)
+	if err != nil || len(all) != 1 || all[0].State != db.JobSucceeded || all[0].Count != 1 {
+		t.Errorf("the outcomes are %+v, %v", all, err)
+	}
+}
+
+func TestAHostThatIsAwayExpires(t *testing.T) {
+	r := newRig(t)
+	r.register("node1", "amd64")
+	id := r.command("node1", func(in *remote.CommandRequest) { in.ExpiresIn = 60 })
+	r.until("the job", func() bool { return len(r.jobsOf(id)) == 1 })
+	r.clock.Advance(time.Minute)
+	r.must(r.jobs.Sweep(t.Context(), r.fleet.Name))
+	r.await(id, db.Failed)
+	if p := r.task(id, "node1").Problem; p.Code != "job_expired" {
+		t.Errorf("the failure is %+v", p)
+	}
+}
+
+func TestBatchesAndFailures(t *testing.T) {
+	r := newRig(t)
+	hosts := map[string]int64{}
+	for i := range 6 {
+		name := fmt.Sprint("node", i)
+		hosts[name] = r.register(name, "amd64")
+	}
+	id := r.command("node[0-5]", func(in *remote.CommandRequest) { in.Batch, in.StopAfter = 2, 2 })
+	for _, name := range []string{"node0", "node1"} {
+		r.finish(hosts[name], wire.JobResult{ID: r.given(hosts[name]).ID, ErrCode: 1})
+	}
+	r.await(id, db.Failed)
+	if js := r.jobsOf(id); len(js) != 2 {
+		t.Errorf("%d jobs were made", len(js))
+	}
+	if task := r.task(id, "node5"); task.State != db.Skipped || task.Reason != operation.ReasonFailures {
+		t.Errorf("the last host is %s for %q", task.State, task.Reason)
+	}
+}
+
+func TestUpgrade(t *testing.T) {
+	r := newRig(t)
+	host, odd := r.register("node1", "amd64"), r.register("node2", "riscv64")
+	r.register("node3", "amd64")
+	r.beat("node3", version)
+	o, err := r.remote.UpgradeAgents(t.Context(), remote.UpgradeRequest{Common: remote.Common{Targets: remote.Targets{All: true}}}, "alice")
+	r.must(err)
+	j := r.given(host)
+	sum := sha256.Sum256([]byte("agent"))
+	signature, err := base64.StdEncoding.DecodeString(j.Signature)
+	r.must(err)
+	block, _ := pem.Decode(r.ca.PEM())
+	authority, err := x509.ParseCertificate(block.Bytes)
+	r.must(err)
+	if !ecdsa.VerifyASN1(authority.PublicKey.(*ecdsa.PublicKey), sum[:], signature) || j.Checksum != "SHA256:"+hex.EncodeToString(sum[:]) ||
+		j.URL != "https://server:8440/repo/agent/x" || j.Version != version {
+		t.Errorf("the agent was given %+v", j)
+	}
+	r.finish(host, wire.JobResult{ID: j.ID})
+	r.until("the task to wait for the agent", func() bool { return r.task(o.ID, "node1").Step == remote.StepConfirm })
+	r.beat("node1", version)
+	r.await(o.ID, db.Failed) // for want of an agent for the odd one
+	if task := r.task(o.ID, "node2"); task.Problem.Code != "upgrade_no_agent" {
+		t.Errorf("host %d: %+v", odd, task.Problem)
+	}
+	for _, name := range []string{"node1", "node3"} {
+		if task := r.task(o.ID, name); task.State != db.Done || task.Note != version {
+			t.Errorf("%s is %s, %q", name, task.State, task.Note)
+		}
+	}
+	if js := r.jobsOf(o.ID); len(js) != 1 {
+		t.Errorf("%d jobs were made, want one", len(js))
+	}
+}
+
+func TestTargets(t *testing.T) {
+	r := newRig(t)
+	ids := map[string]int64{}
+	for _, name := range []string{"db1", "web1", "web2", "web3"} {
+		ids[name] = r.register(name, "amd64")
+	}
+	for what, c := range map[string]struct {
+		targets remote.Targets
+		want    string
+	}{
+		"a pattern":      {remote.Targets{Hosts: "web[1-2]\n# none"}, "web1 web2"},
+		"numbers":        {remote.Targets{IDs: []int64{ids["db1"], ids["web3"], ids["db1"]}}, "db1 web3"},
+		"both":           {remote.Targets{Hosts: "web1", IDs: []int64{ids["db1"]}}, "db1 web1"},
+		"all":            {remote.Targets{All: true}, "db1 web1 web2 web3"},
+		"a search":       {remote.Targets{Search: "WEB"}, "web1 web2 web3"},
+		"a state":        {remote.Targets{State: db.HostHealthy, Search: "1"}, "db1 web1 web2 web3"}, // the address has one
+		"some of those":  {remote.Targets{Hosts: "web1, db1", Search: "db"}, "db1"},
+		"all of a state": {remote.Targets{All: true, State: db.HostHealthy}, "db1 web1 web2 web3"},
+	} {
+		hosts, err := c.targets.Resolve(r.fleet)
+		var names []string
+		for _, h := range hosts {
+			names = append(names, h.Name)
+		}
+		if got := strings.Join(names, " "); err != nil || got != c.want {
+			t.Errorf("%s: got %s, %v; want %s", what, got, err, c.want)
+		}
+	}
+	targets := remote.Targets{Hosts: "web[1-9]", IDs: []int64{77}}
+	_, err := targets.Resolve(r.fleet)
+	var wrong *remote.Invalid
+	if !errors.As(err, &wrong) || len(wrong.Fields) != 2 || !strings.Contains(err.Error(), "web4, web5") || !strings.Contains(err.Error(), "77") {
+		t.Errorf("hosts that are not registered: %v", err)
+	}
+}
+
+func TestManyHosts(t *testing.T) {
+	r := newRig(t)
+	const n = 100
+	var wg sync.WaitGroup
+	for i := range n {
+		r.register(fmt.Sprint("node", i), "amd64")
+	}
+	id := r.command("node[0-99]", func(in *remote.CommandRequest) { in.Parallel = 20 })
+	for i := range n {
+		wg.Go(func() {
+			name := fmt.Sprint("node", i)
+			hosts, err := (&remote.Targets{Hosts: name}).Resolve(r.fleet)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			host := hosts[0].ID
+			if err := r.jobs.Finish(t.Context(), host, name, []wire.JobResult{{ID: r.given(host).ID}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	r.await(id, db.Done)
+	all, rest, err := r.db.Outcomes(t.Context(), id, 10, 5)
+	if err != nil || rest != 0 || len(all) != 1 || all[0].Count != n || len(all[0].Jobs) != 5 {
+		t.Errorf("the outcomes are %+v, %d, %v", all, rest, err)
+	}
+}

@@ -113,6 +113,11 @@ func (e *Engine) end(ctx context.Context, id int64, taskIDs []int64, from []db.S
 	if err != nil {
 		l.restore()
 	}
+	if kind := e.kinds[l.op.Kind]; kind.Canceled != nil {
+		for i := range moved {
+			kind.Canceled(context.WithoutCancel(ctx), &moved[i])
+		}
+	}
 	e.pump(l)
 	return len(moved) + len(interrupted), err
 }

@@ -7,6 +7,8 @@ package operation
 import (
 	"context"
 	"time"
+
+	"hostler/db"
 )
 
 // Kind is one sort of operation.
@@ -18,6 +20,9 @@ type Kind struct {
 	NeedsSecrets bool
 	// Begin prepares one run of a task, before its first step; may be nil.
 	Begin func(t *Task)
+	// Canceled ends what a task has set going outside of this server, when somebody cancels it or takes it out; may be
+	// nil. The task may be one that waits for its turn after a restart.
+	Canceled func(ctx context.Context, t *db.Task)
 	// End releases what a run of a task holds, however it ended; may be nil. ctx outlives a cancelled run.
 	End func(ctx context.Context, t *Task)
 }

@@ -53,10 +53,6 @@ type run struct {
 	cancel context.CancelCauseFunc
 }
 
-// Stopping reports whether a step's context ended because the server stops: the next one takes the step up again, and
-// what the step has set going must go on.
-func Stopping(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errStopping) }
-
 // wipe forgets the secrets; l.mu is held.
 func (l *live) wipe() {
 	if l.linger != nil {

@@ -26,11 +26,14 @@ func (e *Engine) runTask(ctx context.Context, l *live, id int64, secrets Secrets
 	}
 	kind := e.kinds[l.op.Kind]
 	err := t.steps(ctx, kind)
-	if kind.End != nil {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endDeadline)
-		kind.End(end, t)
-		cancel()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endDeadline)
+	if kind.Canceled != nil && (errors.Is(err, errCanceled) || errors.Is(err, errSkipped)) {
+		kind.Canceled(end, t.row)
 	}
+	if kind.End != nil {
+		kind.End(end, t)
+	}
+	cancel()
 	e.finish(t, err)
 }
 

@@ -23,9 +23,9 @@ func (r *Remote) Kinds() []operation.Kind {
 	confirm := operation.Step{Name: StepConfirm, Timeout: r.Confirm + time.Minute, Run: r.confirm}
 	kinds := make([]operation.Kind, 0, 5)
 	for _, name := range []string{KindCommand, KindPush, KindFetch, KindChild} {
-		kinds = append(kinds, operation.Kind{Name: name, Steps: []operation.Step{deliver, run}})
+		kinds = append(kinds, operation.Kind{Name: name, Steps: []operation.Step{deliver, run}, Canceled: r.canceled})
 	}
-	return append(kinds, operation.Kind{Name: KindUpgrade, Steps: []operation.Step{deliver, run, confirm}})
+	return append(kinds, operation.Kind{Name: KindUpgrade, Steps: []operation.Step{deliver, run, confirm}, Canceled: r.canceled})
 }
 
 // deliver makes the task's job, once in each attempt, and waits until the agent has it.
@@ -93,18 +93,27 @@ func (r *Remote) queue(ctx context.Context, t *operation.Task, spec job.Spec) er
 	return nil
 }
 
-// await waits for the task's job. When the wait ends before the job does, the job is ended, too, unless it is only this
-// server that stops.
+// await waits for the task's job. A step that takes too long ends it.
 func (r *Remote) await(ctx context.Context, t *operation.Task, enough func(*db.Job) bool) (*db.Job, error) {
 	j, err := r.Jobs.Await(ctx, t.JobID(), enough)
-	if err == nil || operation.Stopping(ctx) {
-		return j, err
+	if errors.Is(err, context.DeadlineExceeded) {
+		r.cancel(context.WithoutCancel(ctx), t.JobID(), t.Name())
 	}
-	_, cancelErr := r.Jobs.Cancel(context.WithoutCancel(ctx), t.JobID(), t.Name())
-	if cancelErr != nil && !errors.Is(cancelErr, job.ErrEnded) && !errors.Is(cancelErr, db.ErrNotFound) {
-		r.Log.Error("cannot cancel the job of a task that has ended", "job", t.JobID(), "err", cancelErr)
+	return j, err
+}
+
+// canceled ends the job of a task that somebody cancels. One that has ended already is left as it is.
+func (r *Remote) canceled(ctx context.Context, t *db.Task) {
+	if t.JobID != nil {
+		r.cancel(ctx, *t.JobID, t.Name)
 	}
-	return nil, err
+}
+
+func (r *Remote) cancel(ctx context.Context, id, host string) {
+	_, err := r.Jobs.Cancel(ctx, id, host)
+	if err != nil && !errors.Is(err, job.ErrEnded) && !errors.Is(err, db.ErrNotFound) {
+		r.Log.Error("cannot cancel the job of a task that was canceled", "job", id, "err", err)
+	}
 }
 
 // run waits for the job's result.

@@ -306,6 +306,39 @@ func TestCancelingATaskCancelsItsJob(t *testing.T) {
 	}
 }
 
+// TestCancelingATaskThatWaitsAfterARestart: its job was delivered before, and the task has not had its turn again.
+func TestCancelingATaskThatWaitsAfterARestart(t *testing.T) {
+	r := newRig(t)
+	first, second := r.register("node1", "amd64"), r.register("node2", "amd64")
+	o := &db.Operation{Kind: remote.KindCommand, State: db.Running, Parallel: 1, Params: []byte(`{"action":"exec","expires_in":60,"timeout":60}`)}
+	tasks := []db.Task{{Name: "node1", HostID: &first}, {Name: "node2", HostID: &second}}
+	for i := range tasks {
+		name, err := job.NewID()
+		r.must(err)
+		tasks[i].State, tasks[i].Attempt, tasks[i].JobID, tasks[i].Step = db.Running, 1, &name, remote.StepRun
+	}
+	r.must(r.db.CreateOperation(t.Context(), o, tasks, nil))
+	r.must(r.db.CreateOperationJob(t.Context(), &db.OperationJob{OperationID: o.ID, Payload: wire.Job{Action: wire.ActionExec}}))
+	for _, task := range tasks {
+		_, err := r.jobs.Queue(t.Context(), job.Spec{ID: *task.JobID, HostID: *task.HostID, OperationID: &o.ID, TaskID: &task.ID, Job: wire.Job{Action: wire.ActionExec}})
+		r.must(err)
+		r.given(*task.HostID)
+	}
+	id := o.ID
+	r.stop(r.engine, r.jobs)
+	r.start()
+	r.until("one task to run", func() bool { return r.task(id, "node1").State == db.Running && r.task(id, "node2").State == db.Pending })
+	if _, err := r.engine.Cancel(t.Context(), id, nil, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	r.await(id, db.Canceled)
+	for _, j := range r.jobsOf(id) {
+		if j.CancelRequestedAt == nil {
+			t.Errorf("a job goes on: %+v", j)
+		}
+	}
+}
+
 func TestARetryMakesAJobOfItsOwn(t *testing.T) {
 	r := newRig(t)
 	host := r.register("node1", "amd64")

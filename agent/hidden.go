@@ -1,9 +1,17 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"path/filepath"
 
 	"hostler/agent/command"
+	"hostler/agent/event"
+	"hostler/agent/space"
+	"hostler/agent/state"
+	"hostler/agent/task"
+	"hostler/agent/upgrade"
 )
 
 // runJob is the process between the agent and a command, see package command. It is not for people.
@@ -12,4 +20,34 @@ func runJob(args []string, _ io.Writer) error {
 		return errUsage
 	}
 	return command.Main(args[0])
+}
+
+// guardUpgrade is the process that takes an old agent back, see package upgrade. It is not for people.
+func guardUpgrade(args []string, _ io.Writer) error { return upgrade.Guard(context.Background(), args) }
+
+// selftest is what an agent runs of another that is to take its place: can it be started here, and can it read what
+// it will find?
+func selftest(args []string, out io.Writer) error {
+	s, err := readConfig("selftest", args)
+	if err != nil {
+		return err
+	}
+	if _, _, err := state.Peek(s.StateDir); err != nil {
+		return err
+	}
+	if _, err := certificateEnd(filepath.Join(s.StateDir, state.IdentityFile)); err != nil {
+		return err
+	}
+	if _, err := upgrade.Read(s.StateDir); err != nil {
+		return err
+	}
+	room := &space.Room{} // nothing is written
+	if _, _, err := task.OpenJournal(filepath.Join(s.StateDir, state.JournalFile), room); err != nil {
+		return err
+	}
+	if _, _, err := event.Open(event.Options{Path: filepath.Join(s.StateDir, state.EventsFile), Room: room}); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "hostler-agent %s works here\n", version)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"hostler/agent/command"
+	"hostler/agent/upgrade"
 )
 
 // version is set by the linker.
@@ -33,7 +34,8 @@ func main() {
 
 func dispatch(args []string, out io.Writer) error {
 	commands := map[string]func([]string, io.Writer) error{
-		"run": runCommand, "status": statusCommand, "facts": factsCommand, command.Argument: runJob,
+		"run": runCommand, "status": statusCommand, "facts": factsCommand, "selftest": selftest,
+		command.Argument: runJob, upgrade.GuardArgument: guardUpgrade,
 	}
 	text := usage
 	if len(args) > 0 {

@@ -127,26 +127,14 @@ func TestFootprint(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the agent")
 	}
-	program := filepath.Join(t.TempDir(), "hostler-agent")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	program := build(t)
 	info, err := os.Stat(program)
 	if err != nil || info.Size() > 8<<20 {
 		t.Errorf("the binary has %d bytes (%v), want 8 MiB or less", info.Size(), err)
 	}
 	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
 	host := agenttest.NewHost(t, server, "secret")
-	ini, err := os.ReadFile(host.Ini())
-	if err != nil {
-		t.Fatal(err)
-	}
-	quick := strings.Replace(string(ini), "step = 20", "step = 1", 1)
-	if err := os.WriteFile(host.Ini(), []byte(quick), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	quicken(t, host)
 	agent := startAgent(t, program, host)
 	for range 3 {
 		agenttest.Receive(t, server.Statuses)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -25,6 +26,7 @@ import (
 	"hostler/agent/state"
 	"hostler/agent/supervise"
 	"hostler/agent/task"
+	"hostler/agent/upgrade"
 	"hostler/agent/wire"
 )
 
@@ -47,6 +49,9 @@ func runCommand(args []string, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := upgrade.Start(current.StateDir); err != nil {
+		fmt.Fprintln(os.Stderr, "hostler-agent: an upgrade is under way, and what is to be done is not known:", err)
+	}
 	beSmall()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -57,7 +62,8 @@ func runCommand(args []string, _ io.Writer) error {
 	return err
 }
 
-// serve runs the agent until a signal ends it. It returns the settings to go on with, nil to stop.
+// serve runs the agent until a signal ends it or an upgrade replaces it. It returns the settings to go on with, nil
+// to stop.
 func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal) (*settings.Settings, error) {
 	log, file := openLog(s)
 	if file != nil {
@@ -80,36 +86,50 @@ func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal) (*
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { defer close(done); done <- work(ctx, s, store, started, log) }()
-	again, err := await(done, signals, s.Path, log)
+	done, become := make(chan error, 1), make(chan string, 1)
+	go func() { defer close(done); done <- work(ctx, s, store, started, become, log) }()
+	end, err := await(done, signals, become, s.Path, log)
 	if err != nil {
 		log.Error("the agent cannot go on", "error", err)
 		return nil, err
 	}
-	if again == nil {
+	if end.again == nil && end.become == "" {
 		watchdog := time.AfterFunc(stopTimeout, func() { os.Exit(0) })
 		defer watchdog.Stop()
 	}
 	cancel()
 	<-done
-	log.Info("agent stopped", "restarts", again != nil)
-	return again, nil
+	if end.become == "" {
+		log.Info("agent stopped", "restarts", end.again != nil)
+		return end.again, nil
+	}
+	log.Info("the agent becomes another version", "binary", end.become)
+	log.Error("the agent goes on as it is", "error", upgrade.Exec(end.become))
+	return s, nil
 }
 
-// await waits for the work to fail or for a signal to stop it, which may bring settings to go on with.
-func await(done <-chan error, signals <-chan os.Signal, path string, log *slog.Logger) (*settings.Settings, error) {
+// ending is why the work ends, which is not for an error.
+type ending struct {
+	again  *settings.Settings // to go on with; nil: not for that
+	become string             // the binary that takes this one's place; "": not for that
+}
+
+// await waits for the work to fail, for a signal to stop it, which may bring settings to go on with, or for an
+// upgrade.
+func await(done <-chan error, signals <-chan os.Signal, become <-chan string, path string, log *slog.Logger) (ending, error) {
 	for {
 		select {
 		case err := <-done:
-			return nil, err
+			return ending{}, err
+		case binary := <-become:
+			return ending{become: binary}, nil
 		case received := <-signals:
 			if received != syscall.SIGHUP {
-				return nil, nil
+				return ending{}, nil
 			}
 			again, err := settings.Read(path)
 			if err == nil {
-				return again, nil
+				return ending{again: again}, nil
 			}
 			log.Error("the new configuration is wrong; the agent goes on with the former", "error", err)
 		}
@@ -117,7 +137,7 @@ func await(done <-chan error, signals <-chan os.Signal, path string, log *slog.L
 }
 
 // work enrols and then does jobs and reports until ctx ends.
-func work(ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, log *slog.Logger) error {
+func work(ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, become chan<- string, log *slog.Logger) error {
 	enroller := enroll.New(s, store, clock.Real(), log)
 	identity, err := enroller.Identity(ctx)
 	if err != nil {
@@ -129,10 +149,19 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 	}
 	defer k.close()
 	session := link.NewSession()
+	children := supervise.New(s.AgentsDir, log).Children
+	answered := make(chan struct{})
 	runner := task.NewRunner(task.Options{
-		Actions: task.Actions(&task.Parts{Store: store, Session: session, Downloader: &download.Downloader{
-			Server: s.HandshakeAddress(), Host: s.Host, CA: identity.CA,
-		}}),
+		Actions: task.Actions(&task.Parts{
+			Store: store, Session: session,
+			Downloader: &download.Downloader{Server: s.HandshakeAddress(), Host: s.Host, CA: identity.CA},
+			Upgrade: &task.Upgrade{
+				StateDir: s.StateDir, Config: s.Path, Version: version, Window: time.Duration(s.UpgradeWindow) * time.Second,
+				Answered: answered, Become: func(binary string) { become <- binary },
+				Verify:   func(sum []byte, signature string) error { return upgrade.Verify(identity.CA, sum, signature) },
+				Children: children, Emit: k.events.Emit,
+			},
+		}),
 		Journal: k.journal, Log: log, Dir: store.Path(state.JobsDir), Limit: s.JobLimit, Now: task.Now,
 	})
 	waker := report.NewWaker(session, clock.Real(), log)
@@ -148,8 +177,8 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 	report.New(report.Options{
 		Settings: s, Store: store, Clock: clock.Real(), Log: log, Version: version, Started: started,
 		Enroller: enroller, Identity: identity, Session: session, Runner: runner, Events: k.events, Room: k.room,
-		Woken: waker.Woken(), Moment: task.Now, Answered: func() {},
-		Children: supervise.New(s.AgentsDir, log).Children,
+		Woken: waker.Woken(), Moment: task.Now, Answered: sync.OnceFunc(func() { close(answered) }),
+		Children: children,
 		Facts:    func(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") },
 	}).Run(ctx)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -120,4 +121,14 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// SignSum signs the sum of what agents are to run: base64 of an ASN.1 ECDSA signature.
+func (a *Authority) SignSum(t testing.TB, sum []byte) string {
+	t.Helper()
+	signature, err := ecdsa.SignASN1(rand.Reader, a.key, sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(signature)
 }

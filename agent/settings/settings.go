@@ -43,6 +43,7 @@ type Settings struct {
 	LogFile       string
 	LogSize       int64    // bytes; a larger log is rotated
 	LogCount      int      // rotated logs kept
+	UpgradeWindow int      // seconds in which a new agent has to prove itself
 	JobLimit      int      // jobs that are done at the same time
 	Unknown       []string // keys this version does not know, to be told and not to be fatal
 }
@@ -59,6 +60,7 @@ func defaults(path string) *Settings {
 		LogFile:       "/var/log/hostler-agent/agent.log",
 		LogSize:       10 << 20,
 		LogCount:      5,
+		UpgradeWindow: 60,
 		JobLimit:      8,
 	}
 }
@@ -78,6 +80,7 @@ var keys = map[string]func(s *Settings, text string) error{
 	"agent.log_file":        func(s *Settings, text string) (err error) { s.LogFile, err = absolute(text); return err },
 	"log.size":              func(s *Settings, text string) (err error) { s.LogSize, err = size(text); return err },
 	"jobs.limit":            func(s *Settings, text string) (err error) { s.JobLimit, err = number(text, 1, 64); return err },
+	"agent.upgrade_window":  func(s *Settings, text string) (err error) { s.UpgradeWindow, err = number(text, 1, 3600); return err },
 	"log.count":             func(s *Settings, text string) (err error) { s.LogCount, err = number(text, 0, 100); return err },
 }
 

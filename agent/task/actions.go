@@ -14,15 +14,17 @@ type Parts struct {
 	Store      *state.Store
 	Session    *link.Session
 	Downloader *download.Downloader
+	Upgrade    *Upgrade
 }
 
 // Actions is the table of what this agent can do. A new action is a file beside this one and a line here.
 func Actions(p *Parts) map[string]Action {
 	return map[string]Action{
-		wire.ActionConfig: {Do: config(p.Store), Lane: laneOfAgent, Timeout: time.Minute},
-		wire.ActionExec:   {Do: execute, Lane: noLane, Timeout: time.Hour, Apart: true},
-		wire.ActionPush:   {Do: push(p), Lane: laneOfFile, Timeout: transferTimeout},
-		wire.ActionFetch:  {Do: fetch(p), Lane: noLane, Timeout: transferTimeout},
+		wire.ActionConfig:       {Do: config(p.Store), Lane: laneOfAgent, Timeout: time.Minute},
+		wire.ActionExec:         {Do: execute, Lane: noLane, Timeout: time.Hour, Apart: true},
+		wire.ActionPush:         {Do: push(p), Lane: laneOfFile, Timeout: transferTimeout},
+		wire.ActionUpgradeAgent: {Do: upgradeAgent(p), Lane: laneOfAgent, Timeout: transferTimeout, Alone: true},
+		wire.ActionFetch:        {Do: fetch(p), Lane: noLane, Timeout: transferTimeout},
 	}
 }
 

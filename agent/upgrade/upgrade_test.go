@@ -1,0 +1,114 @@
+package upgrade
+
+import (
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hostler/agent/agenttest"
+)
+
+// TestMain makes the test's own binary an agent that starts, so that Start can become another program.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "start" {
+		if err := Start(os.Args[2]); err != nil {
+			panic(err)
+		}
+		os.Stdout.WriteString("new")
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// onTrial is a state directory with an upgrade, whose binaries are scripts.
+func onTrial(t *testing.T) (dir string, record *Record) {
+	t.Helper()
+	dir = t.TempDir()
+	record = &Record{Job: "j", From: "1", To: "2", Checksum: "SHA256:2", Binary: filepath.Join(dir, "agent"), Window: time.Minute, Phase: OnTrial}
+	for path, text := range map[string]string{record.Binary: "#!/bin/sh\necho new", previous(record.Binary): "#!/bin/sh\necho old $1"} {
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := record.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir, record
+}
+
+func start(t *testing.T, dir string) string {
+	t.Helper()
+	output, err := exec.Command(os.Args[0], "start", dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(output))
+}
+
+func TestABinaryThatDoesNotProveItselfMayStartThreeTimes(t *testing.T) {
+	dir, record := onTrial(t)
+	for i := range maxStarts {
+		if got := start(t, dir); got != "new" {
+			t.Fatalf("start %d: %q", i+1, got)
+		}
+	}
+	if got := start(t, dir); got != "old start" {
+		t.Errorf("one start too many: %q", got)
+	}
+	after, err := Read(dir)
+	if err != nil || after.Phase != RolledBack || !strings.Contains(after.Reason, "3 times") {
+		t.Errorf("record %+v, %v", after, err)
+	}
+	if text, _ := os.ReadFile(record.Binary); !strings.Contains(string(text), "old") {
+		t.Errorf("in place is %q", text)
+	}
+	if err := after.RollBack(dir, "once more after a crash"); err != nil {
+		t.Errorf("rolled back again: %v", err)
+	}
+	if err := after.Close(dir); err != nil {
+		t.Fatal(err)
+	}
+	if bad, err := BadVersions(dir); err != nil || len(bad) != 1 || bad[0].Checksum != "SHA256:2" {
+		t.Errorf("bad versions %+v, %v", bad, err)
+	}
+	if got := start(t, dir); got != "new" { // nothing is under way
+		t.Errorf("afterwards: %q", got)
+	}
+}
+
+func TestASuccessfulUpgradeLeavesNoRecord(t *testing.T) {
+	dir, record := onTrial(t)
+	if err := record.Close(dir); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := Read(dir); after != nil || err != nil {
+		t.Errorf("record %+v, %v", after, err)
+	}
+	if bad, err := BadVersions(dir); len(bad) != 0 || err != nil {
+		t.Errorf("bad versions %+v, %v", bad, err)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	ca := agenttest.NewAuthority(t)
+	sum, other := sha256.Sum256([]byte("agent")), sha256.Sum256([]byte("other"))
+	good := ca.SignSum(t, sum[:])
+	if err := Verify(ca.Certificate(), sum[:], good); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"another file": Verify(ca.Certificate(), other[:], good),
+		"another CA":   Verify(agenttest.NewAuthority(t).Certificate(), sum[:], good),
+		"none":         Verify(ca.Certificate(), sum[:], ""),
+		"no base64":    Verify(ca.Certificate(), sum[:], "§"),
+		"no signature": Verify(ca.Certificate(), sum[:], "aGVsbG8="),
+	} {
+		if err == nil {
+			t.Errorf("%s is trusted", name)
+		}
+	}
+}

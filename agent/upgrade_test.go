@@ -1,0 +1,289 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"hostler/agent/agenttest"
+	"hostler/agent/state"
+	"hostler/agent/wire"
+)
+
+// upgradeRig is a host whose agent is version 1.0.0, and its server.
+type upgradeRig struct {
+	t       *testing.T
+	server  *agenttest.Server
+	host    *agenttest.Host
+	program string
+	agent   *exec.Cmd
+	web     *httptest.Server
+
+	mu       sync.Mutex
+	jobs     []wire.Job
+	binaries map[string][]byte
+	refuse   string // the version whose heartbeats are refused
+	beats    chan wire.StatusRequest
+	results  chan wire.JobResult
+	events   chan wire.Event
+}
+
+func newUpgradeRig(t *testing.T) *upgradeRig {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds agents")
+	}
+	t.Parallel()
+	r := &upgradeRig{
+		t: t, program: build(t, "1.0.0"), binaries: map[string][]byte{},
+		beats: make(chan wire.StatusRequest, 1000), results: make(chan wire.JobResult, 100), events: make(chan wire.Event, 100),
+	}
+	r.server = agenttest.NewServer(t, agenttest.NewAuthority(t))
+	r.host = agenttest.NewHost(t, r.server, "secret")
+	quicken(t, r.host)
+	ini, err := os.OpenFile(r.host.Ini(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(ini, "[agent]\nupgrade_window = 4")
+	ini.Close()
+	r.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, ask *http.Request) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		w.Write(r.binaries[ask.URL.Path])
+	}))
+	t.Cleanup(r.web.Close)
+	r.server.OnStatus, r.server.OnResults, r.server.OnEvents = r.status, r.take, r.note
+	drain(t, r.server.Statuses)
+	drain(t, r.server.Results)
+	drain(t, r.server.Outputs)
+	drain(t, r.server.Events)
+	drain(t, r.server.Registers)
+	drain(t, r.server.Handshakes)
+	drain(t, r.server.Wakes)
+	r.agent = startAgent(t, r.program, r.host)
+	t.Cleanup(r.end)
+	r.beat("1.0.0")
+	return r
+}
+
+// end ends whatever agent there is, also one that a guardian has started.
+func (r *upgradeRig) end() {
+	_, status, err := state.Peek(filepath.Join(r.host.Dir, "state"))
+	if err == nil && status.PID > 1 {
+		_ = syscall.Kill(status.PID, syscall.SIGKILL)
+	}
+}
+
+func (r *upgradeRig) status(ask wire.StatusRequest) (wire.StatusReply, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ask.Version == r.refuse {
+		return wire.StatusReply{}, errors.New("not this one")
+	}
+	select {
+	case r.beats <- ask:
+	default:
+	}
+	return wire.StatusReply{Jobs: r.jobs}, nil
+}
+
+func (r *upgradeRig) take(results []wire.JobResult) (wire.ResultReply, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, result := range results {
+		for i := range r.jobs {
+			if r.jobs[i].ID == result.ID {
+				r.jobs = append(r.jobs[:i:i], r.jobs[i+1:]...)
+				break
+			}
+		}
+		r.results <- result
+	}
+	return wire.ResultReply{}, nil
+}
+
+func (r *upgradeRig) note(events []wire.Event) (wire.ResultReply, error) {
+	for _, e := range events {
+		r.events <- e
+	}
+	return wire.ResultReply{}, nil
+}
+
+// upgrade queues a job that brings a binary.
+func (r *upgradeRig) upgrade(id, version string, binary []byte, changes ...func(*wire.Job)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.binaries["/"+id] = binary
+	sum := sha256.Sum256(binary)
+	job := wire.Job{
+		ID: id, Action: wire.ActionUpgradeAgent, URL: r.web.URL + "/" + id, Version: version,
+		Checksum: fmt.Sprintf("SHA256:%x", sum), Signature: r.server.CA.SignSum(r.t, sum[:]),
+	}
+	for _, change := range changes {
+		change(&job)
+	}
+	r.jobs = append(r.jobs, job)
+}
+
+func receive[T any](r *upgradeRig, what string, from <-chan T) T {
+	r.t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(time.Minute):
+		log, _ := os.ReadFile(filepath.Join(r.host.Dir, "agent.log"))
+		r.t.Fatalf("%s did not come; agent.log:\n%s", what, log)
+		panic("unreachable")
+	}
+}
+
+// beat waits for a heartbeat of a version that comes after now.
+func (r *upgradeRig) beat(version string) wire.StatusRequest {
+	r.t.Helper()
+	for {
+		if beat := receive(r, "a heartbeat of "+version, r.beats); beat.Version == version {
+			return beat
+		}
+	}
+}
+
+func (r *upgradeRig) read(path string) []byte {
+	r.t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return content
+}
+
+func TestScenario15AnUpgradeInPlace(t *testing.T) {
+	r := newUpgradeRig(t)
+	old, fresh := r.read(r.program), r.read(build(t, "2.0.0"))
+	gate := filepath.Join(t.TempDir(), "gate")
+	if err := agenttest.Pipe(gate); err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	r.jobs = append(r.jobs, wire.Job{ID: "running", Action: wire.ActionExec, Exec: &wire.Exec{Script: "echo before; read x <" + gate + "; echo after; exit 3"}})
+	r.mu.Unlock()
+	r.upgrade("up", "2.0.0", fresh)
+	if result := receive(r, "a result", r.results); result.ID != "up" || result.ErrCode != 0 || !strings.Contains(result.Message, "1.0.0 became 2.0.0") {
+		t.Fatalf("got %+v", result)
+	}
+	if event := receive(r, "an event", r.events); event.Kind != wire.EventAgentUpgraded || event.Params["from"] != "1.0.0" || event.Params["to"] != "2.0.0" {
+		t.Errorf("event %+v", event)
+	}
+	r.beat("2.0.0")
+	if err := r.agent.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the process is another: %v", err)
+	}
+	if string(r.read(r.program)) != string(fresh) || string(r.read(r.program+".previous")) != string(old) {
+		t.Error("the new binary is not in place, or the old one not beside it")
+	}
+	pipe, err := agenttest.OpenPipe(gate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe.Close()
+	if result := receive(r, "a result", r.results); result.ID != "running" || result.ErrCode != wire.ErrCodeExitStatus || *result.ExitCode != 3 || result.Stdout != 13 {
+		t.Errorf("what ran meanwhile: %+v", result)
+	}
+}
+
+func TestAnUpgradeThatIsRefusedChangesNothing(t *testing.T) {
+	r := newUpgradeRig(t)
+	old, fresh := r.read(r.program), r.read(build(t, "2.0.0"))
+	stranger := agenttest.NewAuthority(t)
+	for i, test := range []struct {
+		name   string
+		binary []byte
+		change func(*wire.Job)
+		want   int
+	}{
+		{"no signature", fresh, func(j *wire.Job) { j.Signature = "" }, wire.ErrCodeChecksum},
+		{"a stranger's signature", fresh, func(j *wire.Job) { s := sha256.Sum256(fresh); j.Signature = stranger.SignSum(t, s[:]) }, wire.ErrCodeChecksum},
+		{"another file", fresh, func(j *wire.Job) {
+			other := []byte("other")
+			s := sha256.Sum256(other)
+			j.Checksum, j.Signature = fmt.Sprintf("SHA256:%x", s), r.server.CA.SignSum(t, s[:])
+		}, wire.ErrCodeChecksum},
+		{"no URL", fresh, func(j *wire.Job) { j.URL = "" }, wire.ErrCodeBadJob},
+		{"no program", []byte("hello"), func(*wire.Job) {}, wire.ErrCodeBadPackage},
+		{"a program that fails", []byte("#!/bin/sh\nexit 1\n"), func(*wire.Job) {}, wire.ErrCodeBadPackage},
+		{"another version", fresh, func(j *wire.Job) { j.Version = "3.0.0" }, wire.ErrCodeBadPackage},
+	} {
+		r.upgrade(fmt.Sprintf("up-%d", i), "2.0.0", test.binary, test.change)
+		if result := receive(r, "a result", r.results); result.ErrCode != test.want {
+			t.Errorf("%s: got %+v, want errcode %d", test.name, result, test.want)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(r.program))
+	if err != nil || len(entries) != 1 || string(r.read(r.program)) != string(old) {
+		t.Errorf("files %v, %v", entries, err)
+	}
+}
+
+func TestANewVersionWhoseHeartbeatsAreNotAnsweredIsRolledBack(t *testing.T) {
+	r := newUpgradeRig(t)
+	old, fresh := r.read(r.program), r.read(build(t, "2.0.0"))
+	r.mu.Lock()
+	r.refuse = "2.0.0"
+	r.mu.Unlock()
+	r.upgrade("up", "2.0.0", fresh)
+	result := receive(r, "a result", r.results)
+	if result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "no heartbeat was answered within 4s") {
+		t.Errorf("got %+v", result)
+	}
+	if event := receive(r, "an event", r.events); event.Kind != wire.EventAgentRolledBack || event.Params["to"] != "2.0.0" || event.Params["reason"] == "" {
+		t.Errorf("event %+v", event)
+	}
+	r.beat("1.0.0")
+	if string(r.read(r.program)) != string(old) {
+		t.Error("the old binary is not in place")
+	}
+	if err := r.agent.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the process is another: %v", err)
+	}
+	r.upgrade("again", "2.0.0", fresh)
+	if result := receive(r, "a result", r.results); result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "tried before") {
+		t.Errorf("tried again: %+v", result)
+	}
+}
+
+// TestANewVersionThatCrashesAtOnceIsRolledBack has no init system that would start anything again.
+func TestANewVersionThatCrashesAtOnceIsRolledBack(t *testing.T) {
+	r := newUpgradeRig(t)
+	r.upgrade("up", "2.0.0", []byte("#!/bin/sh\n[ $1 = selftest ] && echo hostler-agent 2.0.0 && exit\nexit 1\n"))
+	done := make(chan error, 1)
+	go func() { done <- r.agent.Wait() }()
+	if err := receive(r, "the end of the agent", done); err == nil {
+		t.Error("the agent ended without an error")
+	}
+	result := receive(r, "a result", r.results)
+	if result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "nothing started it again") {
+		t.Errorf("got %+v", result)
+	}
+	r.beat("1.0.0")
+}
+
+func TestANewVersionThatHangsIsRolledBack(t *testing.T) {
+	r := newUpgradeRig(t)
+	r.upgrade("up", "2.0.0", []byte("#!/bin/sh\n[ $1 = selftest ] && echo hostler-agent 2.0.0 && exit\nexec sleep 1000\n"))
+	go r.agent.Wait() // reaps it when the guardian has killed it
+	result := receive(r, "a result", r.results)
+	if result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "neither reported nor gave up") {
+		t.Errorf("got %+v", result)
+	}
+	r.beat("1.0.0")
+}

@@ -29,69 +29,73 @@ func (q *Queue) Finish(ctx context.Context, hostID int64, hostName string, resul
 	if len(results) == 0 {
 		return nil
 	}
-	var ended []*db.Job
+	var done []ending
 	err := q.db.Tx(ctx, func(tx *db.DB) error {
-		ended = nil
+		done = nil
 		for _, r := range results {
-			r.Message, r.Elapsed = clipTo(r.Message, 64<<10), max(0, r.Elapsed)
-			if err := checkFile(ctx, tx, &r); err != nil {
-				return err
-			}
-			recorded, err := tx.FinishJob(ctx, hostID, r, q.now())
+			e, err := q.finish(ctx, tx, hostID, r)
 			if err != nil {
 				return err
 			}
-			if !recorded {
-				continue
+			if e.job != nil {
+				done = append(done, e)
 			}
-			j, err := tx.Job(ctx, r.ID)
-			if err != nil {
-				return err
-			}
-			if j.StdoutKept+j.StderrKept > 0 {
-				if err := tx.HashOutput(ctx, r.ID); err != nil {
-					return err
-				}
-			}
-			ended = append(ended, j)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	q.ended(ctx, ended, hostName)
+	q.ended(ctx, done, hostName)
 	return nil
 }
 
-// checkFile makes a success a failure when the file that an agent says it sent is not the one that arrived.
-func checkFile(ctx context.Context, tx *db.DB, r *wire.JobResult) error {
-	if r.File == nil || r.ErrCode != wire.ErrCodeOK {
-		return nil
-	}
-	j, err := tx.Job(ctx, r.ID)
+// ending is a job that has just ended.
+type ending struct {
+	job  *db.Job
+	late bool // it was given up before
+}
+
+// finish records one result; the ending has no job when there was nothing to record.
+func (q *Queue) finish(ctx context.Context, tx *db.DB, hostID int64, r wire.JobResult) (e ending, err error) {
+	before, err := tx.Job(ctx, r.ID)
 	if errors.Is(err, db.ErrNotFound) {
-		return nil
+		return e, nil
 	}
-	if err == nil && !strings.EqualFold(r.File.Checksum, "SHA256:"+j.FileChecksum) {
+	if err != nil {
+		return e, err
+	}
+	r.Message, r.Elapsed = clipTo(r.Message, 64<<10), max(0, r.Elapsed)
+	if r.File != nil && r.ErrCode == wire.ErrCodeOK && !strings.EqualFold(r.File.Checksum, "SHA256:"+before.FileChecksum) {
 		r.ErrCode, r.Message = wire.ErrCodeChecksum, "what the server has is not what the host sent"
 	}
-	return err
+	recorded, err := tx.FinishJob(ctx, hostID, r, q.now())
+	if err != nil || !recorded {
+		return e, err
+	}
+	if before.StdoutKept+before.StderrKept > 0 {
+		if err := tx.HashOutput(ctx, r.ID); err != nil {
+			return e, err
+		}
+	}
+	e.late = before.State == db.JobLost
+	e.job, err = tx.Job(ctx, r.ID)
+	return e, err
 }
 
 // ended tells the world of jobs of one host that have ended.
-func (q *Queue) ended(ctx context.Context, jobs []*db.Job, hostName string) {
+func (q *Queue) ended(ctx context.Context, done []ending, hostName string) {
 	var events []db.Event
-	for _, j := range jobs {
-		q.observe(j)
-		// The success of one host in an operation is no news: the operation tells of it.
-		if j.State != db.JobSucceeded || j.OperationID == nil {
-			events = append(events, finishedEvent(j, hostName))
+	for _, e := range done {
+		q.observe(e.job)
+		// An operation tells of its jobs itself, but not when a result comes after its end.
+		if e.job.OperationID == nil || e.late {
+			events = append(events, finishedEvent(e.job, hostName))
 		}
 	}
 	q.events.RecordAll(ctx, events)
-	for _, j := range jobs {
-		q.changed(j)
+	for _, e := range done {
+		q.changed(e.job)
 	}
 }
 
@@ -131,7 +135,7 @@ func (q *Queue) Cancel(ctx context.Context, id, hostName string) (*db.Job, error
 	case err != nil:
 		return nil, err
 	case done:
-		q.ended(ctx, []*db.Job{j}, hostName)
+		q.ended(ctx, []ending{{job: j}}, hostName)
 	case asked:
 		q.changed(j)
 		q.Wake(j.HostID)

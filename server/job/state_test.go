@@ -139,6 +139,32 @@ func TestSilentJobsAreLostAndLateResultsCorrectThat(t *testing.T) {
 	r.wantState(j.ID, db.JobSucceeded)
 }
 
+// TestAnOperationTellsOfItsJobsItself: thousands of hosts would fill the event log, and a late result would go unseen.
+func TestAnOperationTellsOfItsJobsItself(t *testing.T) {
+	r := newRig(t)
+	o := &db.Operation{Kind: "command", State: db.Running, Parallel: 1}
+	r.must(r.db.CreateOperation(t.Context(), o, []db.Task{{Name: "a", State: db.Running}}, nil))
+	j, err := r.queue.Queue(t.Context(), job.Spec{HostID: r.a, OperationID: &o.ID, Job: wire.Job{Action: wire.ActionExec, Timeout: 60}, ExpiresIn: time.Minute})
+	r.must(err)
+	events := func() []db.Event {
+		t.Helper()
+		es, err := r.db.Events(t.Context(), db.EventQuery{Kind: event.JobFinished})
+		r.must(err)
+		return es
+	}
+	r.report(r.a)
+	r.clock.Advance(2*time.Minute + grace)
+	r.sweep()
+	r.wantState(j.ID, db.JobLost)
+	if es := events(); len(es) != 0 {
+		t.Errorf("recorded %+v", es)
+	}
+	r.finish(r.a, wire.JobResult{ID: j.ID})
+	if es := events(); len(es) != 1 || es[0].Params["state"] != "succeeded" || *es[0].OperationID != o.ID {
+		t.Errorf("of a late result %+v is recorded", es)
+	}
+}
+
 func TestAJobThatItsAgentNamesIsNotLost(t *testing.T) {
 	r := newRig(t)
 	j := r.queued(r.a)

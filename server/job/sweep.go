@@ -80,6 +80,6 @@ func (q *Queue) swept(ctx context.Context, id string, name func(hostID int64) st
 	if err != nil {
 		return err
 	}
-	q.ended(ctx, []*db.Job{j}, name(j.HostID))
+	q.ended(ctx, []ending{{job: j}}, name(j.HostID))
 	return nil
 }

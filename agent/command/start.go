@@ -179,3 +179,14 @@ func Discard(dir string) error {
 	}
 	return os.RemoveAll(dir)
 }
+
+// Reset makes a command that Run has called lost one that never began. It is for commands that put in order what
+// an interruption has left.
+func Reset(dir string) error {
+	for _, name := range []string{startedFile, outcomeFile, cancelFile, pidFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot begin the command anew: %w", err)
+		}
+	}
+	return state.SyncDir(dir)
+}

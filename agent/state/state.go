@@ -44,15 +44,21 @@ const (
 	JobsDir      = "jobs" // a directory for each job
 )
 
+const dirMode = 0o711
+
 // ErrInUse is returned by Open when another process has the directory open.
 var ErrInUse = errors.New("another agent is running with this state directory")
 
-// Open creates the directory (mode 0700) where it is missing, locks it and reads what is in it. Remembered
+// Open creates the directory where it is missing, locks it and reads what is in it. Others may pass through it
+// (mode 0711), because scripts and child agents of other users lie below it; what is the agent's own has mode 0600. Remembered
 // values that cannot be parsed are an error only in the second result: the Store is usable and empty then,
 // because a host that forgot its step is better than one that stays silent.
 func Open(dir string) (store *Store, damage, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, nil, fmt.Errorf("cannot make state directory: %w", err)
+	}
+	if err := os.Chmod(dir, dirMode); err != nil { // of an earlier version, or made under another umask
+		return nil, nil, fmt.Errorf("cannot open state directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -31,7 +31,7 @@ func TestValuesOutliveTheProcess(t *testing.T) {
 	if got := again.Values(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if mode := must(os.Stat(dir)).Mode().Perm(); mode != 0o700 {
+	if mode := must(os.Stat(dir)).Mode().Perm(); mode != 0o711 {
 		t.Errorf("directory has mode %o", mode)
 	}
 }

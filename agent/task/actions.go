@@ -1,30 +1,53 @@
 package task
 
 import (
+	"maps"
 	"time"
 
 	"hostler/agent/download"
+	"hostler/agent/install"
 	"hostler/agent/link"
 	"hostler/agent/state"
 	"hostler/agent/wire"
 )
 
-// Parts is what the actions work with. All of it must be set.
+// Parts is what the actions work with. Without Children there are no actions on child agents.
 type Parts struct {
 	Store      *state.Store
 	Session    *link.Session
 	Downloader *download.Downloader
 	Upgrade    *Upgrade
+	Children   Supervisor
+	Place      *install.Place
+	Manager    *install.Manager
 }
 
 // Actions is the table of what this agent can do. A new action is a file beside this one and a line here.
 func Actions(p *Parts) map[string]Action {
-	return map[string]Action{
+	actions := map[string]Action{
 		wire.ActionConfig:       {Do: config(p.Store), Lane: laneOfAgent, Timeout: time.Minute},
 		wire.ActionExec:         {Do: execute, Lane: noLane, Timeout: time.Hour, Apart: true},
 		wire.ActionPush:         {Do: push(p), Lane: laneOfFile, Timeout: transferTimeout},
-		wire.ActionUpgradeAgent: {Do: upgradeAgent(p), Lane: laneOfAgent, Timeout: transferTimeout, Alone: true},
 		wire.ActionFetch:        {Do: fetch(p), Lane: noLane, Timeout: transferTimeout},
+		wire.ActionUpgradeAgent: {Do: upgradeAgent(p), Lane: laneOfAgent, Timeout: transferTimeout, Alone: true},
+	}
+	if p.Children != nil {
+		maps.Copy(actions, childActions(p))
+	}
+	return actions
+}
+
+// childActions are those on child agents.
+func childActions(p *Parts) map[string]Action {
+	return map[string]Action{
+		wire.ActionInstall:   {Do: installChild(p), Lane: laneOfChild, Timeout: transferTimeout},
+		wire.ActionUpgrade:   {Do: upgradeChild(p), Lane: laneOfChild, Timeout: transferTimeout},
+		wire.ActionUninstall: {Do: uninstallChild(p), Lane: laneOfChild, Timeout: transferTimeout},
+		wire.ActionStart:     {Do: startChild(p), Lane: laneOfChild, Timeout: childTimeout},
+		wire.ActionStop:      {Do: stopChild(p), Lane: laneOfChild, Timeout: childTimeout},
+		wire.ActionRestart:   {Do: restartChild(p), Lane: laneOfChild, Timeout: childTimeout},
+		wire.ActionConfigure: {Do: configureChild(p), Lane: laneOfChild, Timeout: childTimeout},
+		wire.ActionLog:       {Do: logChild(p), Lane: noLane, Timeout: childTimeout},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"hostler/agent/archive"
 	"hostler/agent/command"
 	"hostler/agent/download"
+	"hostler/agent/install"
 	"hostler/agent/space"
 	"hostler/agent/wire"
 )
@@ -50,6 +51,7 @@ var codes = []struct {
 	{download.ErrTooLarge, wire.ErrCodeTooLarge},
 	{download.ErrRead, wire.ErrCodeDownload},
 	{archive.ErrRefused, wire.ErrCodeBadPackage},
+	{install.ErrDefinition, wire.ErrCodeDefinition},
 }
 
 // code finds the code of an error. A full disk comes first: it may be the cause of any other.

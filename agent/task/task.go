@@ -64,6 +64,15 @@ func (w *Work) Command(ctx context.Context, prepare func() (*command.Spec, error
 	return outcome, nil
 }
 
+// Keep makes text the job's output, as if a command had written it.
+func (w *Work) Keep(stream wire.Stream, text []byte) error {
+	if err := command.Keep(w.Dir, stream, text); err != nil {
+		return err
+	}
+	w.output.begin(w.Job.ID, w.Dir)
+	return nil
+}
+
 // laneOfChild keeps the jobs of a child agent in their order.
 func laneOfChild(job *wire.Job) string { return "child " + job.Name }
 

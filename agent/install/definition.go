@@ -1,0 +1,102 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"hostler/agent/ini"
+	"hostler/agent/state"
+)
+
+// maxDefinition bounds a definition, in bytes.
+const maxDefinition = ini.MaxSize
+
+// ErrDefinition says that a definition cannot be used.
+var ErrDefinition = errors.New("the definition cannot be used")
+
+func (p *Place) definition(name string) string { return filepath.Join(p.Definitions, name+".ini") }
+
+// Defined says whether the child agent's file is there.
+func (p *Place) Defined(name string) bool {
+	_, err := os.Lstat(p.definition(name))
+	return err == nil
+}
+
+// Define replaces a child agent's file.
+func (p *Place) Define(name, text string) error {
+	if err := os.MkdirAll(p.Definitions, 0o755); err != nil { //nolint:gosec // nothing in it is secret to the host's users
+		return fmt.Errorf("cannot make the directory of definitions: %w", err)
+	}
+	return state.WriteFile(p.definition(name), []byte(text), 0o644)
+}
+
+// Undefine removes a child agent's file.
+func (p *Place) Undefine(name string) error {
+	err := os.Remove(p.definition(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a package may have taken its directory away, too
+	}
+	if err != nil {
+		return fmt.Errorf("cannot remove the definition: %w", err)
+	}
+	return state.SyncDir(p.Definitions)
+}
+
+// Check checks that a definition names the child agent and a program. What else must be right is the supervisor's
+// business.
+func Check(name, text string) error {
+	file, err := ini.Parse(name+".ini", []byte(text))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDefinition, err)
+	}
+	if got := file.Get("agent", "name").Text; got != name {
+		return fmt.Errorf("%w: it names %.80q, not %q", ErrDefinition, got, name)
+	}
+	if file.Get("agent", "command").Text == "" {
+		return fmt.Errorf("%w: it has no command", ErrDefinition)
+	}
+	return nil
+}
+
+// Settle makes a tree's definition one that can be used where the tree is: a relative program or directory is below
+// the tree in force, and the version is that of the job, if it has one.
+func (p *Place) Settle(name, version, text string) (string, error) {
+	if err := Check(name, text); err != nil {
+		return "", err
+	}
+	file, err := ini.Parse(name+".ini", []byte(text))
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrDefinition, err)
+	}
+	lines := strings.Split(text, "\n")
+	set := func(key, value string) {
+		if line := file.Get("agent", key).Line; line > 0 {
+			lines[line-1] = key + " = " + value
+			return
+		}
+		at := file.Get("agent", "name").Line
+		lines[at-1] += "\n" + key + " = " + value
+	}
+	for _, key := range []string{"command", "directory"} {
+		value := file.Get("agent", key).Text
+		if value == "" || filepath.IsAbs(value) {
+			continue
+		}
+		if !filepath.IsLocal(strings.Fields(value)[0]) {
+			return "", fmt.Errorf("%w: %s leads out of the archive: %.200q", ErrDefinition, key, value)
+		}
+		set(key, p.Current(name)+"/"+value)
+	}
+	if version != "" {
+		set("version", version)
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+var escapes = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
+func escape(path string) string { return escapes.Replace(path) }

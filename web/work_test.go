@@ -239,6 +239,8 @@ func TestWorkRefusesBadInput(t *testing.T) {
 		{"no such file", "/pushes", map[string]any{"targets": one, "file": strings.Repeat("0", 64), "path": "/a"}, "file"},
 		{"a way out", "/pushes", map[string]any{"targets": one, "file": "../hostler.db", "path": "/a"}, "file"},
 		{"a relative path", "/pushes", map[string]any{"targets": one, "file": f.ID, "path": "a"}, "path"},
+		{"a directory", "/pushes", map[string]any{"targets": one, "file": f.ID, "path": "/etc/"}, "path"},
+		{"a way up", "/fetches", map[string]any{"targets": one, "path": "/srv/../etc/shadow"}, "path"},
 		{"a key as path", "/pushes", map[string]any{"targets": one, "file": f.ID, "path": "/-----BEGIN OPENSSH PRIVATE KEY-----"}, "path"},
 		{"a bad mode", "/pushes", map[string]any{"targets": one, "file": f.ID, "path": "/a", "mode": "rwx"}, "mode"},
 		{"too much", "/fetches", map[string]any{"targets": one, "path": "/a", "most": 1 << 40}, "most"},

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"path"
 	"strings"
 	"time"
 
@@ -94,6 +95,8 @@ func (e *Invalid) absolute(field, value string) {
 		e.add(field, CodeMissing, "this is needed")
 	case !strings.HasPrefix(value, "/"):
 		e.add(field, CodeFormat, "this must be an absolute path")
+	case path.Clean(value) != value || value == "/":
+		e.add(field, CodeFormat, "this must be the path of something below /, without . and .. in it and without a slash at its end")
 	default:
 		e.length(field, value, most)
 	}

@@ -58,9 +58,6 @@ func (r *Remote) Push(ctx context.Context, in PushRequest, actor string) (*db.Op
 	var wrong Invalid
 	in.check(&wrong, DefaultPar, job.DefaultTimeout(wire.ActionPush))
 	wrong.absolute("path", in.Path)
-	if strings.HasSuffix(in.Path, "/") {
-		wrong.add("path", CodeFormat, "this must be the path of a file, not of a directory")
-	}
 	if in.Mode != "" && !modePattern.MatchString(in.Mode) {
 		wrong.add("mode", CodeFormat, "this must be an octal mode such as 0644")
 	}
@@ -269,7 +266,7 @@ func checkExec(wrong *Invalid, e *wire.Exec) {
 	if e.Interpreter != "" {
 		wrong.absolute("exec.interpreter", e.Interpreter)
 	}
-	if e.Directory != "" {
+	if e.Directory != "" && e.Directory != "/" {
 		wrong.absolute("exec.directory", e.Directory)
 	}
 	checkAccount(wrong, "exec.user", e.User)

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -127,7 +128,9 @@ func (d *DB) OperationJob(ctx context.Context, operationID int64) (*OperationJob
 // OpenJobs reads the jobs of a host that have no result, oldest first, without their payloads.
 func (d *DB) OpenJobs(ctx context.Context, hostID int64, limit int) ([]Job, error) {
 	var js []Job
-	err := d.read(ctx).Omit("payload").Where("host_id = ? AND state IN ?", hostID, openJobs).Order("id").Limit(limit).Find(&js).Error
+	// In the order of the index: by the ids alone all jobs that the host ever had would be looked at.
+	err := d.read(ctx).Omit("payload").Where("host_id = ? AND state IN ?", hostID, openJobs).Order("state, id").Limit(limit).Find(&js).Error
+	slices.SortFunc(js, func(a, b Job) int { return cmp.Compare(a.ID, b.ID) })
 	return js, translate("read jobs", err)
 }
 

@@ -117,15 +117,15 @@ func (o *Outcome) alike(other Outcome) bool {
 		(o.ExitCode == nil) == (other.ExitCode == nil) && (o.ExitCode == nil || *o.ExitCode == *other.ExitCode)
 }
 
-// DeleteJobsBefore removes at most limit ended jobs from before a time, with their output, the oldest first, and returns
+// DeleteJobsBefore removes at most limit jobs that ended before a time, with their output, the oldest first, and returns
 // the ids of all of them. Jobs of operations that have not ended stay.
 func (d *DB) DeleteJobsBefore(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	var ids []string
 	err := d.read(ctx).Model(&Job{}).Select("jobs.id").
 		Joins("LEFT JOIN operations ON operations.id = jobs.operation_id").
-		Where("jobs.created_at < ? AND jobs.finished_at < ? AND jobs.state NOT IN ?", before, before, openJobs).
+		Where("jobs.finished_at < ? AND jobs.state NOT IN ?", before, openJobs).
 		Where("jobs.operation_id IS NULL OR operations.finished_at IS NOT NULL").
-		Order("jobs.id").Limit(limit).Pluck("jobs.id", &ids).Error
+		Order("jobs.finished_at").Limit(limit).Pluck("jobs.id", &ids).Error
 	if err != nil || len(ids) == 0 {
 		return nil, translate("find old jobs", err)
 	}

@@ -124,9 +124,12 @@ func TestOldJobsGoWithTheirOutput(t *testing.T) {
 	must(t, d.CreateOperation(t.Context(), o, []db.Task{{Name: "a", State: db.Running}}, nil))
 	long := now.Add(-100 * time.Hour)
 	for id, j := range map[string]db.Job{
-		"old": {State: db.JobSucceeded}, "open": {State: db.JobQueued}, "running": {State: db.JobFailed, OperationID: &o.ID}, "young": {State: db.JobFailed, CreatedAt: now},
+		"old": {State: db.JobSucceeded}, "open": {State: db.JobQueued}, "running": {State: db.JobFailed, OperationID: &o.ID}, "young": {State: db.JobFailed, FinishedAt: &now},
 	} {
-		j.ID, j.HostID, j.Keep, j.FinishedAt = id, host, 100, &long
+		j.ID, j.HostID, j.Keep = id, host, 100
+		if j.FinishedAt == nil {
+			j.FinishedAt = &long
+		}
 		if j.CreatedAt.IsZero() {
 			j.CreatedAt = long
 		}

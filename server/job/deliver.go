@@ -11,7 +11,7 @@ import (
 
 // Bounds of one answer. Agents read a megabyte at most.
 const (
-	openMost    = 256       // jobs of a host that are looked at
+	openMost    = 1000      // jobs of a host that are looked at
 	deliverMost = 64        // jobs in one answer
 	bytesMost   = 768 << 10 // of JSON in one answer
 	// MaxBytes is the most JSON that one job may be.

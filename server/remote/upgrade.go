@@ -22,7 +22,7 @@ func (r *Remote) UpgradeAgents(ctx context.Context, in UpgradeRequest, actor str
 		wrong.add("targets", CodeNoAgents, "this server was built without agents")
 	}
 	return r.begin(ctx, &wrong, plan{
-		kind: KindUpgrade, title: "Upgrade to agent " + r.Version + " on", actor: actor, common: in.Common,
+		kind: KindUpgrade, title: "Upgrade agents to " + r.Version + " on", actor: actor, common: in.Common,
 		params: Params{Action: wire.ActionUpgradeAgent, Subject: r.Version},
 	})
 }

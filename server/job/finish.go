@@ -108,7 +108,7 @@ func finishedEvent(j *db.Job, hostName string) db.Event {
 		Kind: event.JobFinished, Severity: severity, HostID: &j.HostID, OperationID: j.OperationID,
 		Params: map[string]string{
 			"host": hostName, "job": j.ID, "action": j.Action, "detail": j.Detail, "state": string(j.State),
-			"errcode": strconv.Itoa(j.ErrCode), "message": j.Message,
+			"errcode": strconv.Itoa(j.ErrCode), "message": clipTo(j.Message, 1000),
 		},
 	}
 }

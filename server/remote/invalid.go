@@ -115,7 +115,4 @@ func (c *Common) check(wrong *Invalid, parallel int, timeout time.Duration) {
 	if c.Timeout == 0 {
 		c.Timeout = int(timeout / time.Second)
 	}
-	if c.ExpiresIn == 0 {
-		c.ExpiresIn = int(DefaultExpiry / time.Second)
-	}
 }

@@ -17,9 +17,10 @@ const logExpiry = 5 * time.Minute
 
 // Kinds are what the operation engine runs.
 func (r *Remote) Kinds() []operation.Kind {
-	// A retry begins with the step that failed, and needs a job of its own: delivering is part of every run.
+	// A retry begins with the step that failed, and needs a job of its own: delivering it and waiting for its end is part
+	// of every run.
 	deliver := operation.Step{Name: StepDeliver, Timeout: stepTimeout, Repeat: true, Run: r.deliver}
-	run := operation.Step{Name: StepRun, Timeout: stepTimeout, Run: r.run}
+	run := operation.Step{Name: StepRun, Timeout: stepTimeout, Repeat: true, Run: r.run}
 	confirm := operation.Step{Name: StepConfirm, Timeout: r.Confirm + time.Minute, Run: r.confirm}
 	kinds := make([]operation.Kind, 0, 5)
 	for _, name := range []string{KindCommand, KindPush, KindFetch, KindChild} {
@@ -40,7 +41,7 @@ func (r *Remote) deliver(ctx context.Context, t *operation.Task) error {
 	}
 	spec := job.Spec{
 		HostID: h.ID, OperationID: new(t.OperationID()), TaskID: new(t.ID()), Content: p.Content, Shared: true,
-		ExpiresIn: time.Duration(p.ExpiresIn) * time.Second, Actor: t.CreatedBy(),
+		ExpiresIn: expiry(p, &h), Actor: t.CreatedBy(),
 	}
 	if p.Action == wire.ActionUpgradeAgent {
 		if h.AgentVersion == p.Subject {
@@ -72,6 +73,17 @@ func (r *Remote) deliver(ctx context.Context, t *operation.Task) error {
 	}
 	t.Logf("the agent has got the job")
 	return nil
+}
+
+// expiry is how long a job waits for its host.
+func expiry(p Params, h *fleet.Host) time.Duration {
+	switch {
+	case p.ExpiresIn > 0:
+		return time.Duration(p.ExpiresIn) * time.Second
+	case h.State == db.HostLost:
+		return LostExpiry
+	}
+	return DefaultExpiry
 }
 
 // queue makes the job of this attempt. Its id is kept before: a server that was killed in between makes the same job.

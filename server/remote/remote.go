@@ -5,9 +5,11 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"hostler/agent/wire"
@@ -70,6 +72,7 @@ const (
 	MaxTimeout     = 24 * time.Hour
 	MaxExpiry      = 7 * 24 * time.Hour
 	DefaultExpiry  = time.Hour
+	LostExpiry     = time.Minute // of a host that is lost when its turn comes: it takes the place of one that is not
 	DefaultPar     = 50
 	DefaultUpgrade = 10 // at a time: what goes wrong with one goes wrong with all
 )
@@ -84,7 +87,8 @@ type Common struct {
 	Batch     int     `json:"batch,omitempty"`      // hosts of which all must end before another begins; 0: none
 	StopAfter int     `json:"stop_after,omitempty"` // failures after which no more hosts are begun; 0: never
 	Timeout   int     `json:"timeout,omitempty"`    // seconds that the work may take on one host; 0: the action's default
-	ExpiresIn int     `json:"expires_in,omitempty"` // seconds within which a host must have got its job; 0: an hour
+	// ExpiresIn is the seconds within which a host must have got its job; 0: an hour, or a minute if it is lost.
+	ExpiresIn int `json:"expires_in,omitempty"`
 }
 
 // Params are an operation's parameters. They hold no secret and tell a page what the operation does.
@@ -95,7 +99,7 @@ type Params struct {
 	Host      string `json:"host,omitempty"`    // the only one's name
 	Content   string `json:"content,omitempty"` // hex SHA-256 of the file that is pushed
 	Timeout   int    `json:"timeout"`           // seconds
-	ExpiresIn int    `json:"expires_in"`        // seconds
+	ExpiresIn int    `json:"expires_in"`        // seconds; 0: see Common
 }
 
 // plan is a checked request.
@@ -126,8 +130,17 @@ func (r *Remote) start(ctx context.Context, p plan) (*db.Operation, error) {
 			return tx.CreateOperationJob(ctx, &db.OperationJob{OperationID: o.ID, Payload: shared})
 		}
 	}
+	// Hosts that are lost come last: their jobs wait for them, and others need not wait, too.
+	slices.SortStableFunc(p.hosts, func(a, b db.Host) int { return cmp.Compare(lost(&a), lost(&b)) })
 	for _, h := range p.hosts {
 		s.Tasks = append(s.Tasks, operation.TaskSpec{Name: h.Name, HostID: new(h.ID)})
 	}
 	return r.Engine.Start(ctx, s)
+}
+
+func lost(h *db.Host) int {
+	if h.State == db.HostLost {
+		return 1
+	}
+	return 0
 }

@@ -374,6 +374,54 @@ func TestAHostThatIsAwayExpires(t *testing.T) {
 	}
 }
 
+func TestLostHostsComeLastAndAreNotWaitedForLong(t *testing.T) {
+	r := newRig(t)
+	r.register("node1", "amd64")
+	ctx, cancel := context.WithCancel(t.Context())
+	swept := make(chan struct{})
+	go func() { defer close(swept); r.fleet.Run(ctx) }()
+	r.clock.Advance(time.Minute)
+	r.until("the host to be lost", func() bool { return r.fleet.Counts()[db.HostLost] == 1 })
+	cancel()
+	<-swept
+	alive := r.register("node2", "amd64")
+	id := r.command("node[1-2]", func(in *remote.CommandRequest) { in.Parallel = 1 })
+	j := r.given(alive)
+	r.finish(alive, wire.JobResult{ID: j.ID})
+	r.until("the job of the lost host", func() bool { return len(r.jobsOf(id)) == 2 })
+	for _, row := range r.jobsOf(id) {
+		want := remote.DefaultExpiry
+		if row.HostID != alive {
+			want = remote.LostExpiry
+		}
+		if got := row.ExpiresAt.Sub(row.CreatedAt); got != want {
+			t.Errorf("the job of host %d waits %s, want %s", row.HostID, got, want)
+		}
+	}
+}
+
+// TestARetriedUpgradeWaitsForItsJob: the upgrade was done, and the agent did not report in time.
+func TestARetriedUpgradeWaitsForItsJob(t *testing.T) {
+	r := newRig(t)
+	r.remote.Confirm = 50 * time.Millisecond
+	host := r.register("node1", "amd64")
+	o, err := r.remote.UpgradeAgents(t.Context(), remote.UpgradeRequest{Common: remote.Common{Targets: remote.Targets{All: true}}}, "alice")
+	r.must(err)
+	r.finish(host, wire.JobResult{ID: r.given(host).ID})
+	r.await(o.ID, db.Failed)
+	if p := r.task(o.ID, "node1").Problem; p.Code != "upgrade_unconfirmed" {
+		t.Errorf("the failure is %+v", p)
+	}
+	if n, err := r.engine.Retry(t.Context(), o.ID, nil, nil, "alice"); n != 1 || err != nil {
+		t.Fatalf("retry: %d, %v", n, err)
+	}
+	r.finish(host, wire.JobResult{ID: r.given(host).ID, ErrCode: wire.ErrCodeRolledBack})
+	r.await(o.ID, db.Failed)
+	if p := r.task(o.ID, "node1").Problem; p.Code != "job_rolled_back" {
+		t.Errorf("the retry's failure is %+v", p)
+	}
+}
+
 func TestBatchesAndFailures(t *testing.T) {
 	r := newRig(t)
 	hosts := map[string]int64{}

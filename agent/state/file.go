@@ -16,6 +16,14 @@ func WriteFile(path string, content []byte, mode os.FileMode) error {
 	return nil
 }
 
+// ReplaceFile is WriteFile for what is of no use after a power loss: it does not wait for the disk.
+func ReplaceFile(path string, content []byte, mode os.FileMode) error {
+	if err := replaceFile(path, content, mode, false); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
 func replaceFile(path string, content []byte, mode os.FileMode, durable bool) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

@@ -1,0 +1,138 @@
+// Package process knows other processes by more than their numbers, which the kernel gives to strangers again.
+//
+// It reads /proc and signals nothing.
+package process
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// ID is one process for ever: no other has the same number, start and boot.
+type ID struct {
+	PID   int    `json:"pid"`
+	Start string `json:"start"` // the kernel's ticks since the boot
+	Boot  string `json:"boot"`
+}
+
+// Of identifies a process that lives now.
+func Of(pid int) (ID, bool) {
+	fields := Stat(pid)
+	if len(fields) < 20 || ended(fields) {
+		return ID{}, false
+	}
+	return ID{PID: pid, Start: fields[19], Boot: Boot()}, true
+}
+
+// Lives says whether the process is there and not merely waiting for its parent to take note of its end.
+func (id ID) Lives() bool {
+	if id.PID <= 0 {
+		return false
+	}
+	now, ok := Of(id.PID)
+	return ok && now == id
+}
+
+func ended(fields []string) bool { return fields[0] == "Z" || fields[0] == "X" }
+
+// Stat returns the fields of proc_pid_stat(5) from the state on, none when there is no such process. The name before
+// them, in brackets, may hold blanks and brackets itself.
+func Stat(pid int) []string {
+	content, err := os.ReadFile(path(pid, "stat"))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
+}
+
+// Boot says which boot of the machine this is.
+var Boot = sync.OnceValue(func() string {
+	content, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(content))
+})
+
+// Descendants lists the living processes below the given one.
+func Descendants(of int) []int {
+	children := map[int][]int{}
+	for _, pid := range all() {
+		if fields := Stat(pid); len(fields) > 1 && !ended(fields) {
+			if parent, err := strconv.Atoi(fields[1]); err == nil {
+				children[parent] = append(children[parent], pid)
+			}
+		}
+	}
+	found := slices.Clone(children[of])
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i]]...)
+	}
+	return found
+}
+
+// Marked lists the living processes that were started with an environment variable, "NAME=value", or inherited it.
+func Marked(variable string) []int {
+	var found []int
+	for _, pid := range all() {
+		environment, err := os.ReadFile(path(pid, "environ"))
+		if err != nil {
+			continue
+		}
+		for entry := range bytes.SplitSeq(environment, []byte{0}) {
+			if string(entry) == variable {
+				if fields := Stat(pid); len(fields) > 1 && !ended(fields) {
+					found = append(found, pid)
+				}
+				break
+			}
+		}
+	}
+	return found
+}
+
+// Memory is what a process holds in memory now, in bytes.
+func Memory(pid int) int64 {
+	content, _ := os.ReadFile(path(pid, "statm"))
+	fields := strings.Fields(string(content))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// CPU is the processor time that a process has used, in ticks of 1/100 s, with that of its children that have ended.
+func CPU(pid int) int64 {
+	fields := Stat(pid)
+	if len(fields) < 16 {
+		return 0
+	}
+	var sum int64
+	for _, text := range fields[11:15] {
+		n, _ := strconv.ParseInt(text, 10, 64)
+		sum += n
+	}
+	return sum
+}
+
+// Command is a process's program and arguments; empty for one that has ended.
+func Command(pid int) []string {
+	content, _ := os.ReadFile(path(pid, "cmdline"))
+	return strings.Split(strings.TrimSuffix(string(content), "\x00"), "\x00")
+}
+
+func all() []int {
+	entries, _ := os.ReadDir("/proc")
+	var pids []int
+	for _, entry := range entries {
+		if pid, err := strconv.Atoi(entry.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func path(pid int, file string) string { return filepath.Join("/proc", strconv.Itoa(pid), file) }

@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
 
+	"hostler/agent/cgroup"
 	"hostler/agent/clock"
 	"hostler/agent/download"
 	"hostler/agent/enroll"
@@ -149,7 +151,12 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 	}
 	defer k.close()
 	session := link.NewSession()
-	children := supervise.New(s.AgentsDir, log).Children
+	groups := cgroup.Open(s.GroupTree)
+	defer func() { _ = groups.Close() }() // it is in use while child agents run
+	children := supervise.New(supervise.Options{
+		Dir: s.AgentsDir, StateDir: store.Path(state.ChildrenDir), LogDir: filepath.Join(filepath.Dir(s.LogFile), "agents"),
+		Groups: groups, Log: log, Emit: k.events.Emit,
+	})
 	answered := make(chan struct{})
 	runner := task.NewRunner(task.Options{
 		Actions: task.Actions(&task.Parts{
@@ -159,7 +166,7 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 				StateDir: s.StateDir, Config: s.Path, Version: version, Window: time.Duration(s.UpgradeWindow) * time.Second,
 				Answered: answered, Become: func(binary string) { become <- binary },
 				Verify:   func(sum []byte, signature string) error { return upgrade.Verify(identity.CA, sum, signature) },
-				Children: children, Emit: k.events.Emit,
+				Children: children.Children, Emit: k.events.Emit,
 			},
 		}),
 		Journal: k.journal, Log: log, Dir: store.Path(state.JobsDir), Limit: s.JobLimit, Now: task.Now,
@@ -167,7 +174,7 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 	waker := report.NewWaker(session, clock.Real(), log)
 	var running sync.WaitGroup
 	defer running.Wait()
-	works := []func(context.Context){runner.Run, k.events.Run}
+	works := []func(context.Context){runner.Run, k.events.Run, children.Run}
 	if s.Wake {
 		works = append(works, waker.Run)
 	}
@@ -178,7 +185,7 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 		Settings: s, Store: store, Clock: clock.Real(), Log: log, Version: version, Started: started,
 		Enroller: enroller, Identity: identity, Session: session, Runner: runner, Events: k.events, Room: k.room,
 		Woken: waker.Woken(), Moment: task.Now, Answered: sync.OnceFunc(func() { close(answered) }),
-		Children: children,
+		Children: children.Children,
 		Facts:    func(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") },
 	}).Run(ctx)
 	return nil

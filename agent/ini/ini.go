@@ -26,7 +26,8 @@ type File struct {
 // Value is one "key = value" line.
 type Value struct {
 	Section string
-	Key     string
+	Key     string // lower case
+	Name    string // the key as it is written
 	Text    string
 	Line    int // from 1
 }
@@ -88,8 +89,9 @@ func (f *File) Errorf(line int, format string, args ...any) error {
 }
 
 func (f *File) add(section, line string, number int) error {
-	key, text, found := strings.Cut(line, "=")
-	key = strings.ToLower(strings.TrimSpace(key))
+	name, text, found := strings.Cut(line, "=")
+	name = strings.TrimSpace(name)
+	key := strings.ToLower(name)
 	if !found || key == "" {
 		return f.Errorf(number, `expected "key = value"`)
 	}
@@ -103,7 +105,7 @@ func (f *File) add(section, line string, number int) error {
 	if earlier, ok := f.sections[section][key]; ok {
 		return f.Errorf(number, "%s is set already in line %d", key, earlier.Line)
 	}
-	value := Value{Section: section, Key: key, Text: text, Line: number}
+	value := Value{Section: section, Key: key, Name: name, Text: text, Line: number}
 	if f.sections[section] == nil {
 		f.sections[section] = map[string]Value{}
 	}

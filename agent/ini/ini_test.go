@@ -14,11 +14,11 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []Value{
-		{"server", "host", "h.example", 3},
-		{"server", "empty", "", 4},
-		{"agent", "command", "sh -c 'a ; b'", 7},
-		{"agent", "url", "a=b;c", 8},
-		{"", "", "", 0},
+		{"server", "host", "Host", "h.example", 3},
+		{"server", "empty", "empty", "", 4},
+		{"agent", "command", "command", "sh -c 'a ; b'", 7},
+		{"agent", "url", "url", "a=b;c", 8},
+		{"", "", "", "", 0},
 	} {
 		if got := file.Get(want.Section, want.Key); got != want {
 			t.Errorf("got %+v, want %+v", got, want)

@@ -40,6 +40,7 @@ type Settings struct {
 	Wake          bool   // keep a connection open by which the server asks for a heartbeat at once
 	StateDir      string
 	AgentsDir     string // definitions of child agents, *.ini
+	GroupTree     string // the tree of control groups that child agents are in
 	LogFile       string
 	LogSize       int64    // bytes; a larger log is rotated
 	LogCount      int      // rotated logs kept
@@ -57,6 +58,7 @@ func defaults(path string) *Settings {
 		Wake:          true,
 		StateDir:      "/var/lib/hostler-agent",
 		AgentsDir:     "/etc/hostler-agent/agents.d",
+		GroupTree:     "hostler-agent",
 		LogFile:       "/var/log/hostler-agent/agent.log",
 		LogSize:       10 << 20,
 		LogCount:      5,
@@ -77,6 +79,7 @@ var keys = map[string]func(s *Settings, text string) error{
 	"agent.wake":            func(s *Settings, text string) (err error) { s.Wake, err = yesNo(text); return err },
 	"agent.state_dir":       func(s *Settings, text string) (err error) { s.StateDir, err = absolute(text); return err },
 	"agent.agents_dir":      func(s *Settings, text string) (err error) { s.AgentsDir, err = absolute(text); return err },
+	"agent.group_tree":      func(s *Settings, text string) (err error) { s.GroupTree, err = word(text); return err },
 	"agent.log_file":        func(s *Settings, text string) (err error) { s.LogFile, err = absolute(text); return err },
 	"log.size":              func(s *Settings, text string) (err error) { s.LogSize, err = size(text); return err },
 	"jobs.limit":            func(s *Settings, text string) (err error) { s.JobLimit, err = number(text, 1, 64); return err },
@@ -158,6 +161,14 @@ func number(text string, low, high int) (int, error) {
 		return 0, fmt.Errorf("must be a number from %d to %d, not %.40q", low, high, text)
 	}
 	return n, nil
+}
+
+// word is part of a path.
+func word(text string) (string, error) {
+	if text == "" || len(text) > 64 || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || text[0] == '-' {
+		return "", fmt.Errorf("must be up to 64 small letters, digits and dashes, not %.80q", text)
+	}
+	return text, nil
 }
 
 func yesNo(text string) (bool, error) {

@@ -44,6 +44,7 @@ step = 86400
 wake = no
 state_dir = /a/
 agents_dir = /b
+group_tree = c-1
 log_file = /c
 later = x
 [log]
@@ -56,10 +57,10 @@ count = 0
 	if s.SecuredAddress() != "[::1]:2" || s.HandshakeAddress() != "[::1]:1" || s.Token != "secret" || s.Step != 86400 || s.Wake {
 		t.Errorf("got %+v", s)
 	}
-	if s.StateDir != "/a" || s.AgentsDir != "/b" || s.LogFile != "/c" || s.LogSize != 64<<10 || s.LogCount != 0 {
+	if s.StateDir != "/a" || s.AgentsDir != "/b" || s.GroupTree != "c-1" || s.LogFile != "/c" || s.LogSize != 64<<10 || s.LogCount != 0 {
 		t.Errorf("got %+v", s)
 	}
-	if len(s.Unknown) != 1 || s.Unknown[0] != "line 14: agent.later" {
+	if len(s.Unknown) != 1 || s.Unknown[0] != "line 15: agent.later" {
 		t.Errorf("unknown keys %q", s.Unknown)
 	}
 }
@@ -74,6 +75,7 @@ func TestReadRefuses(t *testing.T) {
 		"port":            {"[server]\n\nsecured_port = 65536\n", "line 3: secured_port must be a number from 1 to 65535"},
 		"pin":             {"[server]\nca_pin = abc\n", "line 2: ca_pin must be a SHA-256"},
 		"token":           {server + "[agent]\ntoken = a b\n", "line 5: token is no token"},
+		"group tree":      {server + "[agent]\ngroup_tree = ../x\n", "line 5: group_tree must be"},
 		"wake":            {server + "[agent]\nwake = maybe\n", "line 5: wake must be yes or no"},
 		"step 0":          {server + "[agent]\nstep = 0\n", "line 5: step must be a number from 1 to 86400"},
 		"relative path":   {server + "[agent]\nstate_dir = x\n", "line 5: state_dir must be an absolute path"},

@@ -41,7 +41,8 @@ const (
 	IdentityFile = "identity.pem" // private key and certificate
 	JournalFile  = "jobs.journal"
 	EventsFile   = "events"
-	JobsDir      = "jobs" // a directory for each job
+	JobsDir      = "jobs"     // a directory for each job
+	ChildrenDir  = "children" // what is remembered of child agents
 )
 
 const dirMode = 0o711

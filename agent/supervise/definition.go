@@ -1,85 +1,208 @@
 package supervise
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 
+	"hostler/agent/cgroup"
 	"hostler/agent/ini"
+	"hostler/agent/owner"
+	"hostler/agent/wire"
 )
 
-// Definition is what a child agent's file says about it:
-//
-//	[agent]
-//	name = BasicAgent
-//	version = 1.2.3
-//	command = /usr/sbin/basic-agent --quiet
-//	pidfile = /run/basic-agent.pid    ; optional
+// Definition is what a child agent's file in agents.d says about it. docs/child-agents.md describes the file.
 type Definition struct {
-	File    string
-	Name    string // unique on the host
-	Version string
-	Program string // absolute path, the command's first word
-	PIDFile string // absolute path or empty
+	File      string
+	Name      string // unique on the host
+	Version   string
+	Command   []string // the program's absolute path, then its arguments
+	Directory string   // "" is the user's home
+	User      string   // "" is the agent's own, root
+	Group     string   // "" is the user's
+	Umask     int
+	After     []string // names of those that must be ready before
+	Enabled   bool     // started by itself
+	Env       map[string]string
+	Limits    wire.Limits
+	Stop      syscall.Signal
+	Grace     time.Duration // between that signal and SIGKILL
+	LogSize   int64         // bytes; a larger log is rotated
+	LogCount  int           // rotated logs kept
+	Restart   Policy
+	Ready     Readiness
+	Unknown   []string // keys that this version does not know, to be told and not to be fatal
+
+	limit cgroup.Limit
 }
 
 // maxDefinitions bounds the list, and so the size of a heartbeat.
 const maxDefinitions = 200
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+// maxName bounds a name, in bytes.
+const maxName = 64
 
-// load reads every *.ini of a directory in the order of their names. What cannot be used is left out and told
-// in problems; of two files with one name the later is left out.
-func load(dir string) (definitions []Definition, problems []error) {
-	files, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.ini"))
-	if err != nil {
-		return nil, []error{fmt.Errorf("cannot list %s: %w", dir, err)}
+// ValidName says whether a child agent may have that name: it is part of paths.
+func ValidName(name string) bool {
+	if name == "" || len(name) > maxName {
+		return false
 	}
-	byName := map[string]string{}
-	for _, file := range files {
-		definition, err := read(file)
-		if err == nil && byName[definition.Name] != "" {
-			err = fmt.Errorf("cannot use %s: the name %s is taken by %s", file, definition.Name, byName[definition.Name])
+	for i, c := range []byte(name) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
 		}
-		if err == nil && len(definitions) == maxDefinitions {
+	}
+	return true
+}
+
+func newDefinition(file string) *Definition {
+	return &Definition{
+		File: file, Umask: 0o022, Enabled: true, Env: map[string]string{}, Stop: syscall.SIGTERM, Grace: 10 * time.Second,
+		LogSize: 10 << 20, LogCount: 3, Restart: documentPolicy(), Ready: Readiness{Every: time.Second, Within: time.Minute},
+	}
+}
+
+// ParseDefinition checks the text of a definition; file is what errors call it.
+func ParseDefinition(file string, text []byte) (*Definition, error) {
+	f, err := ini.Parse(file, text)
+	if err != nil {
+		return nil, err
+	}
+	return interpret(f)
+}
+
+func readDefinition(path string) (*Definition, error) {
+	f, err := ini.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return interpret(f)
+}
+
+func interpret(f *ini.File) (*Definition, error) {
+	d := newDefinition(f.Name)
+	if policy := f.Get("restart", "policy"); policy.Line > 0 {
+		// The policy goes first: the other keys of its section change its numbers.
+		var err error
+		if d.Restart, err = parsePolicy(policy.Text); err != nil {
+			return nil, f.Errorf(policy.Line, "policy %w", err)
+		}
+	}
+	for _, value := range f.Values() {
+		if value.Section == "env" {
+			d.Env[value.Name] = value.Text
+			continue
+		}
+		key := value.Section + "." + value.Key
+		set, known := keys[key]
+		if !known {
+			d.Unknown = append(d.Unknown, fmt.Sprintf("line %d: %s", value.Line, key))
+			continue
+		}
+		if err := set(d, value.Text); err != nil {
+			return nil, f.Errorf(value.Line, "%s %w", value.Key, err)
+		}
+	}
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", f.Name, err)
+	}
+	return d, nil
+}
+
+func (d *Definition) check() (err error) {
+	if d.Name == "" {
+		return errors.New("name is missing from [agent]")
+	}
+	if len(d.Command) == 0 {
+		return errors.New("command is missing from [agent]")
+	}
+	if slices.Contains(d.After, d.Name) {
+		return errors.New("after names the child agent itself")
+	}
+	if err := owner.CheckVariables(d.Env); err != nil {
+		return fmt.Errorf("[env]: %w", err)
+	}
+	if d.limit, err = cgroup.Parse(&d.Limits); err != nil {
+		return fmt.Errorf("[limits]: %w", err)
+	}
+	return d.Ready.check()
+}
+
+// same says whether a process that was started by one definition is as the other would start it.
+func (d *Definition) same(other *Definition) bool {
+	return slices.Equal(d.Command, other.Command) && d.Directory == other.Directory && d.User == other.User && d.Group == other.Group &&
+		d.Umask == other.Umask && maps.Equal(d.Env, other.Env) && d.Version == other.Version && d.limit.Files == other.limit.Files
+}
+
+// loaded is what a directory of definitions holds.
+type loaded struct {
+	definitions map[string]*Definition // by name
+	problems    map[string]error       // by file
+}
+
+// load reads every *.ini of a directory in the order of their names. What cannot be used is told in problems; of two
+// files with one name the later is one of them.
+func load(dir string) loaded {
+	l := loaded{definitions: map[string]*Definition{}, problems: map[string]error{}}
+	files, err := filepath.Glob(filepath.Join(globEscapes.Replace(dir), "*.ini"))
+	if err != nil {
+		l.problems[dir] = fmt.Errorf("cannot list %s: %w", dir, err)
+		return l
+	}
+	for _, file := range files {
+		d, err := readDefinition(file)
+		if err == nil && l.definitions[d.Name] != nil {
+			err = fmt.Errorf("cannot use %s: the name %s is taken by %s", file, d.Name, l.definitions[d.Name].File)
+		}
+		if err == nil && len(l.definitions) == maxDefinitions {
 			err = fmt.Errorf("cannot use %s: there are %d child agents already", file, maxDefinitions)
 		}
 		if err != nil {
-			problems = append(problems, err)
+			l.problems[file] = err
 			continue
 		}
-		byName[definition.Name] = file
-		definitions = append(definitions, definition)
+		l.definitions[d.Name] = d
 	}
-	return definitions, problems
-}
-
-func read(path string) (Definition, error) {
-	file, err := ini.Read(path)
-	if err != nil {
-		return Definition{}, err
-	}
-	definition := Definition{
-		File:    path,
-		Name:    file.Get("agent", "name").Text,
-		Version: file.Get("agent", "version").Text,
-		PIDFile: file.Get("agent", "pidfile").Text,
-	}
-	if words := strings.Fields(file.Get("agent", "command").Text); len(words) > 0 {
-		definition.Program = words[0]
-	}
-	if !namePattern.MatchString(definition.Name) {
-		return Definition{}, file.Errorf(file.Get("agent", "name").Line, "[agent] needs a name of up to 64 letters, digits, dots and dashes")
-	}
-	for key, path := range map[string]string{"command": definition.Program, "pidfile": definition.PIDFile} {
-		if !filepath.IsAbs(path) && (path != "" || key == "command") {
-			return Definition{}, file.Errorf(file.Get("agent", key).Line, "%s must be an absolute path", key)
-		}
-	}
-	return definition, nil
+	l.refuseCycles()
+	return l
 }
 
 var globEscapes = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
-func escapeGlob(path string) string { return globEscapes.Replace(path) }
+// refuseCycles takes out those that wait for each other: none of them could ever start.
+func (l *loaded) refuseCycles() {
+	for _, name := range slices.Sorted(maps.Keys(l.definitions)) {
+		if path := l.cycle(name, nil); path != nil {
+			d := l.definitions[name]
+			l.problems[d.File] = fmt.Errorf("cannot use %s: after goes in a circle: %s", d.File, strings.Join(path, " after "))
+			delete(l.definitions, name)
+		}
+	}
+}
+
+// cycle returns the way from the first name of a path back to it, nil when there is none.
+func (l *loaded) cycle(name string, path []string) []string {
+	path = append(path, name)
+	d := l.definitions[name]
+	if d == nil || len(path) > len(l.definitions)+1 {
+		return nil
+	}
+	for _, before := range d.After {
+		if before == path[0] {
+			return append(path, before)
+		}
+		if slices.Contains(path, before) {
+			continue // a circle that this one only leads to
+		}
+		if found := l.cycle(before, slices.Clone(path)); found != nil {
+			return found
+		}
+	}
+	return nil
+}

@@ -1,57 +1,337 @@
-// Package supervise knows the child agents of a host: which are defined, and which of them run.
+// Package supervise starts, watches, limits and restarts the child agents of a host.
 //
-// It starts and stops nothing yet. A child agent whose process is found is running, any other stopped;
-// nothing is assumed.
+// Each child agent has a file in agents.d, which says what it is, and a file in the state directory, which says what is
+// to be remembered of it. The agent may stop, crash or be replaced at any instant: the processes go on, and the next
+// agent finds the same ones, one of each. Processes are known by number, start and boot, so that nothing else is ever
+// signalled. The package never talks to the server; what is worth telling goes out through Options.Emit.
 package supervise
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
 
+	"hostler/agent/cgroup"
 	"hostler/agent/wire"
 )
 
-// List is the child agents that a directory of definitions names. It belongs to one goroutine.
-type List struct {
-	dir  string
-	proc string
-	log  *slog.Logger
-	told string // problems that were logged last
+// Errors that callers tell apart with errors.Is.
+var (
+	// ErrNoChild means that there is no child agent of that name.
+	ErrNoChild = errors.New("there is no such child agent")
+	// ErrDefinition means that a definition, envs or limits cannot be used.
+	ErrDefinition = errors.New("it cannot be used as it is")
+	// ErrNotRunning means that a child agent did not start, or did not become ready.
+	ErrNotRunning = errors.New("it does not run")
+)
+
+// sampleEvery is how often the processes and logs are looked at.
+const sampleEvery = 2 * time.Second
+
+// Options is what a Supervisor works with. All but Sample must be set.
+type Options struct {
+	Dir      string // definitions, *.ini; may be missing
+	StateDir string // a file of ours per child agent
+	LogDir   string // a directory per child agent with what it writes
+	Groups   *cgroup.Tree
+	Log      *slog.Logger
+	Emit     func(wire.Event) // must not block
+	Sample   time.Duration    // between looks at processes and logs; 0: two seconds
 }
 
-// New makes a List of the definitions in dir; a missing directory is an empty one.
-func New(dir string, log *slog.Logger) *List {
-	return &List{dir: dir, proc: "/proc", log: log}
+// Supervisor looks after the child agents of a directory. Its methods may be called from any goroutine.
+type Supervisor struct {
+	Options
+
+	mu       sync.Mutex
+	children map[string]*child
+	views    map[string]*view
+	problems map[string]string // by file, those that were told
+	changed  chan struct{}     // closed and made anew whenever a view changes
+	started  chan struct{}     // closed once Run has begun with the children
+
+	ctx  context.Context // of Run
+	work sync.WaitGroup
 }
 
-// Children returns the state of every child agent now, never nil. It reads the definitions anew, so a file
-// that was added or taken away counts with the next heartbeat.
-func (l *List) Children() []wire.ChildAgent {
-	definitions, problems := load(l.dir)
-	l.tell(problems)
-	children := make([]wire.ChildAgent, 0, len(definitions))
-	processes := newTable(l.proc)
-	for _, definition := range definitions {
-		child := wire.ChildAgent{Name: definition.Name, Version: definition.Version, Status: wire.ChildStopped}
-		if found, ok := processes.find(&definition); ok {
-			child.Status, child.Uptime = wire.ChildRunning, int64(found.uptime.Seconds())
+// New makes a Supervisor; Run does the work.
+func New(options Options) *Supervisor {
+	if options.Sample == 0 {
+		options.Sample = sampleEvery
+	}
+	return &Supervisor{
+		Options: options, children: map[string]*child{}, views: map[string]*view{}, problems: map[string]string{},
+		changed: make(chan struct{}), started: make(chan struct{}),
+	}
+}
+
+// Run adopts the processes that an agent before this one has left, starts those that are to run, and looks after all of
+// them until ctx ends. It leaves them running.
+func (s *Supervisor) Run(ctx context.Context) {
+	for _, dir := range []string{s.StateDir, s.LogDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			s.Log.Error("child agents cannot be looked after", "error", err)
 		}
-		children = append(children, child)
 	}
-	return children
+	s.mu.Lock()
+	s.ctx = ctx
+	s.mu.Unlock()
+	s.Reload()
+	s.mu.Lock()
+	found := slices.Collect(maps.Values(s.children))
+	s.mu.Unlock()
+	for _, c := range found {
+		<-c.known
+	}
+	close(s.started)
+	s.watchClock(ctx)
+	s.work.Wait()
 }
 
-// tell logs problems when they change and not with every heartbeat.
-func (l *List) tell(problems []error) {
-	text := ""
-	if err := errors.Join(problems...); err != nil {
-		text = err.Error()
-	}
-	if text == l.told {
+// Reload reads the definitions anew. What has a new definition goes on as it is until it is started again; what has none
+// any more is not started again.
+func (s *Supervisor) Reload() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil || s.ctx.Err() != nil {
 		return
 	}
-	l.told = text
-	for _, problem := range problems {
-		l.log.Error("a child agent's definition is not used", "error", problem)
+	l := load(s.Dir)
+	s.tell(l)
+	for _, name := range s.names(l) {
+		c := s.children[name]
+		d := l.definitions[name]
+		switch {
+		case c != nil:
+			if !reflect.DeepEqual(c.sent, d) && (d != nil || !l.hides(c.sent)) {
+				c.sent = d
+				c.send(request{kind: redefine, definition: d})
+			}
+		case d != nil || s.recall(name).Process.Lives():
+			s.look(name, d)
+		}
 	}
+}
+
+// names are those that are defined, looked after or remembered.
+func (s *Supervisor) names(l loaded) []string {
+	all := map[string]bool{}
+	for name := range l.definitions {
+		all[name] = true
+	}
+	for name := range s.children {
+		all[name] = true
+	}
+	files, _ := filepath.Glob(filepath.Join(globEscapes.Replace(s.StateDir), "*.json"))
+	for _, file := range files {
+		all[filepath.Base(file[:len(file)-len(".json")])] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// hides says whether the file of a definition is there and cannot be used: what it defined before goes on as if nothing
+// had changed.
+func (l *loaded) hides(former *Definition) bool {
+	return former != nil && l.problems[former.File] != nil
+}
+
+// look begins to look after a child agent; s.mu is held.
+func (s *Supervisor) look(name string, d *Definition) {
+	c := newChild(s, name, d)
+	s.children[name] = c
+	s.work.Go(func() {
+		c.run(s.ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.children[name] == c {
+			delete(s.children, name)
+			delete(s.views, name)
+		}
+		close(c.gone)
+	})
+}
+
+// tell reports definitions that cannot be used, once; s.mu is held.
+func (s *Supervisor) tell(l loaded) {
+	now := map[string]string{}
+	for _, file := range slices.Sorted(maps.Keys(l.problems)) {
+		text := l.problems[file].Error()
+		now[file] = text
+		if s.problems[file] != text {
+			s.Log.Error("a child agent's definition is not used", "error", text)
+			s.Emit(wire.Event{
+				Kind: wire.EventConfigRefused, Severity: wire.SeverityError, Params: map[string]string{"file": file, "reason": text},
+			})
+		}
+	}
+	for _, d := range l.definitions {
+		for _, key := range d.Unknown {
+			text := "a setting is not known and not used: " + key
+			if now[d.File] = text; s.problems[d.File] != text {
+				s.Log.Warn("a setting is not known and not used", "file", d.File, "setting", key)
+			}
+		}
+	}
+	s.problems = now
+}
+
+// Start starts a child agent that does not run; its strikes are forgotten. It returns once the process is there.
+func (s *Supervisor) Start(ctx context.Context, name string) error {
+	return s.ask(ctx, name, request{kind: start})
+}
+
+// Stop stops a child agent, and what it has left behind. It stays stopped until it is told to start.
+func (s *Supervisor) Stop(ctx context.Context, name string) error {
+	return s.ask(ctx, name, request{kind: stop})
+}
+
+// Restart is Stop and Start, with the definition as it is now.
+func (s *Supervisor) Restart(ctx context.Context, name string) error {
+	s.Reload()
+	return s.ask(ctx, name, request{kind: restart})
+}
+
+// Configure changes what is kept with a child agent: envs over those of its definition, limits instead of them; nil leaves
+// either as it is. A child that runs has the new limits when it returns, and is started again for new envs.
+func (s *Supervisor) Configure(ctx context.Context, name string, envs map[string]string, limits *wire.Limits) error {
+	return s.ask(ctx, name, request{kind: configure, envs: envs, limits: limits})
+}
+
+// Remove stops a child agent and forgets it. Its definition, if it is still there, makes a new one at the next Reload.
+func (s *Supervisor) Remove(ctx context.Context, name string) error {
+	s.mu.Lock()
+	c := s.children[name]
+	s.mu.Unlock()
+	if err := s.ask(ctx, name, request{kind: remove}); err != nil {
+		return err
+	}
+	select {
+	case <-c.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// AwaitReady waits until a child agent runs and its readiness check has passed. ErrNotRunning when it has ended or been
+// given up instead.
+func (s *Supervisor) AwaitReady(ctx context.Context, name string) error {
+	for {
+		s.mu.Lock()
+		v, changed := s.views[name], s.changed
+		s.mu.Unlock()
+		switch {
+		case v == nil:
+			return fmt.Errorf("%s: %w", name, ErrNoChild)
+		case v.Ready:
+			return nil
+		case v.Status != wire.ChildRunning || v.unready:
+			return fmt.Errorf("%s: %w: %s", name, ErrNotRunning, v.Reason)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// LogPath is the file that a stream of a child agent goes to; rotated ones have a number behind, 1 for the latest.
+func (s *Supervisor) LogPath(name string, stream wire.Stream) string {
+	return filepath.Join(s.LogDir, name, string(stream)+".log")
+}
+
+// Children is the state of every child agent now, by name, never nil. Definitions that have changed are taken over.
+func (s *Supervisor) Children() []wire.ChildAgent {
+	s.Reload()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]wire.ChildAgent, 0, len(s.views))
+	for _, name := range slices.Sorted(maps.Keys(s.views)) {
+		list = append(list, s.views[name].report(time.Now()))
+	}
+	return list
+}
+
+// ask hands a request to a child agent and waits for it to be done.
+func (s *Supervisor) ask(ctx context.Context, name string, r request) error {
+	select {
+	case <-s.started:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	c := s.children[name]
+	s.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("%.80q: %w", name, ErrNoChild)
+	}
+	r.done = make(chan error, 1)
+	c.send(r)
+	select {
+	case err := <-r.done:
+		return err
+	case <-c.gone:
+		select {
+		case err := <-r.done: // it was the last thing that was done
+			return err
+		default:
+			return fmt.Errorf("%s: %w", name, ErrNoChild)
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// show makes the state of a child agent known.
+func (s *Supervisor) show(name string, v *view) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.views[name]; old != nil {
+		v.reportedCPU, v.reportedAt = old.reportedCPU, old.reportedAt
+		if v.PID != old.PID {
+			v.reportedCPU, v.reportedAt = 0, time.Time{}
+		}
+	}
+	s.views[name] = v
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// view is what others see of a child agent.
+type view struct {
+	wire.ChildAgent
+	unready bool          // its readiness check was given up
+	began   time.Time     // zero: there is no process
+	cpu     time.Duration // used since it began
+	cpuAt   time.Time
+
+	reportedCPU time.Duration // at the heartbeat before
+	reportedAt  time.Time
+}
+
+// report is what a heartbeat says.
+func (v *view) report(now time.Time) wire.ChildAgent {
+	r := v.ChildAgent
+	if v.began.IsZero() {
+		return r
+	}
+	r.Uptime = int64(now.Sub(v.began).Seconds())
+	if v.reportedAt.IsZero() {
+		v.reportedAt = v.began
+	}
+	if span := v.cpuAt.Sub(v.reportedAt); span > 0 {
+		r.CPU = max(0, float64(v.cpu-v.reportedCPU)/float64(span)*100)
+		r.CPU = float64(int64(r.CPU*10+0.5)) / 10
+		v.reportedCPU, v.reportedAt = v.cpu, v.cpuAt
+	}
+	return r
 }

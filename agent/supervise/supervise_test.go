@@ -1,193 +1,276 @@
 package supervise
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"hostler/agent/agenttest"
+	"hostler/agent/process"
 	"hostler/agent/wire"
 )
 
-type host struct {
-	t    *testing.T
-	dir  string
-	log  *agenttest.Log
-	list *List
-}
-
-func newHost(t *testing.T) *host {
-	dir, log := t.TempDir(), &agenttest.Log{}
-	return &host{t: t, dir: dir, log: log, list: New(dir, log.Logger())}
-}
-
-func (h *host) write(name, content string) string {
-	h.t.Helper()
-	path := filepath.Join(h.dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
-		h.t.Fatal(err)
-	}
-	return path
-}
-
-// program makes an executable of its own, so that no other process runs the same file.
-func (h *host) program() string {
-	h.t.Helper()
-	sleep, err := exec.LookPath("sleep")
+func TestFastStartsAgainAtOnceAndThenMoreSlowly(t *testing.T) {
+	p, err := parsePolicy("fast")
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
-	content, err := os.ReadFile(sleep)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return h.write("sleeper", string(content))
-}
-
-func (h *host) start(name string, args ...string) *exec.Cmd {
-	h.t.Helper()
-	command := exec.Command(name, args...)
-	if err := command.Start(); err != nil {
-		h.t.Fatal(err)
-	}
-	h.t.Cleanup(func() { command.Process.Kill(); command.Wait() })
-	return command
-}
-
-func (h *host) expect(name string, want wire.ChildState) {
-	h.t.Helper()
-	for _, child := range h.list.Children() {
-		if child.Name == name {
-			if child.Status != want || child.Uptime < 0 || child.Uptime > 3600 {
-				h.t.Errorf("got %+v, want %s", child, want)
-			}
-			return
+	for strikes, want := range map[int]time.Duration{0: 0, 1: 0, 2: 100 * time.Millisecond, 3: 200 * time.Millisecond, 9: 12800 * time.Millisecond, 60: 30 * time.Second} {
+		if got := p.wait(strikes, time.Hour); got != want {
+			t.Errorf("after %d strikes it waits %v, want %v", strikes, got, want)
 		}
 	}
-	h.t.Errorf("%s is not in the list; log:\n%s", name, h.log)
-}
-
-func TestByProgram(t *testing.T) {
-	h := newHost(t)
-	program := h.program()
-	h.write("a.ini", "[agent]\nname = A\nversion = 1.2.3\ncommand = "+program+" 600\n")
-	h.expect("A", wire.ChildStopped)
-	command := h.start(program, "600")
-	h.expect("A", wire.ChildRunning)
-	if err := command.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	command.Wait()
-	h.expect("A", wire.ChildStopped)
-}
-
-func TestByScript(t *testing.T) {
-	h := newHost(t)
-	script := h.write("script", "#!/usr/bin/env sh\necho up\nread line\n")
-	h.write("a.ini", "[agent]\nname = A\ncommand = "+script+"\n")
-	h.start("tail", "-f", script) // an argument alone does not make it run
-	h.expect("A", wire.ChildStopped)
-	command := exec.Command(script)
-	in, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { in.Close(); command.Wait() }()
-	fmt.Fscanln(out, new(string)) // it runs
-	h.expect("A", wire.ChildRunning)
-}
-
-func TestByPIDFile(t *testing.T) {
-	h := newHost(t)
-	command := h.start(h.program(), "600")
-	pid := h.write("a.pid", fmt.Sprintf("%d\n", command.Process.Pid))
-	h.write("a.ini", "[agent]\nname = A\ncommand = /bin/elsewhere\npidfile = "+pid+"\n")
-	h.expect("A", wire.ChildRunning)
-
-	// A file from before the process began is another process's.
-	long := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(pid, long, long); err != nil {
-		t.Fatal(err)
-	}
-	h.expect("A", wire.ChildStopped)
-
-	for _, content := range []string{"", "-1", "0", "x", "4194399", strings.Repeat("1", 100)} {
-		h.write("a.pid", content)
-		h.expect("A", wire.ChildStopped)
+	if p.fatal(1000) {
+		t.Error("it gives up, and nobody said so")
 	}
 }
 
-func TestAZombieIsNotRunning(t *testing.T) {
-	h := newHost(t)
-	command := exec.Command(h.program(), "600")
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
+func TestTheDocumentsPolicy(t *testing.T) {
+	p := documentPolicy()
+	// 10 s after the agent began to look: not before 3 min later, at a full minute of the looking.
+	if got := p.wait(1, 10*time.Second); got != 3*time.Minute+50*time.Second {
+		t.Errorf("it waits %v", got)
 	}
-	defer command.Wait()
-	pid := h.write("a.pid", fmt.Sprint(command.Process.Pid))
-	h.write("a.ini", "[agent]\nname = A\ncommand = /bin/x\npidfile = "+pid+"\n")
-	h.expect("A", wire.ChildRunning)
-	if err := command.Process.Kill(); err != nil {
-		t.Fatal(err)
+	if got := p.wait(1, time.Minute); got != 3*time.Minute {
+		t.Errorf("it waits %v", got)
 	}
-	for deadline := time.Now().Add(10 * time.Second); h.list.Children()[0].Status == wire.ChildRunning; {
-		if time.Now().After(deadline) {
-			t.Fatal("a process that has ended is still reported as running")
+	if p.fatal(3) || !p.fatal(4) {
+		t.Error("more than three in a row are fatal")
+	}
+	zero, one := 0, 1
+	if !p.expects(&zero) || p.expects(&one) || p.expects(nil) {
+		t.Error("an exit with 0 alone is expected")
+	}
+}
+
+func TestRestartAndStartAgain(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", `/bin/sh -c "echo $$; exec sleep 1000"`)
+	r.start()
+	r.said("A", 1)
+	first := r.running("A")
+	r.must(r.s.Start(t.Context(), "A")) // it runs
+	r.must(r.s.Restart(t.Context(), "A"))
+	second := r.running("A")
+	if second.PID == first.PID || len(r.said("A", 2)) != 2 || r.count(wire.EventChildExited) != 0 {
+		t.Errorf("from %+v to %+v, events %v", first, second, r.kinds())
+	}
+	for _, do := range []func(context.Context, string) error{r.s.Start, r.s.Stop, r.s.Restart, r.s.Remove} {
+		if err := do(t.Context(), "nobody"); !errors.Is(err, ErrNoChild) {
+			t.Errorf("got %v", err)
 		}
 	}
 }
 
-func TestTheLaterOfTwoFilesWithOneNameIsRefused(t *testing.T) {
-	h := newHost(t)
-	first := h.write("10-a.ini", "[agent]\nname = A\nversion = 1\ncommand = /bin/x\n")
-	second := h.write("20-a.ini", "[agent]\nname = A\nversion = 2\ncommand = /bin/x\n")
-	for range 3 {
-		want := []wire.ChildAgent{{Name: "A", Version: "1", Status: wire.ChildStopped}}
-		if got := h.list.Children(); !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v", got)
+func TestAnExpectedExitIsNoFailure(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", `/bin/sh -c "echo ran; exit 7"`, "restart.expected = 0, 7")
+	r.start()
+	child := r.until("A", "ended", func(c wire.ChildAgent) bool { return c.LastExit != nil })
+	if child.Status != wire.ChildStopped || child.Reason != "exited with 7, as expected" || len(r.kinds()) != 0 {
+		t.Errorf("got %+v, events %v", child, r.kinds())
+	}
+	r.end()
+	r.start()
+	if child = r.child("A"); child.PID != 0 {
+		t.Errorf("a new agent starts it again: %+v", child)
+	}
+	r.must(r.s.Start(t.Context(), "A"))
+	r.said("A", 2)
+}
+
+func TestConfigureIsInForceWhenItReturns(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", `/bin/sh -c "echo $MINE $THEIRS; exec sleep 1000"`, "env.MINE = definition\nTHEIRS = definition", "limits.memory = 100M")
+	r.start()
+	r.said("A", 1)
+	first := r.running("A")
+	r.must(r.s.Configure(t.Context(), "A", map[string]string{"THEIRS": "job"}, nil))
+	second := r.running("A")
+	if lines := r.said("A", 2); lines[1] != "definition job" || second.PID == first.PID {
+		t.Errorf("it said %q as process %d, before %d", lines, second.PID, first.PID)
+	}
+	r.must(r.s.Configure(t.Context(), "A", nil, &wire.Limits{Memory: "200M", CPU: "50%"}))
+	third := r.child("A")
+	if third.PID != second.PID || third.Limits.Memory != "200M" || third.Limits.CPU != "50%" {
+		t.Errorf("got %+v, was process %d", third, second.PID)
+	}
+	if r.groups.Limiter == wire.LimiterCgroup1 {
+		content, err := os.ReadFile(filepath.Join("/sys/fs/cgroup/memory", r.groupName(), "A", "memory.limit_in_bytes"))
+		if err != nil || strings.TrimSpace(string(content)) != fmt.Sprint(200<<20) {
+			t.Errorf("the kernel has %q: %v", content, err)
 		}
 	}
-	log := h.log.String()
-	if !strings.Contains(log, first) || !strings.Contains(log, second) || strings.Count(log, "level=ERROR") != 1 {
-		t.Errorf("want one record naming both files, got:\n%s", log)
+	for _, limits := range []wire.Limits{{CPU: "10"}, {Memory: "x"}, {Memory: "1K"}, {PIDs: -1}, {Files: 3}} {
+		if err := r.s.Configure(t.Context(), "A", nil, &limits); !errors.Is(err, ErrDefinition) {
+			t.Errorf("%+v: got %v", limits, err)
+		}
+	}
+	if err := r.s.Configure(t.Context(), "A", map[string]string{"1": ""}, nil); !errors.Is(err, ErrDefinition) {
+		t.Errorf("got %v", err)
+	}
+	r.end()
+	r.start()
+	if again := r.running("A"); again.PID != third.PID || again.Limits.Memory != "200M" {
+		t.Errorf("after a restart of the agent: %+v", again)
 	}
 }
 
-func TestDefinitionsThatCannotBeUsed(t *testing.T) {
-	for want, content := range map[string]string{
-		"needs a name":             "[agent]\ncommand = /bin/x\n",
-		"line 2: [agent] needs":    "[agent]\nname = a/b\ncommand = /bin/x\n",
-		"command must be":          "[agent]\nname = A\n",
-		"line 3: command must be":  "[agent]\nname = A\ncommand = x --y\n",
-		"line 4: pidfile must be":  "[agent]\nname = A\ncommand = /x\npidfile = y\n",
-		"line 1: expected \\\"key": "rubbish\n",
+// groupName is the name of the rig's tree.
+func (r *rig) groupName() string {
+	return fmt.Sprintf("hostler-test-%d-%d", os.Getpid(), opened.Load())
+}
+
+func TestRemoveForgets(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", forever)
+	r.start()
+	pid := r.running("A").PID
+	r.must(os.Remove(filepath.Join(r.dir, "a.ini")))
+	r.must(r.s.Remove(t.Context(), "A"))
+	if lives(pid) {
+		t.Error("it still runs")
+	}
+	if children := r.s.Children(); len(children) != 0 {
+		t.Errorf("got %+v", children)
+	}
+	if _, err := os.Stat(filepath.Join(r.state, "A.json")); err == nil {
+		t.Error("it is still remembered")
+	}
+}
+
+func TestADefinitionThatGoesAwayLeavesTheProcessAlone(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", forever)
+	r.start()
+	pid := r.running("A").PID
+	path := filepath.Join(r.dir, "a.ini")
+	for name, damage := range map[string]func(){
+		"unreadable": func() { r.write(path, "rubbish") },
+		"NUL":        func() { r.write(path, "[agent]\nname = A\x00\n") },
+		"10 MB":      func() { r.write(path, strings.Repeat("#", 10<<20)) },
+		"gone":       func() { r.must(os.Remove(path)) },
 	} {
-		h := newHost(t)
-		h.write("a.ini", content)
-		if got := h.list.Children(); got == nil || len(got) != 0 {
-			t.Errorf("got %+v, want an empty list", got)
+		damage()
+		r.s.Reload()
+		if child := r.running("A"); child.PID != pid {
+			t.Errorf("%s: got %+v", name, child)
 		}
-		if log := h.log.String(); !strings.Contains(log, want) {
-			t.Errorf("want %q in\n%s", want, log)
-		}
+		r.define("a.ini", "A", forever)
+		r.until("A", "well again", func(c wire.ChildAgent) bool { return c.PID == pid && c.Reason == "" })
+	}
+	if n := r.count(wire.EventConfigRefused); n != 3 {
+		t.Errorf("%d refusals were told, want 3: %v", n, r.events)
+	}
+	r.must(os.Remove(path))
+	r.until("A", "without a definition", func(c wire.ChildAgent) bool { return strings.Contains(c.Reason, "is gone") })
+	kill(t, pid)
+	agenttest.Eventually(t, "A forgotten", func() bool { return r.child("A").Name == "" })
+}
+
+func TestAChangedDefinitionWaitsForARestart(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", forever)
+	r.start()
+	pid := r.running("A").PID
+	r.define("a.ini", "A", `/bin/sh -c "echo new; exec sleep 1000"`)
+	child := r.until("A", "changed", func(c wire.ChildAgent) bool { return strings.Contains(c.Reason, "in force after a restart") })
+	if child.PID != pid {
+		t.Errorf("got %+v", child)
+	}
+	r.must(r.s.Restart(t.Context(), "A"))
+	r.said("A", 1)
+	if child = r.running("A"); child.Reason != "" {
+		t.Errorf("got %+v", child)
 	}
 }
 
-func TestAMissingDirectoryIsEmpty(t *testing.T) {
-	log := &agenttest.Log{}
-	if got := New(filepath.Join(t.TempDir(), "[x"), log.Logger()).Children(); len(got) != 0 || log.String() != "" {
-		t.Errorf("got %+v, log %s", got, log)
+func TestReadinessAndOrder(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/ok" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dir := t.TempDir()
+	mark := filepath.Join(dir, "mark")
+	r := newRig(t)
+	r.define("http.ini", "http", forever, "ready.kind = http\nurl = "+server.URL+"/ok")
+	r.define("tcp.ini", "tcp", forever, "ready.kind = tcp\naddress = "+listener.Addr().String())
+	r.define("delay.ini", "delay", forever, "ready.kind = delay\ndelay = 10ms")
+	r.define("command.ini", "command", `/bin/sh -c "echo up; read line <gate; touch mark; exec sleep 1000"`,
+		"agent.directory = "+dir, "ready.kind = command\ncommand = /bin/test -e "+mark+"\nevery = 5ms")
+	r.define("after.ini", "after", `/bin/sh -c "test -e mark && echo yes; exec sleep 1000"`, "agent.directory = "+dir+"\nafter = command, tcp")
+	r.define("never.ini", "never", forever, "ready.kind = http\nurl = "+server.URL+"/no\nevery = 5ms\nwithin = 50ms")
+	if err := agenttest.Pipe(filepath.Join(dir, "gate")); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	for _, name := range []string{"http", "tcp", "delay"} {
+		r.must(r.s.AwaitReady(t.Context(), name))
+	}
+	if err := r.s.AwaitReady(t.Context(), "never"); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "503") {
+		t.Errorf("got %v", err)
+	}
+	if child := r.child("never"); child.Status != wire.ChildRunning || child.Ready {
+		t.Errorf("got %+v", child)
+	}
+	if child := r.child("after"); child.PID != 0 || child.Reason == "" {
+		t.Errorf("it did not wait: %+v", child)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "gate"), []byte("go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if lines := r.said("after", 1); lines[0] != "yes" {
+		t.Errorf("it said %q", lines)
+	}
+}
+
+func TestAnAgentThatDiedBeforeItGaveTheWord(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", `/bin/sh -c "echo $$; exec sleep 1000"`, "agent.enabled = no")
+	r.start()
+	// The instant between the gate's start and its word, by hand.
+	s := r.s
+	d, err := readDefinition(filepath.Join(r.dir, "a.ini"))
+	r.must(err)
+	c := newChild(s, "A", d)
+	g, err := c.prepare()
+	r.must(err)
+	r.end()
+	c.mem = memory{Process: g.id, AtGate: true, Want: wantUp, Status: wire.ChildRunning, Boot: process.Boot()}
+	r.must(s.remember("A", &c.mem, true))
+	_ = g.word.Close() // as the kernel does when the agent is gone
+	if _, err := await(t.Context(), g.id); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	child := r.running("A")
+	if lines := r.said("A", 1); len(lines) != 1 || lines[0] != fmt.Sprint(child.PID) || r.count(wire.EventChildExited) != 0 {
+		t.Errorf("it said %q, is %+v, events %v", lines, child, r.kinds())
+	}
+}
+
+func TestUsageIsReported(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", `/bin/sh -c "while :; do :; done"`)
+	r.start()
+	r.running("A")
+	child := r.until("A", "measured", func(c wire.ChildAgent) bool { return c.CPU > 1 && c.Memory > 0 })
+	if child.CPU > 150 || child.Memory > 1<<30 {
+		t.Errorf("got %+v", child)
 	}
 }

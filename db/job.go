@@ -125,6 +125,14 @@ func (d *DB) OperationJob(ctx context.Context, operationID int64) (*OperationJob
 	return &j, translate("find an operation's job", err)
 }
 
+// DeleteOperationJobsBefore removes what the jobs of operations that ended before a time shared, and says how many: a script
+// may hold secrets, and nobody needs it any more.
+func (d *DB) DeleteOperationJobsBefore(ctx context.Context, before time.Time) (int64, error) {
+	ended := d.read(ctx).Model(&Operation{}).Select("id").Where("finished_at < ?", before)
+	g := d.write(ctx).Where("operation_id IN (?)", ended).Delete(&OperationJob{})
+	return g.RowsAffected, translate("delete old jobs of operations", g.Error)
+}
+
 // OpenJobs reads the jobs of a host that have no result, oldest first, without their payloads.
 func (d *DB) OpenJobs(ctx context.Context, hostID int64, limit int) ([]Job, error) {
 	var js []Job

@@ -117,9 +117,9 @@ func (o *Outcome) alike(other Outcome) bool {
 		(o.ExitCode == nil) == (other.ExitCode == nil) && (o.ExitCode == nil || *o.ExitCode == *other.ExitCode)
 }
 
-// DeleteJobsBefore removes at most limit jobs that ended before a time, with their output, the oldest first, and returns
-// the ids of all of them. Jobs of operations that have not ended stay.
-func (d *DB) DeleteJobsBefore(ctx context.Context, before time.Time, limit int) ([]string, error) {
+// DeleteJobsBefore removes at most limit jobs that ended before a time, with their output, the oldest first, and says
+// how many. Jobs of operations that have not ended stay.
+func (d *DB) DeleteJobsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	var ids []string
 	err := d.read(ctx).Model(&Job{}).Select("jobs.id").
 		Joins("LEFT JOIN operations ON operations.id = jobs.operation_id").
@@ -127,8 +127,9 @@ func (d *DB) DeleteJobsBefore(ctx context.Context, before time.Time, limit int) 
 		Where("jobs.operation_id IS NULL OR operations.finished_at IS NOT NULL").
 		Order("jobs.finished_at").Limit(limit).Pluck("jobs.id", &ids).Error
 	if err != nil || len(ids) == 0 {
-		return nil, translate("find old jobs", err)
+		return 0, translate("find old jobs", err)
 	}
 	// Output goes with its job, and there may be many chunks of it.
-	return ids, translate("delete old jobs", d.write(ctx).Where("id IN ?", ids).Delete(&Job{}).Error)
+	g := d.write(ctx).Where("id IN ?", ids).Delete(&Job{})
+	return g.RowsAffected, translate("delete old jobs", g.Error)
 }

@@ -138,14 +138,39 @@ func TestOldJobsGoWithTheirOutput(t *testing.T) {
 		must(t, err)
 	}
 	gone, err := d.DeleteJobsBefore(t.Context(), now.Add(-time.Hour), 10)
-	if err != nil || !slices.Equal(gone, []string{"old"}) {
-		t.Errorf("deleted %v, %v", gone, err)
+	if err != nil || gone != 1 {
+		t.Errorf("deleted %d, %v", gone, err)
+	}
+	if _, err := d.Job(t.Context(), "old"); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("the old job: %v", err)
 	}
 	if pieces, _, err := d.ReadOutput(t.Context(), "old", wire.Stdout, 0, 100); err != nil || len(pieces) != 0 {
 		t.Errorf("its output is still there: %v, %v", pieces, err)
 	}
 	if pieces, _, err := d.ReadOutput(t.Context(), "open", wire.Stdout, 0, 100); err != nil || len(pieces) != 1 {
 		t.Errorf("another's output: %v, %v", pieces, err)
+	}
+}
+
+func TestWhatOldOperationsDidIsForgotten(t *testing.T) {
+	d, now := dbtest.Open(t), db.Now()
+	long := now.Add(-100 * time.Hour)
+	for i, finished := range []*time.Time{&long, &now, nil} {
+		o := &db.Operation{Kind: "command", State: db.Done, Parallel: 1, FinishedAt: finished}
+		must(t, d.CreateOperation(t.Context(), o, []db.Task{{Name: "a", State: db.Done}}, func(tx *db.DB) error {
+			return tx.CreateOperationJob(t.Context(), &db.OperationJob{OperationID: o.ID, Payload: wire.Job{Action: "exec"}})
+		}))
+		if o.ID != int64(i+1) {
+			t.Fatalf("operation %d has the number %d", i, o.ID)
+		}
+	}
+	if n, err := d.DeleteOperationJobsBefore(t.Context(), now.Add(-time.Hour)); n != 1 || err != nil {
+		t.Errorf("deleted %d, %v", n, err)
+	}
+	for id, there := range map[int64]bool{1: false, 2: true, 3: true} {
+		if _, err := d.OperationJob(t.Context(), id); errors.Is(err, db.ErrNotFound) == there {
+			t.Errorf("operation %d: %v", id, err)
+		}
 	}
 }
 

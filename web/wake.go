@@ -74,6 +74,7 @@ func (h *wakeHub) start() (err error) {
 	unsubscribe := h.cancel
 	h.cancel = func() { unsubscribe(); lapsed() }
 	h.wg.Go(h.keepAlive)
+	h.wg.Go(h.checkCertificates)
 	return nil
 }
 
@@ -203,10 +204,10 @@ func (h *wakeHub) write(c *wakeConn) {
 	}
 }
 
-// keepAlive pings every channel, evenly over time, and closes those whose certificate is no longer good.
+// keepAlive pings every channel, evenly over time.
 func (h *wakeHub) keepAlive() {
-	const slices = 60
-	tick := time.NewTicker(wakePing / slices)
+	const turns = 60
+	tick := time.NewTicker(wakePing / turns)
 	defer tick.Stop()
 	for turn := int64(0); ; turn++ {
 		select {
@@ -215,24 +216,40 @@ func (h *wakeHub) keepAlive() {
 			return
 		}
 		for _, c := range h.all() {
-			if c.host%slices == turn%slices {
-				h.ping(c)
+			if c.host%turns != turn%turns {
+				continue
+			}
+			// A few bytes wait only for an agent that has stopped reading, and not long for that.
+			if c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Second)) != nil {
+				_ = c.ws.Close()
 			}
 		}
 	}
 }
 
-// ping is quick: a control message of a few bytes waits only if the agent has stopped reading, and then not long.
-func (h *wakeHub) ping(c *wakeConn) {
+// checkCertificates closes, from time to time, the channels whose certificate is no longer good. It is apart from the
+// pings because it may wait for the database.
+func (h *wakeHub) checkCertificates() {
+	tick := time.NewTicker(identityTTL)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-h.ctx.Done():
+			return
+		}
+		for _, c := range h.all() {
+			h.check(c)
+		}
+	}
+}
+
+// check closes a channel whose certificate is no longer good. When that cannot be found out it stays, for now.
+func (h *wakeHub) check(c *wakeConn) {
 	ctx, cancel := context.WithTimeout(h.ctx, wakeWrite)
 	defer cancel()
-	_, err := h.web.agents.find(ctx, h.web.CA, c.leaf)
-	if refusal(err) {
+	if _, err := h.web.agents.find(ctx, h.web.CA, c.leaf); refusal(err) {
 		c.bye(websocket.ClosePolicyViolation, "the certificate is no longer good")
-		_ = c.ws.Close()
-		return
-	}
-	if c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Second)) != nil {
 		_ = c.ws.Close()
 	}
 }

@@ -115,7 +115,7 @@ func TestChannelsEndWithTheirCertificate(t *testing.T) {
 	s.web.wakes.mu.Lock()
 	conn := s.web.wakes.conns[id]
 	s.web.wakes.mu.Unlock()
-	s.web.wakes.ping(conn)
+	s.web.wakes.check(conn)
 	s.web.Jobs.Wake(id)
 	if err := woken(t, told); err != nil {
 		t.Fatalf("a good certificate's channel ended: %v", err)
@@ -123,7 +123,7 @@ func TestChannelsEndWithTheirCertificate(t *testing.T) {
 	// The server no longer knows the certificate: it is refused like one that was revoked.
 	must[int64](t)(s.db.DeleteCertificatesBefore(t.Context(), db.Now().AddDate(1, 0, 0), 10))
 	s.web.agents.known = map[string]known{} // a minute later
-	s.web.wakes.ping(conn)
+	s.web.wakes.check(conn)
 	if err := woken(t, told); !websocket.IsCloseError(err, websocket.ClosePolicyViolation) {
 		t.Errorf("the channel of such a certificate: %v", err)
 	}

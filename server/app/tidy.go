@@ -12,6 +12,8 @@ import (
 const (
 	// tidyBatch bounds how many rows one statement removes: whoever else writes must not wait long.
 	tidyBatch = 1000
+	// tidyJobs is the same for jobs: the output of one may be megabytes.
+	tidyJobs = 20
 	// certificatesKeep is how long certificates stay on record after their end.
 	certificatesKeep = 30 * 24 * time.Hour
 )
@@ -35,20 +37,18 @@ func (a *App) tidy(ctx context.Context) error {
 	_, sessions := a.db.DeleteExpiredSessions(ctx, now)
 	_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now)
 	_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
-	events := inBatches(ctx, a.db.DeleteEventsBefore, now.Add(-a.opts.EventKeep))
-	certificates := inBatches(ctx, a.db.DeleteCertificatesBefore, now.Add(-certificatesKeep))
-	jobs := inBatches(ctx, func(ctx context.Context, before time.Time, limit int) (int64, error) {
-		ids, err := a.db.DeleteJobsBefore(ctx, before, limit)
-		return int64(len(ids)), err
-	}, now.Add(-a.opts.LogKeep))
-	return errors.Join(sessions, tokens, logs, events, certificates, jobs, a.files.Sweep(ctx))
+	events := inBatches(ctx, tidyBatch, a.db.DeleteEventsBefore, now.Add(-a.opts.EventKeep))
+	certificates := inBatches(ctx, tidyBatch, a.db.DeleteCertificatesBefore, now.Add(-certificatesKeep))
+	jobs := inBatches(ctx, tidyJobs, a.db.DeleteJobsBefore, now.Add(-a.opts.LogKeep))
+	_, shared := a.db.DeleteOperationJobsBefore(ctx, now.Add(-a.opts.LogKeep))
+	return errors.Join(sessions, tokens, logs, events, certificates, jobs, shared, a.files.Sweep(ctx))
 }
 
 // inBatches removes what is from before a time, until nothing is left.
-func inBatches(ctx context.Context, remove func(ctx context.Context, before time.Time, limit int) (int64, error), before time.Time) error {
+func inBatches(ctx context.Context, limit int, remove func(ctx context.Context, before time.Time, limit int) (int64, error), before time.Time) error {
 	for {
-		n, err := remove(ctx, before, tidyBatch)
-		if err != nil || n < tidyBatch {
+		n, err := remove(ctx, before, limit)
+		if err != nil || n < int64(limit) {
 			return err
 		}
 	}

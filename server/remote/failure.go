@@ -13,6 +13,7 @@ import (
 // Codes of failures.
 const (
 	codeHostGone      = "host_gone"
+	codeForgotten     = "work_forgotten"
 	codeExpired       = "job_expired"
 	codeCanceled      = "job_canceled"
 	codeTimedOut      = "job_timed_out"
@@ -56,6 +57,10 @@ var texts = map[string]text{
 	codeHostGone: {
 		"{host} is not registered any more.",
 		"Set the host up again, then retry.",
+	},
+	codeForgotten: {
+		"What this operation was to do is no longer kept: it ended too long ago.",
+		"Start it anew.",
 	},
 	codeExpired: {
 		"{host} did not report in time: the job did not run.",

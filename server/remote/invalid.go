@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -61,11 +62,8 @@ func (e *Invalid) err() error {
 
 // merge takes over what another check found.
 func (e *Invalid) merge(err error) error {
-	if err == nil {
-		return nil
-	}
-	other, ok := err.(*Invalid) //nolint:errorlint // the packages' own checks return it bare
-	if !ok {
+	var other *Invalid
+	if !errors.As(err, &other) {
 		return err
 	}
 	e.Fields = append(e.Fields, other.Fields...)

@@ -39,27 +39,14 @@ func (r *Remote) deliver(ctx context.Context, t *operation.Task) error {
 	if err := t.OperationParams(&p); err != nil {
 		return err
 	}
-	spec := job.Spec{
-		HostID: h.ID, OperationID: new(t.OperationID()), TaskID: new(t.ID()), Content: p.Content, Shared: true,
-		ExpiresIn: expiry(p, &h), Actor: t.CreatedBy(),
+	if p.Action == wire.ActionUpgradeAgent && h.AgentVersion == p.Subject {
+		t.SetNote(p.Subject)
+		t.Logf("the agent has version %s already", p.Subject)
+		return nil
 	}
-	if p.Action == wire.ActionUpgradeAgent {
-		if h.AgentVersion == p.Subject {
-			t.SetNote(p.Subject)
-			t.Logf("the agent has version %s already", p.Subject)
-			return nil
-		}
-		work, err := r.upgradeJob(ctx, &h, p)
-		if err != nil {
-			return err
-		}
-		spec.Job, spec.Shared = *work, false
-	} else {
-		shared, err := r.DB.OperationJob(ctx, t.OperationID())
-		if err != nil {
-			return err
-		}
-		spec.Job = shared.Payload
+	spec, err := r.spec(ctx, t, &h, p)
+	if err != nil {
+		return err
 	}
 	if err := r.queue(ctx, t, spec); err != nil {
 		return err
@@ -73,6 +60,26 @@ func (r *Remote) deliver(ctx context.Context, t *operation.Task) error {
 	}
 	t.Logf("the agent has got the job")
 	return nil
+}
+
+// spec is the job of a task: what all hosts of the operation share, or one that is made for the host.
+func (r *Remote) spec(ctx context.Context, t *operation.Task, h *fleet.Host, p Params) (job.Spec, error) {
+	s := job.Spec{
+		HostID: h.ID, OperationID: new(t.OperationID()), TaskID: new(t.ID()), Content: p.Content, ExpiresIn: expiry(p, h), Actor: t.CreatedBy(),
+	}
+	if p.Action == wire.ActionUpgradeAgent {
+		work, err := r.upgradeJob(ctx, h, p)
+		if err == nil {
+			s.Job = *work
+		}
+		return s, err
+	}
+	shared, err := r.DB.OperationJob(ctx, t.OperationID())
+	if errors.Is(err, db.ErrNotFound) {
+		return s, fail(codeForgotten, err)
+	}
+	s.Job, s.Shared = shared.Payload, true
+	return s, err
 }
 
 // expiry is how long a job waits for its host.

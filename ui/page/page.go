@@ -57,7 +57,7 @@ var FailureCodes = []string{
 	"job_definition", "job_disk_full", "job_download", "job_exit_status", "job_expired",
 	"job_failed", "job_lost", "job_no_child", "job_rolled_back", "job_timed_out",
 	"job_too_large", "job_unknown_action", "job_user", "upgrade_no_agent", "upgrade_unconfirmed",
-	"upgrade_unpublished", "upgrade_version_gone",
+	"upgrade_unpublished", "upgrade_version_gone", "work_forgotten",
 }
 
 // Steps are the codes of the steps that the catalogues have a title for.

@@ -265,7 +265,7 @@ func TestMetrics(t *testing.T) {
 	r := s.browser().get("/metrics")
 	for _, line := range []string{
 		`hostler_hosts{state="healthy"} 1`, `hostler_hosts{state="lost"} 0`, "hostler_heartbeats_total 1", `hostler_operations{state="running"} 0`,
-		"hostler_live_connections 0", "process_resident_memory_bytes", `route="/agent/status"`, `route="/api/v1/bootstraps"`,
+		"hostler_live_connections 0", "hostler_wake_channels 0", "hostler_agent_events_total 0", "process_resident_memory_bytes", `route="/agent/status"`, `route="/api/v1/bootstraps"`,
 	} {
 		if !strings.Contains(r.body, line) {
 			t.Errorf("there is no %s", line)

@@ -2,6 +2,8 @@ package web
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/operation"
 )
 
 // upload uploads a file by the API.
@@ -101,6 +104,7 @@ func (s *server) fetch(c *http.Client, hostID int64, path, content string) strin
 func TestCommandFromTheAPIToItsOutput(t *testing.T) {
 	s := newServer(t)
 	c, _ := s.register("node1.lab.test")
+	published := s.published()
 	id := s.work("/commands", map[string]any{
 		"targets": map[string]any{"all": true}, "exec": map[string]any{"script": "echo $MARK", "user": "nobody"}, "envs": map[string]string{"MARK": "marker-env"},
 		"limits": map[string]any{"memory": "20M"}, "timeout": 30,
@@ -143,10 +147,13 @@ func TestCommandFromTheAPIToItsOutput(t *testing.T) {
 	if task.Problem.Code != "job_exit_status" || task.Problem.Args["status"] != "status 3" || *task.JobID != j.ID {
 		t.Errorf("the task is %+v", task)
 	}
-	for what, text := range map[string]string{"log": s.log.String(), "metrics": s.api(get, "/metrics", "").body, "job": s.api(get, api+"/jobs/"+j.ID, "").body} {
+	for what, text := range map[string]string{"log": s.log.String(), "messages of the bus": published(), "metrics": s.api(get, "/metrics", "").body, "job": s.api(get, api+"/jobs/"+j.ID, "").body} {
 		if strings.Contains(text, "marker-env") {
 			t.Errorf("a value of the environment is in the %s", what)
 		}
+	}
+	if strings.Contains(published(), "echo") {
+		t.Error("the script is in a message of the bus")
 	}
 	if strings.Contains(toJSON(t, must[[]db.Event](t)(s.db.Events(t.Context(), db.EventQuery{Limit: 500}))), "MARK") {
 		t.Error("the script is in an event")
@@ -331,6 +338,20 @@ func TestAgentUpgrade(t *testing.T) {
 	if jobs := must[[]db.Job](t)(s.db.Jobs(t.Context(), db.JobQuery{OperationID: id})); len(jobs) != 1 {
 		t.Errorf("%d jobs were made, want one: the other host has the version", len(jobs))
 	}
+}
+
+// published follows the bus and returns all of it so far when it is asked.
+func (s *server) published() func() string {
+	s.t.Helper()
+	all := &lockedBuffer{}
+	cancel := must[func()](s.t)(s.bus.Subscribe(">", func(topic string, payload []byte) {
+		// Bytes are base64 in JSON: what is in them must be seen, too.
+		var summary operation.Summary
+		_ = json.Unmarshal(payload, &summary) // most messages are something else
+		_, _ = fmt.Fprintf(all, "%s %s %s\n", topic, payload, summary.Params)
+	}))
+	s.t.Cleanup(cancel)
+	return all.String
 }
 
 // awaitStep waits until a task has come to a step.

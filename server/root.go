@@ -17,6 +17,17 @@ func root() *cobra.Command {
 		group("admin", "Manage administrators", createAdmin(), changePassword()),
 		group("token", "Manage API tokens", createToken()),
 		group("hosts", "Work with lists of hosts", expandHosts()),
+		runCommand(), pushCommand(), fetchCommand(), upgradeAgents(),
+		group("jobs", "See what hosts were told to do", listJobs(), showJob(), jobOutput(), cancelJob()),
+		group("agents", "Manage child agents on hosts", listChildren(),
+			childAction("install", "Install a child agent from a package or an archive", true, true),
+			childAction("upgrade", "Upgrade a child agent; what does not stay up is taken back", true, true),
+			childAction("uninstall", "Stop a child agent and take it away", false, false),
+			childAction("start", "Start a child agent", false, false),
+			childAction("stop", "Stop a child agent until it is told to start", false, false),
+			childAction("restart", "Restart a child agent", false, false),
+			childAction("configure", "Change a child agent's definition, environment or limits", false, true),
+			childLog()),
 	)
 	return c
 }

@@ -1,0 +1,153 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+
+	"hostler/agent/wire"
+)
+
+// Operation is what a command needs of one.
+type Operation struct {
+	ID     int64          `json:"id"`
+	Title  string         `json:"title"`
+	State  string         `json:"state"`
+	Counts map[string]int `json:"counts"`
+	Tasks  []Task         `json:"tasks"`
+}
+
+// Ended says whether nothing more will happen by itself.
+func (o *Operation) Ended() bool {
+	return o.State != "pending" && o.State != "running" && o.State != "waiting"
+}
+
+// Task is an operation's work on one host.
+type Task struct {
+	ID    int64  `json:"id"`
+	Name  string `json:"name"`
+	State string `json:"state"`
+	JobID string `json:"job_id"`
+	Note  string `json:"note"`
+	Error struct {
+		Code  string `json:"code"`
+		Cause string `json:"cause"`
+		Hint  string `json:"hint"`
+	} `json:"error"`
+	StartedAt  *time.Time `json:"started_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+}
+
+// Ended is that of Operation.
+func (t *Task) Ended() bool {
+	return t.State != "pending" && t.State != "running" && t.State != "waiting"
+}
+
+// Job is one piece of work for one host.
+type Job struct {
+	ID        string        `json:"id"`
+	Host      string        `json:"host"`
+	Action    string        `json:"action"`
+	Detail    string        `json:"detail"`
+	State     string        `json:"state"`
+	ErrCode   int           `json:"errcode"`
+	Message   string        `json:"message"`
+	ExitCode  *int          `json:"exit_code"`
+	CreatedBy string        `json:"created_by"`
+	CreatedAt time.Time     `json:"created_at"`
+	Elapsed   int64         `json:"elapsed"` // milliseconds
+	Stdout    JobOutput     `json:"stdout"`
+	Stderr    JobOutput     `json:"stderr"`
+	File      *wire.JobFile `json:"file"`
+}
+
+// Ended is that of Operation.
+func (j *Job) Ended() bool {
+	return j.State != "queued" && j.State != "delivered" && j.State != "running"
+}
+
+// JobOutput is the size of a stream, in bytes.
+type JobOutput struct {
+	Size int64 `json:"size"`
+	Kept int64 `json:"kept"`
+}
+
+// Outcomes groups an operation's jobs by how they ended and what they wrote.
+type Outcomes struct {
+	Groups []Outcome `json:"groups"`
+	Rest   int       `json:"rest"` // jobs in groups that are not told
+}
+
+// Outcome is a group of jobs that ended alike.
+type Outcome struct {
+	State    string `json:"state"`
+	ErrCode  int    `json:"errcode"`
+	ExitCode *int   `json:"exit_code"`
+	Count    int    `json:"count"`
+	Message  string `json:"message"`
+	Stdout   string `json:"stdout"`
+	Stderr   string `json:"stderr"`
+	Hosts    []struct {
+		Name  string `json:"name"`
+		JobID string `json:"job_id"`
+	} `json:"hosts"`
+}
+
+// Child is a child agent on a host.
+type Child struct {
+	Host string `json:"host"`
+	wire.ChildAgent
+}
+
+// Start posts a request that starts an operation, and returns its number.
+func (c *Client) Start(ctx context.Context, path string, in any) (int64, error) {
+	var started struct {
+		OperationID int64 `json:"operation_id"`
+	}
+	return started.OperationID, c.Post(ctx, path, in, &started)
+}
+
+// Operation reads an operation with its tasks.
+func (c *Client) Operation(ctx context.Context, id int64) (*Operation, error) {
+	var o Operation
+	return &o, c.Get(ctx, "operations/"+strconv.FormatInt(id, 10), &o)
+}
+
+// Outcomes reads how an operation's jobs ended.
+func (c *Client) Outcomes(ctx context.Context, id int64) (*Outcomes, error) {
+	var o Outcomes
+	return &o, c.Get(ctx, fmt.Sprintf("operations/%d/outcomes", id), &o)
+}
+
+// Cancel ends an operation.
+func (c *Client) Cancel(ctx context.Context, id int64) error {
+	return c.Post(ctx, fmt.Sprintf("operations/%d/cancel", id), nil, nil)
+}
+
+// Job reads a job.
+func (c *Client) Job(ctx context.Context, id string) (*Job, error) {
+	var j Job
+	return &j, c.Get(ctx, "jobs/"+url.PathEscape(id), &j)
+}
+
+// Output writes what a job has written to a stream from an offset on, and returns where it goes on.
+func (c *Client) Output(ctx context.Context, id string, stream wire.Stream, offset int64, to io.Writer) (int64, error) {
+	for {
+		path := fmt.Sprintf("jobs/%s/output?stream=%s&offset=%d", url.PathEscape(id), stream, offset)
+		header, err := c.Download(ctx, path, to)
+		if err != nil {
+			return offset, err
+		}
+		next, err := strconv.ParseInt(header.Get("X-Output-Next"), 10, 64)
+		if err != nil {
+			return offset, fmt.Errorf("cannot read the server's answer: %w", err)
+		}
+		if next <= offset {
+			return next, nil
+		}
+		offset = next
+	}
+}

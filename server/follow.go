@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hostler/server/client"
+)
+
+const (
+	// followEach is how often an operation is looked at; one with many hosts is long to tell and looked at less often.
+	followEach    = 200 * time.Millisecond
+	followPerTask = time.Millisecond
+	// cancelTimeout bounds the calls that end an operation on Ctrl-C.
+	cancelTimeout = 10 * time.Second
+	// groupHosts is how many hosts of a group are named.
+	groupHosts = 12
+)
+
+// follow tells of each host when its work has ended, and then what they wrote, hosts that wrote the same together. On
+// Ctrl-C it asks the server to cancel. It exits with 1 when not every host succeeded.
+func follow(c *cobra.Command, api *client.Client, o *connection, id int64) error {
+	ended, err := watch(c, api, o, id)
+	if err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(c.Context())
+	if o.json {
+		if err := printJSON(ctx, api, fmt.Sprintf("operations/%d/outcomes", id), c.OutOrStdout()); err != nil {
+			return err
+		}
+	} else if err := printOutcomes(ctx, c, api, id); err != nil {
+		return err
+	}
+	if ended.State != "done" {
+		return exitError(1)
+	}
+	return nil
+}
+
+// watch waits for an operation's end.
+func watch(c *cobra.Command, api *client.Client, o *connection, id int64) (*client.Operation, error) {
+	ctx, told, canceled := c.Context(), map[int64]bool{}, false
+	for {
+		now, err := api.Operation(ctx, id)
+		if ctx.Err() != nil && !canceled {
+			canceled = true
+			if ctx, err = cancel(c, api, id); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range now.Tasks {
+			t := &now.Tasks[i]
+			if !t.Ended() || told[t.ID] {
+				continue
+			}
+			told[t.ID] = true
+			if o.json {
+				continue
+			}
+			if _, err := fmt.Fprintln(c.ErrOrStderr(), taskLine(t)); err != nil {
+				return nil, err
+			}
+		}
+		if now.Ended() {
+			return now, nil
+		}
+		wait := time.NewTimer(followEach + time.Duration(len(now.Tasks))*followPerTask)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+		wait.Stop()
+	}
+}
+
+// cancel asks the server to end an operation, and returns what bounds the waiting for that.
+func cancel(c *cobra.Command, api *client.Client, id int64) (context.Context, error) {
+	if _, err := fmt.Fprintf(c.ErrOrStderr(), "canceling operation %d\n", id); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(c.Context()), cancelTimeout)
+	defer stop()
+	if err := api.Cancel(ctx, id); err != nil {
+		return nil, err
+	}
+	return context.WithoutCancel(c.Context()), nil
+}
+
+func taskLine(t *client.Task) string {
+	text := t.Name + "  " + t.State
+	if t.StartedAt != nil && t.FinishedAt != nil {
+		text += fmt.Sprintf("  %.1f s", t.FinishedAt.Sub(*t.StartedAt).Seconds())
+	}
+	if t.Error.Cause != "" {
+		text += "  " + t.Error.Cause
+	}
+	return text
+}
+
+func printOutcomes(ctx context.Context, c *cobra.Command, api *client.Client, id int64) error {
+	outcomes, err := api.Outcomes(ctx, id)
+	if err != nil {
+		return err
+	}
+	for i := range outcomes.Groups {
+		if err := printOutcome(c.OutOrStdout(), &outcomes.Groups[i]); err != nil {
+			return err
+		}
+	}
+	if outcomes.Rest > 0 {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "and %d more; see: hostler jobs list --operation %d\n", outcomes.Rest, id)
+	}
+	return err
+}
+
+// printOutcome prints what a group of hosts has in common.
+func printOutcome(to io.Writer, g *client.Outcome) error {
+	var names []string
+	for i, h := range g.Hosts {
+		if i == groupHosts {
+			break
+		}
+		names = append(names, h.Name)
+	}
+	head := strings.Join(names, ", ")
+	if more := g.Count - len(names); more > 0 {
+		head += fmt.Sprintf(" and %d more", more)
+	}
+	how := g.State
+	if g.ExitCode != nil {
+		how += fmt.Sprintf(", exit status %d", *g.ExitCode)
+	} else if g.State != "succeeded" && g.Message != "" {
+		how += ": " + g.Message
+	}
+	if _, err := fmt.Fprintf(to, "== %s (%s)\n", head, how); err != nil {
+		return err
+	}
+	for _, text := range []string{g.Stdout, g.Stderr} {
+		if text == "" {
+			continue
+		}
+		if _, err := fmt.Fprintln(to, strings.TrimSuffix(printable(text), "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printable takes out what would move a terminal's cursor or do worse.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, text)
+}

@@ -7,29 +7,15 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"sync"
 	"syscall"
 	"time"
 
-	"hostler/agent/cgroup"
-	"hostler/agent/clock"
-	"hostler/agent/download"
-	"hostler/agent/enroll"
-	"hostler/agent/event"
-	"hostler/agent/facts"
-	"hostler/agent/link"
 	"hostler/agent/logfile"
-	"hostler/agent/report"
 	"hostler/agent/settings"
-	"hostler/agent/space"
 	"hostler/agent/state"
-	"hostler/agent/supervise"
-	"hostler/agent/task"
 	"hostler/agent/upgrade"
-	"hostler/agent/wire"
 )
 
 // stopTimeout is how long the agent takes to stop at most; what has not ended by then is safe to cut off,
@@ -135,92 +121,6 @@ func await(done <-chan error, signals <-chan os.Signal, become <-chan string, pa
 			}
 			log.Error("the new configuration is wrong; the agent goes on with the former", "error", err)
 		}
-	}
-}
-
-// work enrols and then does jobs and reports until ctx ends.
-func work(ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, become chan<- string, log *slog.Logger) error {
-	enroller := enroll.New(s, store, clock.Real(), log)
-	identity, err := enroller.Identity(ctx)
-	if err != nil {
-		return nil // only ctx ends the attempts
-	}
-	k, err := openKept(store, log)
-	if err != nil {
-		return err
-	}
-	defer k.close()
-	session := link.NewSession()
-	groups := cgroup.Open(s.GroupTree)
-	defer func() { _ = groups.Close() }() // it is in use while child agents run
-	children := supervise.New(supervise.Options{
-		Dir: s.AgentsDir, StateDir: store.Path(state.ChildrenDir), LogDir: filepath.Join(filepath.Dir(s.LogFile), "agents"),
-		Groups: groups, Log: log, Emit: k.events.Emit,
-	})
-	answered := make(chan struct{})
-	runner := task.NewRunner(task.Options{
-		Actions: task.Actions(&task.Parts{
-			Store: store, Session: session,
-			Downloader: &download.Downloader{Server: s.HandshakeAddress(), Host: s.Host, CA: identity.CA},
-			Upgrade: &task.Upgrade{
-				StateDir: s.StateDir, Config: s.Path, Version: version, Window: time.Duration(s.UpgradeWindow) * time.Second,
-				Answered: answered, Become: func(binary string) { become <- binary },
-				Verify:   func(sum []byte, signature string) error { return upgrade.Verify(identity.CA, sum, signature) },
-				Children: children.Children, Emit: k.events.Emit,
-			},
-		}),
-		Journal: k.journal, Log: log, Dir: store.Path(state.JobsDir), Limit: s.JobLimit, Now: task.Now,
-	})
-	waker := report.NewWaker(session, clock.Real(), log)
-	var running sync.WaitGroup
-	defer running.Wait()
-	works := []func(context.Context){runner.Run, k.events.Run, children.Run}
-	if s.Wake {
-		works = append(works, waker.Run)
-	}
-	for _, run := range works {
-		running.Go(func() { run(ctx) })
-	}
-	report.New(report.Options{
-		Settings: s, Store: store, Clock: clock.Real(), Log: log, Version: version, Started: started,
-		Enroller: enroller, Identity: identity, Session: session, Runner: runner, Events: k.events, Room: k.room,
-		Woken: waker.Woken(), Moment: task.Now, Answered: sync.OnceFunc(func() { close(answered) }),
-		Children: children.Children,
-		Facts:    func(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") },
-	}).Run(ctx)
-	return nil
-}
-
-// kept is what must survive whatever happens to the agent or its disk.
-type kept struct {
-	room    *space.Room
-	events  *event.Spool
-	journal *task.Journal
-	log     *slog.Logger
-}
-
-func openKept(store *state.Store, log *slog.Logger) (*kept, error) {
-	k := &kept{room: space.Open(store.Path("")), log: log}
-	var lostEvents, lostJobs int
-	var err error
-	k.events, lostEvents, err = event.Open(event.Options{Path: store.Path(state.EventsFile), Room: k.room, Log: log, Now: time.Now})
-	if err != nil {
-		return nil, err
-	}
-	k.room.Emit(k.events.Emit)
-	if k.journal, lostJobs, err = task.OpenJournal(store.Path(state.JournalFile), k.room); err != nil {
-		return nil, err
-	}
-	if lostEvents+lostJobs > 0 {
-		log.Error("events or jobs are lost: their lines are damaged", "events", lostEvents, "jobs", lostJobs)
-	}
-	return k, nil
-}
-
-func (k *kept) close() {
-	_ = k.journal.Close() // every line has been forced to the disk
-	if err := k.events.Close(); err != nil {
-		k.log.Error("events are lost", "error", err)
 	}
 }
 

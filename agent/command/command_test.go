@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"hostler/agent/agenttest"
+	"hostler/agent/cgroup"
+	"hostler/agent/process"
 	"hostler/agent/wire"
 )
 
@@ -153,8 +155,8 @@ func gone(t *testing.T, pids []int) {
 	t.Helper()
 	for _, pid := range pids {
 		agenttest.Eventually(t, fmt.Sprintf("process %d gone", pid), func() bool {
-			fields := stat(pid)
-			return len(fields) == 0 || fields[0] == "Z"
+			_, lives := process.Of(pid)
+			return !lives
 		})
 	}
 }
@@ -293,10 +295,64 @@ func TestUserGroupsAndOpenFiles(t *testing.T) {
 		t.Skip("only root may change users")
 	}
 	spec := shell("id -u; id -g; id -G; ulimit -n")
-	spec.User, spec.Files = &User{UID: 12345, GID: 23456, Groups: []uint32{23456, 34567}}, 64
+	spec.User, spec.Limit.Files = &User{UID: 12345, GID: 23456, Groups: []uint32{23456, 34567}}, 64
 	dir := t.TempDir()
 	outcome := run(t, dir, spec)
 	if head, _ := output(t, dir, wire.Stdout, outcome.Stdout); head != "12345\n23456\n23456 34567\n64\n" {
 		t.Errorf("ran as %q", head)
+	}
+}
+
+// limited is a spec with limits, in a tree of control groups of the test's own.
+func limited(t *testing.T, script string, limits wire.Limits) *Spec {
+	t.Helper()
+	spec := shell(script)
+	limit, err := cgroup.Parse(&limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := fmt.Sprintf("hostler-test-command-%d", os.Getpid())
+	spec.Limit, spec.Tree = limit, tree
+	t.Cleanup(func() {
+		if err := cgroup.Open(tree).Close(); err != nil {
+			t.Errorf("a control group stays behind: %v", err)
+		}
+	})
+	return spec
+}
+
+// eater takes 200 MB and holds them.
+const eater = "echo eats; head -c 200m /dev/zero | tail | wc -c"
+
+func TestScenario21ACommandOverItsMemoryLimitIsKilledWithTheReason(t *testing.T) {
+	if cgroup.Open("hostler-test-probe").Limiter == wire.LimiterPolling {
+		t.Skip("there are no control groups here")
+	}
+	defer cgroup.Open("hostler-test-probe").Close()
+	dir := t.TempDir()
+	outcome := run(t, dir, limited(t, eater, wire.Limits{Memory: "20M"}))
+	if !outcome.OverMemory || outcome.Stdout.Size < 5 {
+		t.Errorf("got %+v", outcome)
+	}
+}
+
+func TestScenario12AForkBombIsCapped(t *testing.T) {
+	if cgroup.Open("hostler-test-probe").Limiter == wire.LimiterPolling {
+		t.Skip("there are no control groups here")
+	}
+	defer cgroup.Open("hostler-test-probe").Close()
+	spec := limited(t, "f() { f | f & wait; }; f", wire.Limits{PIDs: 30})
+	spec.Timeout = 2 * time.Second
+	if outcome := run(t, t.TempDir(), spec); outcome.ExitCode == nil && !outcome.TimedOut && outcome.Signal == "" {
+		t.Errorf("got %+v", outcome)
+	}
+}
+
+func TestScenario23WithoutControlGroupsMemoryIsLookedAt(t *testing.T) {
+	spec := limited(t, "head -c 200m /dev/zero | tail -c 150m | (sleep 1000; cat)", wire.Limits{Memory: "20M"})
+	spec.Tree = "" // as where there is none
+	outcome := run(t, t.TempDir(), spec)
+	if !outcome.OverMemory || outcome.Unlimited == "" {
+		t.Errorf("got %+v", outcome)
 	}
 }

@@ -34,6 +34,7 @@ type runner struct {
 	record *record
 	stdout *keeper
 	stderr *keeper
+	bounds *bounds
 }
 
 // Main is the whole work of a runner process, for the job in dir.
@@ -97,6 +98,11 @@ func (r *runner) run(canceled <-chan struct{}) *Outcome {
 		return &Outcome{Canceled: true}
 	default:
 	}
+	var err error
+	if r.bounds, err = newBounds(r.spec, filepath.Base(r.dir)); err != nil {
+		return &Outcome{Failure: err.Error(), Full: errors.Is(err, syscall.ENOSPC)}
+	}
+	defer r.bounds.close()
 	process, drained, err := r.start()
 	if err != nil {
 		return &Outcome{Failure: err.Error(), Full: errors.Is(err, syscall.ENOSPC)}
@@ -111,6 +117,7 @@ func (r *runner) run(canceled <-chan struct{}) *Outcome {
 		<-drained
 	}
 	outcome.Elapsed = time.Since(began)
+	r.bounds.tell(outcome)
 	outcome.Stdout, outcome.Stderr = r.stdout.close(), r.stderr.close()
 	return outcome
 }
@@ -124,7 +131,12 @@ func (r *runner) start() (*exec.Cmd, <-chan struct{}, error) {
 	if r.stderr, err = newKeeper(r.dir, "stderr", r.spec.Keep/2, grown); err != nil {
 		return nil, nil, err
 	}
-	process := exec.Command(r.spec.Command[0], r.spec.Command[1:]...) //nolint:noctx // its time is this runner's work
+	argv, err := r.bounds.wrap(r.spec.Command)
+	if err != nil {
+		return nil, nil, err
+	}
+	process := exec.Command(argv[0], argv[1:]...) //nolint:noctx // its time is this runner's work
+	process.ExtraFiles = r.bounds.files()
 	process.Env, process.Dir = r.spec.Env, r.spec.Directory
 	process.Stdout, process.Stderr = r.stdout.input, r.stderr.input
 	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -134,8 +146,8 @@ func (r *runner) start() (*exec.Cmd, <-chan struct{}, error) {
 	if err := state.WriteFile(filepath.Join(r.dir, startedFile), nil, 0o600); err != nil {
 		return nil, nil, err
 	}
-	if r.spec.Files > 0 { // the runner has opened what it needs
-		limit := syscall.Rlimit{Cur: uint64(r.spec.Files), Max: uint64(r.spec.Files)}
+	if files := uint64(r.spec.Limit.Files); files > 0 { // the runner has opened what it needs
+		limit := syscall.Rlimit{Cur: files, Max: files}
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 			return nil, nil, fmt.Errorf("cannot limit the command's open files: %w", err)
 		}
@@ -144,6 +156,10 @@ func (r *runner) start() (*exec.Cmd, <-chan struct{}, error) {
 		return nil, nil, fmt.Errorf("cannot start the command: %w", err)
 	}
 	identify(r.dir, process.Process.Pid)
+	if err := r.bounds.admit(process.Process.Pid); err != nil {
+		killAll(process.Process.Pid)
+		return nil, nil, errors.Join(err, process.Wait())
+	}
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -174,6 +190,11 @@ func (r *runner) await(process *exec.Cmd, canceled <-chan struct{}, timeout <-ch
 		outcome.TimedOut = true
 	case <-canceled:
 		outcome.Canceled = true
+	case <-r.bounds.over():
+		outcome.OverMemory = true
+		killAll(process.Process.Pid)
+		<-ended
+		return outcome
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), termGrace)
 	defer cancel()

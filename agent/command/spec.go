@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"hostler/agent/cgroup"
 	"hostler/agent/state"
 )
 
@@ -25,7 +26,8 @@ type Spec struct {
 	Env       []string      `json:"env"`
 	Directory string        `json:"directory"`
 	User      *User         `json:"user,omitempty"` // nil: the agent's own
-	Files     int           `json:"files,omitempty"`
+	Limit     cgroup.Limit  `json:"limit"`
+	Tree      string        `json:"tree,omitempty"` // of control groups; "": there are none
 	Timeout   time.Duration `json:"timeout"`
 	Keep      int64         `json:"keep"`             // bytes of each stream, half from its head and half from its tail
 	Script    string        `json:"script,omitempty"` // a file that is removed when the command has ended
@@ -45,7 +47,10 @@ type Outcome struct {
 	Failure  string `json:"failure,omitempty"`   // why it could not be started; nothing was run
 	Full     bool   `json:"full,omitempty"`      // the failure is a full disk
 	TimedOut bool   `json:"timed_out,omitempty"`
-	Canceled bool   `json:"canceled,omitempty"`
+	// OverMemory says that it, or a process of its, was killed for that.
+	OverMemory bool   `json:"over_memory,omitempty"`
+	Unlimited  string `json:"unlimited,omitempty"` // why there is no control group; memory was looked at from time to time
+	Canceled   bool   `json:"canceled,omitempty"`
 
 	Stdout  Kept          `json:"stdout"`
 	Stderr  Kept          `json:"stderr"`

@@ -46,31 +46,15 @@ func (p *Place) Undefine(name string) error {
 	return state.SyncDir(p.Definitions)
 }
 
-// Check checks that a definition names the child agent and a program. What else must be right is the supervisor's
-// business.
-func Check(name, text string) error {
-	file, err := ini.Parse(name+".ini", []byte(text))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDefinition, err)
-	}
-	if got := file.Get("agent", "name").Text; got != name {
-		return fmt.Errorf("%w: it names %.80q, not %q", ErrDefinition, got, name)
-	}
-	if file.Get("agent", "command").Text == "" {
-		return fmt.Errorf("%w: it has no command", ErrDefinition)
-	}
-	return nil
-}
-
 // Settle makes a tree's definition one that can be used where the tree is: a relative program or directory is below
 // the tree in force, and the version is that of the job, if it has one.
 func (p *Place) Settle(name, version, text string) (string, error) {
-	if err := Check(name, text); err != nil {
-		return "", err
-	}
 	file, err := ini.Parse(name+".ini", []byte(text))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrDefinition, err)
+	}
+	if got := file.Get("agent", "name").Text; got != name {
+		return "", fmt.Errorf("%w: it names %.80q, not %q", ErrDefinition, got, name)
 	}
 	lines := strings.Split(text, "\n")
 	set := func(key, value string) {

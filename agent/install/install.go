@@ -19,14 +19,8 @@ import (
 	"hostler/agent/wire"
 )
 
-// namePattern is what child agents may be called, see package supervise: a name is part of paths.
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 // versionPattern is what versions may look like: they name directories.
 var versionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~:_-]{0,63}$`)
-
-// IsName says whether a child agent may be called so.
-func IsName(name string) bool { return namePattern.MatchString(name) }
 
 // IsVersion says whether a version may be called so; it may be left away, too.
 func IsVersion(version string) bool { return version == "" || versionPattern.MatchString(version) }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Values are the agent's remembered settings. Those that only a server could have given are forgotten with
@@ -42,7 +43,8 @@ const (
 	JournalFile  = "jobs.journal"
 	EventsFile   = "events"
 	JobsDir      = "jobs"     // a directory for each job
-	ChildrenDir  = "children" // what is remembered of child agents
+	AgentsDir    = "agents"   // a directory for each child agent that a job has installed
+	ChildrenDir  = "children" // what is remembered of each child agent
 )
 
 const dirMode = 0o711
@@ -65,10 +67,7 @@ func Open(dir string) (store *Store, damage, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open state directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = ErrInUse
-		}
+	if err := take(lock); err != nil {
 		return nil, nil, fmt.Errorf("cannot lock %s: %w", dir, errors.Join(err, lock.Close()))
 	}
 	store = &Store{dir: dir, lock: lock}
@@ -81,6 +80,25 @@ func Open(dir string) (store *Store, damage, err error) {
 		return store, fmt.Errorf("cannot read remembered settings: %w", err), nil
 	}
 	return store, nil, nil
+}
+
+// patience is how long a lock may be held by a process that an agent has begun just before it was killed: until that
+// process becomes another program, it has what the agent had.
+const patience = time.Second
+
+// take takes the lock, or returns ErrInUse.
+func take(lock *os.File) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); ; <-tick.C {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if time.Since(began) > patience {
+			return ErrInUse
+		}
+	}
 }
 
 // Close releases the directory.

@@ -8,32 +8,32 @@ import (
 	"hostler/agent/install"
 	"hostler/agent/link"
 	"hostler/agent/state"
+	"hostler/agent/supervise"
 	"hostler/agent/wire"
 )
 
-// Parts is what the actions work with. Without Children there are no actions on child agents.
+// Parts is what the actions work with. All of it must be set.
 type Parts struct {
 	Store      *state.Store
 	Session    *link.Session
 	Downloader *download.Downloader
 	Upgrade    *Upgrade
-	Children   Supervisor
+	Children   *supervise.Supervisor
 	Place      *install.Place
 	Manager    *install.Manager
+	Tree       string // of control groups, for commands with limits
 }
 
 // Actions is the table of what this agent can do. A new action is a file beside this one and a line here.
 func Actions(p *Parts) map[string]Action {
 	actions := map[string]Action{
 		wire.ActionConfig:       {Do: config(p.Store), Lane: laneOfAgent, Timeout: time.Minute},
-		wire.ActionExec:         {Do: execute, Lane: noLane, Timeout: time.Hour, Apart: true},
+		wire.ActionExec:         {Do: execute(p.Tree), Lane: noLane, Timeout: time.Hour, Apart: true},
 		wire.ActionPush:         {Do: push(p), Lane: laneOfFile, Timeout: transferTimeout},
 		wire.ActionFetch:        {Do: fetch(p), Lane: noLane, Timeout: transferTimeout},
 		wire.ActionUpgradeAgent: {Do: upgradeAgent(p), Lane: laneOfAgent, Timeout: transferTimeout, Alone: true},
 	}
-	if p.Children != nil {
-		maps.Copy(actions, childActions(p))
-	}
+	maps.Copy(actions, childActions(p))
 	return actions
 }
 

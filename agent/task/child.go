@@ -10,24 +10,10 @@ import (
 	"slices"
 	"time"
 
-	"hostler/agent/install"
+	"hostler/agent/cgroup"
+	"hostler/agent/supervise"
 	"hostler/agent/wire"
 )
-
-// Supervisor is what jobs ask of the one that looks after child agents, see package supervise.
-type Supervisor interface {
-	Children() []wire.ChildAgent
-	// Reload reads the definitions again.
-	Reload()
-	// Configure replaces what is kept with a child agent; nil leaves it as it is.
-	Configure(name string, envs map[string]string, limits *wire.Limits) error
-	Start(ctx context.Context, name string) error
-	Stop(ctx context.Context, name string) error
-	Restart(ctx context.Context, name string) error
-	// Remove stops a child agent and forgets what is kept with it.
-	Remove(ctx context.Context, name string) error
-	LogPath(name string, stream wire.Stream) string
-}
 
 const (
 	// childTimeout bounds the jobs that start and stop child agents.
@@ -42,7 +28,7 @@ const (
 )
 
 // find returns a child agent as it is now.
-func find(s Supervisor, name string) (wire.ChildAgent, bool) {
+func find(s *supervise.Supervisor, name string) (wire.ChildAgent, bool) {
 	children := s.Children()
 	i := slices.IndexFunc(children, func(c wire.ChildAgent) bool { return c.Name == name })
 	if i < 0 {
@@ -55,7 +41,7 @@ func find(s Supervisor, name string) (wire.ChildAgent, bool) {
 func ofChild(parts *Parts, do func(ctx context.Context, work *Work, child wire.ChildAgent) error) func(context.Context, *Work) (wire.JobResult, error) {
 	return func(ctx context.Context, work *Work) (wire.JobResult, error) {
 		name := work.Job.Name
-		if !install.IsName(name) {
+		if !supervise.ValidName(name) {
 			return wire.JobResult{}, badJob("%.80q cannot be a child agent's name", name)
 		}
 		child, known := find(parts.Children, name)
@@ -96,34 +82,25 @@ func restartChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, er
 }
 
 // settle waits until a child agent is ready and has run for a while. It returns why it does not.
-func settle(ctx context.Context, s Supervisor, name string) error {
+func settle(ctx context.Context, s *supervise.Supervisor, name string) error {
+	if err := s.AwaitReady(ctx, name); err != nil {
+		return err
+	}
+	first, _ := find(s, name)
 	tick := time.NewTicker(settleLook)
 	defer tick.Stop()
-	var since time.Time
-	pid, restarts := 0, -1
-	for {
-		child, known := find(s, name)
-		if !known {
-			return fmt.Errorf("the child agent %s is not known any more", name)
-		}
-		if restarts < 0 {
-			restarts = child.Restarts
-		}
-		if child.Status != wire.ChildRunning || child.Restarts > restarts || pid != 0 && child.PID != pid {
-			return fmt.Errorf("%s does not stay up: it is %s%s", name, child.Status, why(child))
-		}
-		if child.Ready && pid == 0 {
-			pid, since = child.PID, time.Now()
-		}
-		if pid != 0 && time.Since(since) >= settleTime {
-			return nil
-		}
+	for began := time.Now(); time.Since(began) < settleTime; {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready%s: %w", name, why(child), context.Cause(ctx))
+			return context.Cause(ctx)
 		case <-tick.C:
 		}
+		now, _ := find(s, name)
+		if now.Status != wire.ChildRunning || now.PID != first.PID {
+			return fmt.Errorf("%s does not stay up%s", name, why(now))
+		}
 	}
+	return nil
 }
 
 func why(child wire.ChildAgent) string {
@@ -144,9 +121,12 @@ func configureChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, 
 		if err := checkEnvs(job.Envs); err != nil {
 			return err
 		}
+		if _, err := cgroup.Parse(job.Limits); err != nil {
+			return failed(wire.ErrCodeDefinition, "the limits cannot be used: %w", err)
+		}
 		s := &switching{parts: parts, name: job.Name, envs: job.Envs, limits: job.Limits}
 		if job.Definition != "" {
-			if err := install.Check(job.Name, job.Definition); err != nil {
+			if err := checkDefinition(job.Name, job.Definition); err != nil {
 				return err
 			}
 			s.definition = &job.Definition
@@ -154,6 +134,18 @@ func configureChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, 
 		s.restart = child.Status == wire.ChildRunning && (s.definition != nil || job.Envs != nil)
 		return s.do(ctx)
 	})
+}
+
+// checkDefinition refuses what the supervisor would, before anything is changed.
+func checkDefinition(name, text string) error {
+	d, err := supervise.ParseDefinition(name+".ini", []byte(text))
+	if err != nil {
+		return failed(wire.ErrCodeDefinition, "%w", err)
+	}
+	if d.Name != name {
+		return failed(wire.ErrCodeDefinition, "the definition names %.80q, not %q", d.Name, name)
+	}
+	return nil
 }
 
 // logChild sends the end of a child agent's log as if a command had written it.

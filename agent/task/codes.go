@@ -10,6 +10,7 @@ import (
 	"hostler/agent/download"
 	"hostler/agent/install"
 	"hostler/agent/space"
+	"hostler/agent/supervise"
 	"hostler/agent/wire"
 )
 
@@ -52,6 +53,8 @@ var codes = []struct {
 	{download.ErrRead, wire.ErrCodeDownload},
 	{archive.ErrRefused, wire.ErrCodeBadPackage},
 	{install.ErrDefinition, wire.ErrCodeDefinition},
+	{supervise.ErrDefinition, wire.ErrCodeDefinition},
+	{supervise.ErrNoChild, wire.ErrCodeNoChild},
 }
 
 // code finds the code of an error. A full disk comes first: it may be the cause of any other.

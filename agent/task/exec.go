@@ -8,31 +8,39 @@ import (
 	"path/filepath"
 	"strings"
 
+	"hostler/agent/cgroup"
 	"hostler/agent/command"
+	"hostler/agent/owner"
 	"hostler/agent/wire"
 )
 
 const (
-	// cleanPath is where a command's programs are looked for, unless its envs say another PATH.
-	cleanPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	// Bounds of Exec.Keep, and what 0 means, in bytes.
 	minKeep     = 2
 	defaultKeep = 1 << 20
 	maxKeep     = 64 << 20
-	// minFiles is how many open files a command needs to be started at all.
-	minFiles = 16
 )
 
-// execute runs a command or a script.
-func execute(ctx context.Context, work *Work) (wire.JobResult, error) {
-	if err := checkExec(work.Job); err != nil {
-		return wire.JobResult{}, err
+// execute runs a command or a script, with its limits in the named tree of control groups.
+func execute(tree string) func(context.Context, *Work) (wire.JobResult, error) {
+	return func(ctx context.Context, work *Work) (wire.JobResult, error) {
+		if err := checkExec(work.Job); err != nil {
+			return wire.JobResult{}, err
+		}
+		outcome, err := work.Command(ctx, func() (*command.Spec, error) { return specOf(work, tree) })
+		if err != nil {
+			return wire.JobResult{}, err
+		}
+		return resultOf(outcome, work)
 	}
-	outcome, err := work.Command(ctx, func() (*command.Spec, error) { return specOf(work) })
-	if err != nil {
-		return wire.JobResult{}, err
+}
+
+// rightsOf is what a runner starts a command with.
+func rightsOf(who *owner.Owner) *command.User {
+	if who.Own {
+		return nil
 	}
-	return resultOf(outcome, work)
+	return &command.User{UID: who.UID, GID: who.GID, Groups: who.Groups}
 }
 
 // checkExec refuses what cannot be run as it is.
@@ -61,35 +69,36 @@ func checkExec(job *wire.Job) error {
 			return badJob("exec holds a NUL byte")
 		}
 	}
-	if job.Limits != nil && job.Limits.Files != 0 && job.Limits.Files < minFiles {
-		return badJob("a command needs %d open files to be started", minFiles)
+	if _, err := cgroup.Parse(job.Limits); err != nil {
+		return badJob("%w", err)
 	}
 	return checkEnvs(job.Envs)
 }
 
 // specOf turns the job into what a runner runs. Everything that can be refused is refused here, before the
 // command counts as begun.
-func specOf(work *Work) (*command.Spec, error) {
+func specOf(work *Work, tree string) (*command.Spec, error) {
 	e := work.Job.Exec
-	owner, err := lookUp(e.User, e.Group)
+	who, err := owner.Find(e.User, e.Group)
 	if err != nil {
-		return nil, err
+		return nil, failed(wire.ErrCodeUser, "%w", err)
+	}
+	limit, err := cgroup.Parse(work.Job.Limits)
+	if err != nil {
+		return nil, badJob("%w", err)
 	}
 	spec := &command.Spec{
-		Env: owner.environment(work.Job.Envs), Directory: e.Directory, User: owner.rights,
-		Timeout: work.Timeout, Keep: e.Keep,
+		Env: who.Environment(work.Job.Envs), Directory: e.Directory, User: rightsOf(who),
+		Timeout: work.Timeout, Keep: e.Keep, Limit: limit, Tree: tree,
 	}
 	if spec.Keep == 0 {
 		spec.Keep = defaultKeep
 	}
 	if spec.Directory == "" {
-		spec.Directory = owner.directory()
-	}
-	if work.Job.Limits != nil {
-		spec.Files = work.Job.Limits.Files
+		spec.Directory = who.Directory()
 	}
 	if e.Script != "" {
-		return spec, writeScript(spec, work.Dir, e, owner)
+		return spec, writeScript(spec, work.Dir, e)
 	}
 	program, err := findProgram(e.Command[0], spec.Env, spec.Directory)
 	if err != nil {
@@ -100,7 +109,7 @@ func specOf(work *Work) (*command.Spec, error) {
 }
 
 // writeScript puts the script into a file that only its user can read, and makes its interpreter the command.
-func writeScript(spec *command.Spec, dir string, e *wire.Exec, owner *owner) (err error) {
+func writeScript(spec *command.Spec, dir string, e *wire.Exec) (err error) {
 	path := filepath.Join(dir, "script")
 	if err := os.RemoveAll(path); err != nil { // of an attempt that a crash cut short
 		return fmt.Errorf("cannot write the script: %w", err)
@@ -110,8 +119,8 @@ func writeScript(spec *command.Spec, dir string, e *wire.Exec, owner *owner) (er
 		return fmt.Errorf("cannot write the script: %w", err)
 	}
 	_, err = f.WriteString(e.Script)
-	if err == nil && owner.rights != nil {
-		err = f.Chown(int(owner.rights.UID), int(owner.rights.GID))
+	if err == nil && spec.User != nil {
+		err = f.Chown(int(spec.User.UID), int(spec.User.GID))
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("cannot write the script: %w", err)
@@ -152,7 +161,7 @@ func findProgram(name string, env []string, directory string) (string, error) {
 		}
 		return name, nil
 	}
-	path := cleanPath
+	path := owner.CleanPath
 	for _, variable := range env {
 		if value, is := strings.CutPrefix(variable, "PATH="); is {
 			path = value
@@ -165,6 +174,14 @@ func findProgram(name string, env []string, directory string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("there is no program %q in %s", name, path)
+}
+
+// checkEnvs refuses variables that no environment can hold.
+func checkEnvs(envs map[string]string) error {
+	if err := owner.CheckVariables(envs); err != nil {
+		return badJob("%w", err)
+	}
+	return nil
 }
 
 // resultOf tells how a command ended.
@@ -181,10 +198,15 @@ func resultOf(o *command.Outcome, work *Work) (wire.JobResult, error) {
 		return result, failed(wire.ErrCodeDiskFull, "%s", o.Failure)
 	case o.Failure != "":
 		return result, errors.New(o.Failure)
+	case o.OverMemory:
+		return result, failed(wire.ErrCodeExitStatus, "the command was over its memory limit of %s and was ended", work.Job.Limits.Memory)
 	case o.Signal != "":
 		return result, failed(wire.ErrCodeExitStatus, "the command was ended by %s", o.Signal)
 	case *o.ExitCode != 0:
 		return result, failed(wire.ErrCodeExitStatus, "the command ended with status %d", *o.ExitCode)
+	}
+	if o.Unlimited != "" {
+		result.Message = "success; its limits were not enforced by the kernel: " + o.Unlimited
 	}
 	return result, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hostler/agent/agenttest"
+	"hostler/agent/owner"
 	"hostler/agent/wire"
 )
 
@@ -79,11 +80,11 @@ func TestExecScripts(t *testing.T) {
 
 func home(t *testing.T) string {
 	t.Helper()
-	o, err := lookUp("", "")
+	own, err := owner.Find("", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o.account.HomeDir
+	return own.Home
 }
 
 func TestExecUsers(t *testing.T) {

@@ -8,9 +8,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"hostler/agent/cgroup"
 	"hostler/agent/command"
 	"hostler/agent/download"
 	"hostler/agent/install"
+	"hostler/agent/owner"
+	"hostler/agent/supervise"
 	"hostler/agent/wire"
 )
 
@@ -40,7 +43,7 @@ func installChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, er
 func upgradeChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, error) {
 	do := installChild(parts)
 	return func(ctx context.Context, work *Work) (wire.JobResult, error) {
-		if _, known := find(parts.Children, work.Job.Name); !known && install.IsName(work.Job.Name) {
+		if _, known := find(parts.Children, work.Job.Name); !known && supervise.ValidName(work.Job.Name) {
 			return wire.JobResult{}, failed(wire.ErrCodeNoChild, "there is no child agent %s", work.Job.Name)
 		}
 		return do(ctx, work)
@@ -49,7 +52,7 @@ func upgradeChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, er
 
 func (i *installing) check() (sum []byte, err error) {
 	switch {
-	case !install.IsName(i.job.Name):
+	case !supervise.ValidName(i.job.Name):
 		return nil, badJob("%.80q cannot be a child agent's name", i.job.Name)
 	case !install.IsVersion(i.job.Version):
 		return nil, badJob("%.80q cannot be a version", i.job.Version)
@@ -59,10 +62,8 @@ func (i *installing) check() (sum []byte, err error) {
 	if sum, err = download.ParseChecksum(i.job.Checksum); err != nil {
 		return nil, badJob("%w", err)
 	}
-	if i.job.Definition != "" {
-		if err := install.Check(i.job.Name, i.job.Definition); err != nil {
-			return nil, err
-		}
+	if _, err := cgroup.Parse(i.job.Limits); err != nil {
+		return nil, failed(wire.ErrCodeDefinition, "the limits cannot be used: %w", err)
 	}
 	return sum, checkEnvs(i.job.Envs)
 }
@@ -145,6 +146,9 @@ func (i *installing) tree(ctx context.Context, f *os.File, sum []byte) error {
 	switch {
 	case text != nil:
 		settled, err := place.Settle(name, i.job.Version, *text)
+		if err == nil {
+			err = checkDefinition(name, settled)
+		}
 		if err != nil {
 			return err
 		}
@@ -173,13 +177,16 @@ func (i *installing) pack(ctx context.Context, format install.Format, path strin
 	if err != nil {
 		return wire.JobResult{}, err
 	}
+	s := i.switching()
+	if i.job.Definition != "" {
+		if err := checkDefinition(i.job.Name, i.job.Definition); err != nil {
+			return wire.JobResult{}, err
+		}
+		s.definition = &i.job.Definition
+	}
 	result, err := i.command(ctx, i.parts.Manager.Install(format, named))
 	if err != nil {
 		return result, err
-	}
-	s := i.switching()
-	if i.job.Definition != "" {
-		s.definition = &i.job.Definition
 	}
 	s.undoFiles = func(ctx context.Context) error { return i.undoPackage(ctx, fresh, old, oldPath) }
 	if err := s.do(ctx); err != nil {
@@ -230,11 +237,11 @@ func (i *installing) command(ctx context.Context, argv []string) (wire.JobResult
 }
 
 func (i *installing) spec(argv []string) (*command.Spec, error) {
-	owner, err := lookUp("", "")
+	who, err := owner.Find("", "")
 	if err != nil {
 		return nil, err
 	}
-	env := owner.environment(i.parts.Manager.Env())
+	env := who.Environment(i.parts.Manager.Env())
 	program, err := findProgram(argv[0], env, "/")
 	if err != nil {
 		return nil, err
@@ -249,7 +256,7 @@ func uninstallChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, 
 	return func(ctx context.Context, work *Work) (wire.JobResult, error) {
 		i := &installing{parts: parts, work: work, job: work.Job}
 		name := work.Job.Name
-		if !install.IsName(name) {
+		if !supervise.ValidName(name) {
 			return wire.JobResult{}, badJob("%.80q cannot be a child agent's name", name)
 		}
 		_, known := find(parts.Children, name)
@@ -260,10 +267,13 @@ func uninstallChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, 
 		if !known && came == nil && !work.Again {
 			return wire.JobResult{}, failed(wire.ErrCodeNoChild, "there is no child agent %s", name)
 		}
-		if known {
-			if err := parts.Children.Remove(ctx, name); err != nil {
-				return wire.JobResult{}, err
-			}
+		// Without its definition it is not started again while it is removed.
+		if err := parts.Place.Undefine(name); err != nil {
+			return wire.JobResult{}, err
+		}
+		parts.Children.Reload()
+		if err := parts.Children.Remove(ctx, name); err != nil && !errors.Is(err, supervise.ErrNoChild) {
+			return wire.JobResult{}, err
 		}
 		var result wire.JobResult
 		if came != nil {
@@ -271,8 +281,6 @@ func uninstallChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, 
 				return result, err
 			}
 		}
-		err = errors.Join(parts.Place.Undefine(name), parts.Place.Forget(name))
-		parts.Children.Reload()
-		return result, err
+		return result, parts.Place.Forget(name)
 	}
 }

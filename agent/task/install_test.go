@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,15 +15,18 @@ import (
 	"testing"
 
 	"hostler/agent/agenttest"
+	"hostler/agent/cgroup"
 	"hostler/agent/download"
 	"hostler/agent/install"
+	"hostler/agent/process"
+	"hostler/agent/supervise"
 	"hostler/agent/wire"
 )
 
 // installRig is a host on which child agents can be installed, and a server that has their packages.
 type installRig struct {
 	*rig
-	children *children
+	children *supervise.Supervisor
 	place    *install.Place
 	root     string // of the package manager
 	web      *httptest.Server
@@ -46,13 +50,64 @@ func newInstallRig(t *testing.T) *installRig {
 	if err := os.MkdirAll(definitions, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r.children = newChildren(t, definitions)
 	r.place = &install.Place{Dir: filepath.Join(dir, "agents"), Definitions: definitions}
+	r.supervise(t, dir)
 	r.rig = newRig(t, Actions(&Parts{
 		Downloader: &download.Downloader{}, Children: r.children, Place: r.place, Manager: &install.Manager{Root: r.root},
 	}))
 	r.start()
 	return r
+}
+
+// supervise looks after child agents until the test ends, and then removes them.
+func (r *installRig) supervise(t *testing.T, dir string) {
+	log := &agenttest.Log{}
+	r.children = supervise.New(supervise.Options{
+		Dir: r.place.Definitions, StateDir: filepath.Join(dir, "children"), LogDir: filepath.Join(dir, "logs"),
+		Groups: &cgroup.Tree{Limiter: wire.LimiterPolling, Reason: "a test"}, Log: log.Logger(), Emit: func(wire.Event) {},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); r.children.Run(ctx) }()
+	t.Cleanup(func() {
+		for _, child := range r.children.Children() {
+			if err := r.children.Remove(context.Background(), child.Name); err != nil {
+				t.Errorf("%s is left: %v", child.Name, err)
+			}
+		}
+		cancel()
+		<-done
+		if t.Failed() {
+			t.Logf("the supervisor's log:\n%s", log)
+		}
+	})
+}
+
+// one returns the child agent of that name as it is now.
+func (r *installRig) one(name string) wire.ChildAgent {
+	r.t.Helper()
+	child, known := find(r.children, name)
+	if !known {
+		r.t.Errorf("there is no child agent %s", name)
+	}
+	return child
+}
+
+// isGone says whether there is no process of that number.
+func isGone(pid int) bool {
+	_, lives := process.Of(pid)
+	return !lives
+}
+
+// variable is the value of an environment variable of a process.
+func variable(pid int, name string) string {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	for entry := range strings.SplitSeq(string(content), "\x00") {
+		if value, is := strings.CutPrefix(entry, name+"="); is {
+			return value
+		}
+	}
+	return ""
 }
 
 // job makes one that brings a file.
@@ -109,15 +164,15 @@ func (r *installRig) installed(version string) {
 func TestInstallUpgradeAndUninstallAnArchive(t *testing.T) {
 	r := newInstallRig(t)
 	r.installed("1.0")
-	first := r.children.one("BasicAgent")
+	first := r.one("BasicAgent")
 	if first.Status != wire.ChildRunning || first.Version != "1.0" || first.Limits.Memory != "20M" || r.version() != "1.0" {
 		t.Errorf("installed %+v, %s", first, r.version())
 	}
 	if got := r.do(r.job(wire.ActionUpgrade, "BasicAgent", "2.0", basicAgent(t, "2.0", forEver))); got.ErrCode != 0 {
 		t.Fatalf("upgrade: %+v", got)
 	}
-	second := r.children.one("BasicAgent")
-	if second.Version != "2.0" || second.PID == first.PID || r.version() != "2.0" || r.children.known["BasicAgent"].envs["A"] != "1.0" {
+	second := r.one("BasicAgent")
+	if second.Version != "2.0" || second.PID == first.PID || r.version() != "2.0" || variable(second.PID, "A") != "1.0" {
 		t.Errorf("upgraded to %+v, %s", second, r.version())
 	}
 	if got := r.do(r.job(wire.ActionUpgrade, "BasicAgent", "3.0", basicAgent(t, "3.0", forEver))); got.ErrCode != 0 {
@@ -126,7 +181,7 @@ func TestInstallUpgradeAndUninstallAnArchive(t *testing.T) {
 	if trees := strings.Fields(list(t, filepath.Join(r.place.Dir, "BasicAgent", "trees"))); len(trees) != 2 {
 		t.Errorf("versions kept: %v", trees)
 	}
-	last := r.children.one("BasicAgent")
+	last := r.one("BasicAgent")
 	if got := r.do(wire.Job{Action: wire.ActionUninstall, Name: "BasicAgent"}); got.ErrCode != 0 {
 		t.Errorf("uninstall: %+v", got)
 	}
@@ -146,14 +201,14 @@ func TestAVersionThatDoesNotWorkIsRolledBack(t *testing.T) {
 		if got.ErrCode != wire.ErrCodeRolledBack {
 			t.Errorf("%s: %+v", name, got)
 		}
-		now := r.children.one("BasicAgent")
+		now := r.one("BasicAgent")
 		if now.Status != wire.ChildRunning || now.Version != "1.0" || r.version() != "1.0" || now.Limits.Memory != "20M" {
 			t.Errorf("%s: in force is %+v, %s", name, now, r.version())
 		}
 	}
 	never := r.job(wire.ActionUpgrade, "BasicAgent", "2.0", basicAgent(t, "2.1", forEver))
-	never.Definition, never.Timeout = "[agent]\nname = BasicAgent\ncommand = bin/run\nreadiness = never\n", 1
-	if got := r.do(never); got.ErrCode != wire.ErrCodeTimeout || r.version() != "1.0" || r.children.one("BasicAgent").Status != wire.ChildRunning {
+	never.Definition, never.Timeout = "[agent]\nname = BasicAgent\ncommand = bin/run\n[ready]\nkind = command\ncommand = /bin/false\n", 1
+	if got := r.do(never); got.ErrCode != wire.ErrCodeTimeout || r.version() != "1.0" || r.one("BasicAgent").Status != wire.ChildRunning {
 		t.Errorf("never ready: %+v, in force is %s", got, r.version())
 	}
 	// A first installation that does not work leaves nothing.
@@ -239,7 +294,7 @@ func TestScenario26AnInstallationGoesOnInTheNextAgent(t *testing.T) {
 	}
 	close(gate)
 	r.start()
-	if got := r.result("slow"); got.ErrCode != 0 || r.version() != "1.0" || r.children.one("BasicAgent").Status != wire.ChildRunning {
+	if got := r.result("slow"); got.ErrCode != 0 || r.version() != "1.0" || r.one("BasicAgent").Status != wire.ChildRunning {
 		t.Errorf("got %+v, in force is %s", got, r.version())
 	}
 }
@@ -247,7 +302,7 @@ func TestScenario26AnInstallationGoesOnInTheNextAgent(t *testing.T) {
 func TestWhatCannotBeInstalledChangesNothing(t *testing.T) {
 	r := newInstallRig(t)
 	r.installed("1.0")
-	before := r.children.one("BasicAgent")
+	before := r.one("BasicAgent")
 	redirect := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, ask *http.Request) {
 		http.Redirect(w, ask, "file:///etc/passwd", http.StatusFound)
 	}))
@@ -295,8 +350,8 @@ func TestWhatCannotBeInstalledChangesNothing(t *testing.T) {
 		if got := r.do(job); got.ErrCode != test.want {
 			t.Errorf("%s: got %+v, want errcode %d", name, got, test.want)
 		}
-		now := r.children.one("BasicAgent")
-		if now.PID != before.PID && name != "limits that are none" || now.Status != wire.ChildRunning || r.version() != "1.0" || list(t, r.place.Dir) != "BasicAgent" {
+		now := r.one("BasicAgent")
+		if now.PID != before.PID || now.Status != wire.ChildRunning || r.version() != "1.0" || list(t, r.place.Dir) != "BasicAgent" {
 			t.Fatalf("%s: the child agent is %+v, in force is %s, there are %s", name, now, r.version(), list(t, r.place.Dir))
 		}
 		before = now
@@ -313,7 +368,7 @@ func TestWhatCannotBeInstalledChangesNothing(t *testing.T) {
 func TestStartStopRestartConfigureAndLog(t *testing.T) {
 	r := newInstallRig(t)
 	r.installed("1.0")
-	first := r.children.one("BasicAgent").PID
+	first := r.one("BasicAgent").PID
 	code := func(job wire.Job) int {
 		t.Helper()
 		if job.Name == "" {
@@ -329,30 +384,30 @@ func TestStartStopRestartConfigureAndLog(t *testing.T) {
 			t.Errorf("%s of a path: %d", action, got)
 		}
 	}
-	if got := code(wire.Job{Action: wire.ActionRestart}); got != 0 || r.children.one("BasicAgent").PID == first {
+	if got := code(wire.Job{Action: wire.ActionRestart}); got != 0 || r.one("BasicAgent").PID == first {
 		t.Errorf("restart: %d", got)
 	}
-	second := r.children.one("BasicAgent").PID
-	if got := code(wire.Job{Action: wire.ActionConfigure, Limits: &wire.Limits{CPU: "50%"}}); got != 0 || r.children.one("BasicAgent").PID != second || r.children.one("BasicAgent").Limits.CPU != "50%" {
-		t.Errorf("limits: %d, %+v", got, r.children.one("BasicAgent"))
+	second := r.one("BasicAgent").PID
+	if got := code(wire.Job{Action: wire.ActionConfigure, Limits: &wire.Limits{CPU: "50%"}}); got != 0 || r.one("BasicAgent").PID != second || r.one("BasicAgent").Limits.CPU != "50%" {
+		t.Errorf("limits: %d, %+v", got, r.one("BasicAgent"))
 	}
-	if got := code(wire.Job{Action: wire.ActionConfigure, Envs: map[string]string{"B": "2"}}); got != 0 || r.children.one("BasicAgent").PID == second {
-		t.Errorf("envs: %d, %+v", got, r.children.one("BasicAgent"))
+	if got := code(wire.Job{Action: wire.ActionConfigure, Envs: map[string]string{"B": "2"}}); got != 0 || r.one("BasicAgent").PID == second {
+		t.Errorf("envs: %d, %+v", got, r.one("BasicAgent"))
 	}
 	broken := "[agent]\nname = BasicAgent\ncommand = /bin/false\n"
-	if got := code(wire.Job{Action: wire.ActionConfigure, Definition: broken}); got != wire.ErrCodeRolledBack || r.children.one("BasicAgent").Status != wire.ChildRunning {
-		t.Errorf("a definition that does not work: %d, %+v", got, r.children.one("BasicAgent"))
+	if got := code(wire.Job{Action: wire.ActionConfigure, Definition: broken}); got != wire.ErrCodeRolledBack || r.one("BasicAgent").Status != wire.ChildRunning {
+		t.Errorf("a definition that does not work: %d, %+v", got, r.one("BasicAgent"))
 	}
 	if got := code(wire.Job{Action: wire.ActionConfigure}); got != wire.ErrCodeBadJob {
 		t.Errorf("nothing to configure: %d", got)
 	}
-	if got := code(wire.Job{Action: wire.ActionStop}); got != 0 || r.children.one("BasicAgent").Status != wire.ChildStopped {
+	if got := code(wire.Job{Action: wire.ActionStop}); got != 0 || r.one("BasicAgent").Status != wire.ChildStopped {
 		t.Errorf("stop: %d", got)
 	}
-	if got := r.do(r.job(wire.ActionUpgrade, "BasicAgent", "2.0", basicAgent(t, "2.0", forEver))); got.ErrCode != 0 || r.children.one("BasicAgent").Status != wire.ChildStopped || r.version() != "2.0" {
-		t.Errorf("an upgrade of what is stopped: %+v, %+v", got, r.children.one("BasicAgent"))
+	if got := r.do(r.job(wire.ActionUpgrade, "BasicAgent", "2.0", basicAgent(t, "2.0", forEver))); got.ErrCode != 0 || r.one("BasicAgent").Status != wire.ChildStopped || r.version() != "2.0" {
+		t.Errorf("an upgrade of what is stopped: %+v, %+v", got, r.one("BasicAgent"))
 	}
-	if got := code(wire.Job{Action: wire.ActionStart}); got != 0 || r.children.one("BasicAgent").Status != wire.ChildRunning {
+	if got := code(wire.Job{Action: wire.ActionStart}); got != 0 || r.one("BasicAgent").Status != wire.ChildRunning {
 		t.Errorf("start: %d", got)
 	}
 	if err := os.WriteFile(r.children.LogPath("BasicAgent", wire.Stderr), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
@@ -361,6 +416,9 @@ func TestStartStopRestartConfigureAndLog(t *testing.T) {
 	r.submit(wire.Job{ID: "log", Action: wire.ActionLog, Name: "BasicAgent", Log: &wire.Log{Stream: wire.Stderr, Bytes: 10}})
 	if got, output := r.resultAndOutput("log"); got.ErrCode != 0 || got.Stderr != 10 || output[wire.Stderr] != "two\nthree\n"[0:] {
 		t.Errorf("log: %+v, %q", got, output)
+	}
+	if err := os.Remove(r.children.LogPath("BasicAgent", wire.Stdout)); err != nil {
+		t.Fatal(err)
 	}
 	r.submit(wire.Job{ID: "no-log", Action: wire.ActionLog, Name: "BasicAgent", Log: &wire.Log{Stream: wire.Stdout}})
 	if got, output := r.resultAndOutput("no-log"); got.ErrCode != 0 || output[wire.Stdout] != "" {

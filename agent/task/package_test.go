@@ -129,7 +129,7 @@ func installPackages(t *testing.T, p packager) {
 	if got.ExitCode == nil || int64(len(text[wire.Stdout])) != got.Stdout || int64(len(text[wire.Stderr])) != got.Stderr {
 		t.Errorf("the package manager's output: %+v, %q", got, text)
 	}
-	if now := r.children.one("BasicAgent"); now.Status != wire.ChildRunning {
+	if now := r.one("BasicAgent"); now.Status != wire.ChildRunning {
 		t.Errorf("installed %+v", now)
 	}
 	second := p.make(t, "2.0", definition("/bin/sleep 100002"))
@@ -139,7 +139,7 @@ func installPackages(t *testing.T, p packager) {
 
 	bad := p.make(t, "3.0", definition("/bin/false"))
 	got = r.do(r.job(wire.ActionUpgrade, "BasicAgent", "3.0", bad))
-	now := r.children.one("BasicAgent")
+	now := r.one("BasicAgent")
 	if got.ErrCode != wire.ErrCodeRolledBack || p.version(t, r.root) != "2.0" || now.Status != wire.ChildRunning {
 		t.Errorf("one that does not work: %+v, %s is installed, %+v", got, p.version(t, r.root), now)
 	}
@@ -151,7 +151,7 @@ func installPackages(t *testing.T, p packager) {
 	if got := r.do(r.job(wire.ActionUpgrade, "BasicAgent", "3.0", broken)); got.ErrCode == 0 || p.version(t, r.root) != "2.0" {
 		t.Errorf("a damaged one: %+v, %s is installed", got, p.version(t, r.root))
 	}
-	if now := r.children.one("BasicAgent"); now.Status != wire.ChildRunning {
+	if now := r.one("BasicAgent"); now.Status != wire.ChildRunning {
 		t.Errorf("after a damaged one: %+v", now)
 	}
 

@@ -17,6 +17,7 @@ import (
 
 	"hostler/agent/download"
 	"hostler/agent/link"
+	"hostler/agent/owner"
 	"hostler/agent/space"
 	"hostler/agent/wire"
 )
@@ -110,8 +111,8 @@ func (p *placing) inspect() error {
 	default:
 		p.old = info
 		p.mode = info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			p.uid, p.gid = int(owner.Uid), int(owner.Gid)
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			p.uid, p.gid = int(stat.Uid), int(stat.Gid)
 		}
 	}
 	if p.push.Mode != "" {
@@ -136,21 +137,18 @@ func modeOf(bits uint32) fs.FileMode {
 }
 
 func (p *placing) findOwner() error {
+	if p.push.Owner == "" && p.push.Group == "" {
+		return nil
+	}
+	who, err := owner.Find(p.push.Owner, p.push.Group)
+	if err != nil {
+		return failed(wire.ErrCodeUser, "%w", err)
+	}
 	if p.push.Owner != "" {
-		account, err := findUser(p.push.Owner)
-		if err != nil {
-			return failed(wire.ErrCodeUser, "there is no user %q: %w", p.push.Owner, err)
-		}
-		if p.uid, err = strconv.Atoi(account.Uid); err != nil {
-			return failed(wire.ErrCodeUser, "cannot use the user %q: %w", p.push.Owner, err)
-		}
+		p.uid = int(who.UID)
 	}
 	if p.push.Group != "" {
-		gid, err := findGroup(p.push.Group)
-		if err != nil {
-			return failed(wire.ErrCodeUser, "there is no group %q: %w", p.push.Group, err)
-		}
-		p.gid = int(gid)
+		p.gid = int(who.GID)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hostler/agent/install"
+	"hostler/agent/supervise"
 	"hostler/agent/wire"
 )
 
@@ -22,6 +23,7 @@ type switching struct {
 	envs       map[string]string
 	limits     *wire.Limits
 	restart    bool // it is to run afterwards
+	configured bool // envs and limits have been given to the child agent
 
 	undoFiles func(context.Context) error // undoes more than the Change does; may be nil
 }
@@ -38,7 +40,7 @@ func (s *switching) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	failure := s.forward(ctx, change)
+	failure := s.forward(ctx, change, known)
 	if failure == nil {
 		return errors.Join(s.parts.Place.Keep(s.name, s.merged(before)), change.End())
 	}
@@ -64,23 +66,29 @@ func (s *switching) merged(before install.Kept) install.Kept {
 	return before
 }
 
-func (s *switching) forward(ctx context.Context, change *install.Change) error {
+func (s *switching) forward(ctx context.Context, change *install.Change, known bool) error {
 	if err := change.Apply(); err != nil {
 		return err
 	}
-	s.parts.Children.Reload()
-	if _, known := find(s.parts.Children, s.name); !known {
-		return failed(wire.ErrCodeDefinition, "the definition of %s is not accepted; the events say why", s.name)
+	children := s.parts.Children
+	children.Reload()
+	if err := children.Configure(ctx, s.name, s.envs, s.limits); err != nil {
+		if errors.Is(err, supervise.ErrNoChild) {
+			err = failed(wire.ErrCodeDefinition, "the definition of %s is not accepted; the events say why", s.name)
+		}
+		return err
 	}
-	if err := s.parts.Children.Configure(s.name, s.envs, s.limits); err != nil {
-		return failed(wire.ErrCodeDefinition, "envs or limits cannot be used: %w", err)
-	}
+	s.configured = true
 	if !s.restart {
 		return nil
 	}
-	err := s.parts.Children.Restart(ctx, s.name)
+	begin := children.Restart
+	if !known { // it has been started as it became known
+		begin = children.Start
+	}
+	err := begin(ctx, s.name)
 	if err == nil {
-		err = settle(ctx, s.parts.Children, s.name)
+		err = settle(ctx, children, s.name)
 	}
 	if err != nil {
 		return failed(wire.ErrCodeRolledBack, "it did not work, and what was before is in force again: %w", err)
@@ -88,11 +96,8 @@ func (s *switching) forward(ctx context.Context, change *install.Change) error {
 	return nil
 }
 
-// back undoes the switch.
+// back undoes the switch. A child agent that was there is touched only if the switch has touched it.
 func (s *switching) back(ctx context.Context, change *install.Change, before install.Kept, known, ran bool) error {
-	if !known {
-		_ = s.parts.Children.Remove(ctx, s.name) // it may not have come so far as to be known
-	}
 	err := change.Undo()
 	if err == nil && s.undoFiles != nil {
 		err = s.undoFiles(ctx)
@@ -100,19 +105,33 @@ func (s *switching) back(ctx context.Context, change *install.Change, before ins
 	if err != nil {
 		return err
 	}
-	s.parts.Children.Reload()
-	if known {
-		envs, limits := before.Envs, before.Limits
-		if envs == nil {
-			envs = map[string]string{}
+	children := s.parts.Children
+	children.Reload()
+	switch {
+	case !known || s.configured && (s.envs != nil || s.limits != nil):
+		// What was given with the job is forgotten with the child agent.
+		err = children.Remove(ctx, s.name)
+		if errors.Is(err, supervise.ErrNoChild) {
+			err = nil
 		}
-		if limits == nil {
-			limits = &wire.Limits{}
+		if known && err == nil {
+			err = s.bringBack(ctx, before, ran)
 		}
-		err = s.parts.Children.Configure(s.name, envs, limits)
-		if err == nil && ran {
-			err = s.parts.Children.Restart(ctx, s.name)
-		}
+	case s.configured && s.restart && ran:
+		err = children.Restart(ctx, s.name)
 	}
 	return errors.Join(err, change.End())
+}
+
+// bringBack makes the child agent what it was.
+func (s *switching) bringBack(ctx context.Context, before install.Kept, ran bool) error {
+	children := s.parts.Children
+	children.Reload()
+	if err := children.Configure(ctx, s.name, before.Envs, before.Limits); err != nil {
+		return err
+	}
+	if ran {
+		return children.Start(ctx, s.name)
+	}
+	return children.Stop(ctx, s.name)
 }

@@ -37,8 +37,9 @@ type Operation struct {
 	Batch    int // tasks of which all must end before another begins; 0: as many as Parallel lets
 	// MaxFailures is how many tasks may fail before no more are started; 0: any number.
 	MaxFailures int
-	Forgiven    int    // failed tasks that do not count towards MaxFailures, because somebody went on in spite of them
-	Params      []byte // JSON, known to the kind; never a secret
+	Forgiven    int     // failed tasks that do not count towards MaxFailures, because somebody went on in spite of them
+	RequestKey  *string // of the request that started it; unique, so that the same one sent twice starts it once
+	Params      []byte  // JSON, known to the kind; never a secret
 	CreatedBy   string
 	CreatedAt   time.Time
 	StartedAt   *time.Time
@@ -94,7 +95,7 @@ type LogChunk struct {
 	Body   []byte
 }
 
-// CreateOperation stores an operation with its tasks; IDs are set. also, if not nil, stores what belongs to it.
+// CreateOperation stores an operation with its tasks; IDs are set. ErrDuplicate when its RequestKey is known. also, if not nil, stores what belongs to it.
 func (d *DB) CreateOperation(ctx context.Context, o *Operation, tasks []Task, also func(tx *DB) error) error {
 	return d.Tx(ctx, func(tx *DB) error {
 		if err := tx.write(ctx).Create(o).Error; err != nil {
@@ -117,6 +118,12 @@ func (d *DB) CreateOperation(ctx context.Context, o *Operation, tasks []Task, al
 func (d *DB) Operation(ctx context.Context, id int64) (*Operation, error) {
 	var o Operation
 	return &o, translate("find operation", d.read(ctx).Where("id = ?", id).Take(&o).Error)
+}
+
+// OperationByKey finds the operation that a request has started; ErrNotFound when there is none.
+func (d *DB) OperationByKey(ctx context.Context, key string) (*Operation, error) {
+	var o Operation
+	return &o, translate("find operation", d.read(ctx).Where("request_key = ?", key).Take(&o).Error)
 }
 
 // Operations reads one page, newest first, of those with an id below before (0: from the newest).

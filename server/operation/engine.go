@@ -53,9 +53,12 @@ type Spec struct {
 	// MaxFailures is how many tasks may fail before no more are started: the rest is skipped, and a retry takes it up
 	// again. 0: any number.
 	MaxFailures int
-	Params      any // JSON; for all tasks; never a secret
-	Tasks       []TaskSpec
-	Secrets     Secrets // may be nil; the engine owns and wipes them
+	// Key, if not empty, is the request's own: the same again starts nothing and finds the operation that the first one
+	// started.
+	Key     string
+	Params  any // JSON; for all tasks; never a secret
+	Tasks   []TaskSpec
+	Secrets Secrets // may be nil; the engine owns and wipes them
 	// Also, if not nil, stores what belongs to the operation together with it.
 	Also func(ctx context.Context, tx *db.DB, o *db.Operation) error
 }
@@ -103,7 +106,14 @@ func (e *Engine) Start(ctx context.Context, s Spec) (o *db.Operation, err error)
 	if s.Also != nil {
 		also = func(tx *db.DB) error { return s.Also(ctx, tx, o) }
 	}
-	if err := e.db.CreateOperation(ctx, o, tasks, also); err != nil {
+	err = e.db.CreateOperation(ctx, o, tasks, also)
+	if s.Key != "" && errors.Is(err, db.ErrDuplicate) {
+		if s.Secrets != nil {
+			s.Secrets.Wipe()
+		}
+		return e.db.OperationByKey(ctx, s.Key)
+	}
+	if err != nil {
 		return nil, err
 	}
 	e.events.Record(ctx, operationEvent(event.OperationStarted, o, s.CreatedBy))
@@ -125,6 +135,9 @@ func rows(s Spec) (*db.Operation, []db.Task, error) {
 	o := &db.Operation{
 		Kind: s.Kind, Title: s.Title, Cluster: s.Cluster, State: db.Pending, Parallel: max(1, s.Parallel),
 		Batch: max(0, s.Batch), MaxFailures: max(0, s.MaxFailures), Params: params, CreatedBy: s.CreatedBy,
+	}
+	if s.Key != "" {
+		o.RequestKey = &s.Key
 	}
 	tasks := make([]db.Task, len(s.Tasks))
 	for i, t := range s.Tasks {

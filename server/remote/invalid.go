@@ -102,6 +102,7 @@ func (e *Invalid) absolute(field, value string) {
 
 // check completes what all requests have, with the defaults of an action, and finds what is wrong with it.
 func (c *Common) check(wrong *Invalid, parallel int, timeout time.Duration) {
+	wrong.length("key", c.Key, 64)
 	wrong.between("parallel", c.Parallel, MaxParallel)
 	wrong.between("batch", c.Batch, MaxTargets)
 	wrong.between("stop_after", c.StopAfter, MaxTargets)

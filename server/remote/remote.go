@@ -89,6 +89,8 @@ type Common struct {
 	Timeout   int     `json:"timeout,omitempty"`    // seconds that the work may take on one host; 0: the action's default
 	// ExpiresIn is the seconds within which a host must have got its job; 0: an hour, or a minute if it is lost.
 	ExpiresIn int `json:"expires_in,omitempty"`
+	// Key is of the caller's choosing: the same request sent twice, as by two clicks, starts one operation.
+	Key string `json:"key,omitempty"`
 }
 
 // Params are an operation's parameters. They hold no secret and tell a page what the operation does.
@@ -122,6 +124,9 @@ func (r *Remote) start(ctx context.Context, p plan) (*db.Operation, error) {
 	s := operation.Spec{
 		Kind: p.kind, Title: clip(p.title+" "+where, 255), CreatedBy: p.actor, Parallel: p.common.Parallel,
 		Batch: p.common.Batch, MaxFailures: p.common.StopAfter, Params: p.params,
+	}
+	if p.common.Key != "" {
+		s.Key = clip(p.actor, 128) + "/" + p.common.Key // what others chose is theirs
 	}
 	if p.job != nil {
 		shared := *p.job

@@ -247,6 +247,32 @@ func TestOnlyWhatIsNeverASecretIsTold(t *testing.T) {
 	}
 }
 
+func TestTwoClicksStartOneOperation(t *testing.T) {
+	r := newRig(t)
+	host := r.register("node1", "amd64")
+	ids := make([]int64, 4)
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() { ids[i] = r.command("node1", func(in *remote.CommandRequest) { in.Key = "click" }) })
+	}
+	wg.Wait()
+	if ids[1] != ids[0] || ids[2] != ids[0] || ids[3] != ids[0] {
+		t.Errorf("four clicks started %v", ids)
+	}
+	r.finish(host, wire.JobResult{ID: r.given(host).ID})
+	r.await(ids[0], db.Done)
+	if again := r.command("node1", func(in *remote.CommandRequest) { in.Key = "click" }); again != ids[0] || len(r.jobsOf(again)) != 1 {
+		t.Errorf("a late click started %d", again)
+	}
+	if other := r.command("node1", nil); other == ids[0] {
+		t.Error("a request without a key is taken for another")
+	}
+	in := remote.CommandRequest{Common: remote.Common{Targets: remote.Targets{All: true}, Key: "click"}, Exec: wire.Exec{Script: "true"}}
+	if o, err := r.remote.Command(t.Context(), in, "bob"); err != nil || o.ID == ids[0] {
+		t.Errorf("somebody else's request: %+v, %v", o, err)
+	}
+}
+
 func TestARestartFindsTheSameJob(t *testing.T) {
 	r := newRig(t)
 	host := r.register("node1", "amd64")

@@ -2,7 +2,9 @@
 ALTER TABLE `operations`
     ADD COLUMN `batch` BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN `max_failures` BIGINT NOT NULL DEFAULT 0,
-    ADD COLUMN `forgiven` BIGINT NOT NULL DEFAULT 0;
+    ADD COLUMN `forgiven` BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN `request_key` VARCHAR(255),
+    ADD UNIQUE KEY `operations_request_key` (`request_key`);
 
 ALTER TABLE `tasks`
     ADD COLUMN `batch` BIGINT NOT NULL DEFAULT 0,
@@ -142,4 +144,4 @@ ALTER TABLE `jobs`
     DROP COLUMN `operation_id`;
 DROP TABLE `operation_jobs`;
 ALTER TABLE `tasks` DROP COLUMN `job_id`, DROP COLUMN `batch`;
-ALTER TABLE `operations` DROP COLUMN `forgiven`, DROP COLUMN `max_failures`, DROP COLUMN `batch`;
+ALTER TABLE `operations` DROP KEY `operations_request_key`, DROP COLUMN `request_key`, DROP COLUMN `forgiven`, DROP COLUMN `max_failures`, DROP COLUMN `batch`;

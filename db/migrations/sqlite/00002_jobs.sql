@@ -2,6 +2,8 @@
 ALTER TABLE "operations" ADD COLUMN "batch" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "operations" ADD COLUMN "max_failures" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "operations" ADD COLUMN "forgiven" INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE "operations" ADD COLUMN "request_key" TEXT;
+CREATE UNIQUE INDEX "operations_request_key" ON "operations" ("request_key");
 
 ALTER TABLE "tasks" ADD COLUMN "batch" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "tasks" ADD COLUMN "job_id" TEXT;
@@ -134,6 +136,8 @@ ALTER TABLE "jobs" DROP COLUMN "operation_id";
 DROP TABLE "operation_jobs";
 ALTER TABLE "tasks" DROP COLUMN "job_id";
 ALTER TABLE "tasks" DROP COLUMN "batch";
+DROP INDEX "operations_request_key";
+ALTER TABLE "operations" DROP COLUMN "request_key";
 ALTER TABLE "operations" DROP COLUMN "forgiven";
 ALTER TABLE "operations" DROP COLUMN "max_failures";
 ALTER TABLE "operations" DROP COLUMN "batch";

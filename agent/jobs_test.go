@@ -23,7 +23,7 @@ func build(t *testing.T, versions ...string) (program string) {
 	for _, v := range versions {
 		flags += " -X main.version=" + v
 	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", flags, "-o", program, ".")
+	build := exec.Command("go", "build", "-tags", "nethttpomithttp2", "-trimpath", "-ldflags", flags, "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)

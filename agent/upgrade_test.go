@@ -77,6 +77,26 @@ func newUpgradeRig(t *testing.T) *upgradeRig {
 	return r
 }
 
+// child defines a child agent and returns its process number once it runs. It ends with the test.
+func (r *upgradeRig) child() (pid int) {
+	r.t.Helper()
+	dir := filepath.Join(r.host.Dir, "agents.d")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	definition := "[agent]\nname = BasicAgent\ncommand = /bin/sleep 100003\n"
+	if err := os.WriteFile(filepath.Join(dir, "basic.ini"), []byte(definition), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	for pid == 0 {
+		if beat := r.beat("1.0.0"); len(beat.Agents) == 1 {
+			pid = beat.Agents[0].PID
+		}
+	}
+	r.t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	return pid
+}
+
 // end ends whatever agent there is, also one that a guardian has started.
 func (r *upgradeRig) end() {
 	_, status, err := state.Peek(filepath.Join(r.host.Dir, "state"))
@@ -170,6 +190,7 @@ func (r *upgradeRig) read(path string) []byte {
 func TestScenario15AnUpgradeInPlace(t *testing.T) {
 	r := newUpgradeRig(t)
 	old, fresh := r.read(r.program), r.read(build(t, "2.0.0"))
+	child := r.child()
 	gate := filepath.Join(t.TempDir(), "gate")
 	if err := agenttest.Pipe(gate); err != nil {
 		t.Fatal(err)
@@ -184,7 +205,9 @@ func TestScenario15AnUpgradeInPlace(t *testing.T) {
 	if event := receive(r, "an event", r.events); event.Kind != wire.EventAgentUpgraded || event.Params["from"] != "1.0.0" || event.Params["to"] != "2.0.0" {
 		t.Errorf("event %+v", event)
 	}
-	r.beat("2.0.0")
+	if beat := r.beat("2.0.0"); len(beat.Agents) != 1 || beat.Agents[0].PID != child || beat.Agents[0].Restarts != 0 {
+		t.Errorf("the child agent was process %d and is %+v", child, beat.Agents)
+	}
 	if err := r.agent.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("the process is another: %v", err)
 	}

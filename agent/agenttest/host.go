@@ -3,6 +3,7 @@ package agenttest
 import (
 	"bytes"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net"
 	"os"
@@ -35,7 +36,31 @@ func NewHost(t testing.TB, server *Server, token string) *Host {
 	}
 	h.Store = store
 	t.Cleanup(func() { _ = store.Close() })
+	t.Cleanup(h.removeGroups)
 	return h
+}
+
+// groupTree is a tree of control groups of the host's own.
+func (h *Host) groupTree() string {
+	sum := fnv.New32()
+	_, _ = sum.Write([]byte(h.Dir)) // it never fails
+	return fmt.Sprintf("hostler-test-%08x", sum.Sum32())
+}
+
+// removeGroups removes the control groups that agents and child agents have left; all of them have ended.
+func (h *Host) removeGroups() {
+	for _, below := range []string{"/*", ""} {
+		for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+			groups, _ := filepath.Glob(pattern + h.groupTree() + below) // the pattern is sound
+			for _, group := range groups {
+				Eventually(h.t, group+" gone", func() bool {
+					err := os.Remove(group)
+					_, is := os.Stat(filepath.Join(group, "cgroup.procs"))
+					return err == nil || is != nil // what is no group goes with its directory
+				})
+			}
+		}
+	}
 }
 
 // Ini is the path of the host's agent.ini.
@@ -53,8 +78,8 @@ func (h *Host) Bootstrap(server *Server, token string) {
 		h.t.Fatal(err)
 	}
 	content := fmt.Sprintf("[server]\nhost = %s\nhandshake_port = %s\nsecured_port = %s\nca_pin = %s\n"+
-		"[agent]\nhostname = node1.lab.test\nstep = 20\nstate_dir = %s/state\nagents_dir = %s/agents.d\nlog_file = %s/agent.log\n",
-		host, handshake, secured, server.CA.Pin, h.Dir, h.Dir, h.Dir)
+		"[agent]\nhostname = node1.lab.test\nstep = 20\nstate_dir = %s/state\nagents_dir = %s/agents.d\nlog_file = %s/agent.log\ngroup_tree = %s\n",
+		host, handshake, secured, server.CA.Pin, h.Dir, h.Dir, h.Dir, h.groupTree())
 	if token != "" {
 		content += "token = " + token + "\n"
 	}

@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"hostler/agent/agenttest"
+	"hostler/agent/cgroup"
 	"hostler/agent/owner"
+	"hostler/agent/space"
 	"hostler/agent/wire"
 )
 
@@ -198,5 +200,52 @@ func TestALongOutputArrivesAsHeadAndTail(t *testing.T) {
 	}
 	if !strings.HasPrefix(head.String(), "1\n2\n3\n") || !strings.HasSuffix(tail.String(), "\n999999\n1000000\n") {
 		t.Error("head or tail is not that of the output")
+	}
+}
+
+func TestScenario27AFullDiskLosesNoResult(t *testing.T) {
+	dir := agenttest.SmallDisk(t, "16m")
+	r := newRigIn(t, dir, Actions(&Parts{})).start()
+	filler := filepath.Join(dir, "filler")
+	fill := "dd if=/dev/zero of=" + filler + " bs=64k; echo this does not fit; exit 9"
+	r.submit(wire.Job{ID: "fills", Action: wire.ActionExec, Exec: &wire.Exec{Script: fill, Directory: "/"}})
+	agenttest.Eventually(t, "a result", func() bool { return len(r.Progress()) == 1 && r.Progress()[0].State == wire.JobDone })
+	r.stop()
+	r.start() // what is in memory only is lost
+	if got := r.result("fills"); got.ErrCode != wire.ErrCodeExitStatus || *got.ExitCode != 9 {
+		t.Errorf("got %+v", got)
+	}
+	// What the journal has no room for stays with the server, which sends it again.
+	large := wire.Job{ID: "large", Action: wire.ActionExec, Exec: &wire.Exec{Script: strings.Repeat("# long\n", 100_000)}}
+	if err := r.Submit([]wire.Job{large}); !space.IsFull(err) || len(r.Progress()) != 0 {
+		t.Errorf("got %v, progress %v", err, r.Progress())
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	r.submit(large)
+	if got := r.result("large"); got.ErrCode != 0 {
+		t.Errorf("with room again: %+v", got)
+	}
+}
+
+func TestExecLimits(t *testing.T) {
+	tree := fmt.Sprintf("hostler-test-task-%d", os.Getpid())
+	groups := cgroup.Open(tree)
+	t.Cleanup(func() {
+		if err := groups.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r := newRig(t, Actions(&Parts{Tree: tree})).start()
+	got, _ := r.exec(wire.Exec{Script: "head -c 200m /dev/zero | tail -c 150m | (sleep 1; wc -c)"}, func(j *wire.Job) { j.Limits = &wire.Limits{Memory: "20M"} })
+	if got.ErrCode != wire.ErrCodeExitStatus || !strings.Contains(got.Message, "over its memory limit of 20M") {
+		t.Errorf("over its memory: %+v", got)
+	}
+	if got, output := r.exec(wire.Exec{Script: "ulimit -n"}, func(j *wire.Job) { j.Limits = &wire.Limits{CPU: "50%", Files: 99} }); got.ErrCode != 0 || output[wire.Stdout] != "99\n" {
+		t.Errorf("within its limits: %+v, %v", got, output)
+	}
+	if got, _ := r.exec(wire.Exec{Script: "true"}, func(j *wire.Job) { j.Limits = &wire.Limits{CPU: "much"} }); got.ErrCode != wire.ErrCodeBadJob {
+		t.Errorf("limits that are none: %+v", got)
 	}
 }

@@ -45,7 +45,11 @@ type rig struct {
 }
 
 func newRig(t *testing.T, actions map[string]Action) *rig {
-	return &rig{t: t, dir: t.TempDir(), actions: actions, now: Now, limit: 8}
+	return newRigIn(t, t.TempDir(), actions)
+}
+
+func newRigIn(t *testing.T, dir string, actions map[string]Action) *rig {
+	return &rig{t: t, dir: dir, actions: actions, now: Now, limit: 8}
 }
 
 func (r *rig) start() *rig {

@@ -89,6 +89,11 @@ func (w *worker) serve(ctx context.Context) error {
 		Actions: task.Actions(w.parts(identity.CA)), Journal: journal, Log: w.log,
 		Dir: w.store.Path(state.JobsDir), Limit: w.settings.JobLimit, Now: task.Now,
 	})
+	select { // jobs and heartbeats are about child agents, too
+	case <-w.children.Started():
+	case <-ctx.Done():
+		return nil
+	}
 	waker := report.NewWaker(w.session, clock.Real(), w.log)
 	runs := []func(context.Context){runner.Run}
 	if w.settings.Wake {

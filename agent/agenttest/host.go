@@ -8,7 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"hostler/agent/settings"
@@ -54,11 +57,22 @@ func (h *Host) removeGroups() {
 			groups, _ := filepath.Glob(pattern + h.groupTree() + below) // the pattern is sound
 			for _, group := range groups {
 				Eventually(h.t, group+" gone", func() bool {
+					h.killAll(group)
 					err := os.Remove(group)
 					_, is := os.Stat(filepath.Join(group, "cgroup.procs"))
 					return err == nil || is != nil // what is no group goes with its directory
 				})
 			}
+		}
+	}
+}
+
+// killAll ends what a test that failed has left in a group.
+func (h *Host) killAll(group string) {
+	pids, _ := os.ReadFile(filepath.Join(group, "cgroup.procs")) // it may be gone
+	for word := range strings.FieldsSeq(string(pids)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 1 {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // likewise
 		}
 	}
 }

@@ -96,6 +96,9 @@ func (s *Supervisor) Run(ctx context.Context) {
 	s.work.Wait()
 }
 
+// Started is closed once Run has found out which child agents there are and which of them run.
+func (s *Supervisor) Started() <-chan struct{} { return s.started }
+
 // Reload reads the definitions anew. What has a new definition goes on as it is until it is started again; what has none
 // any more is not started again.
 func (s *Supervisor) Reload() {

@@ -69,6 +69,7 @@ func (r *installRig) supervise(t *testing.T, dir string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); r.children.Run(ctx) }()
+	agenttest.Receive(t, r.children.Started())
 	t.Cleanup(func() {
 		for _, child := range r.children.Children() {
 			if err := r.children.Remove(context.Background(), child.Name); err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"log/slog"
+	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,7 +120,7 @@ func (w *worker) serve(ctx context.Context) error {
 func (w *worker) parts(ca *x509.Certificate) *task.Parts {
 	return &task.Parts{
 		Store: w.store, Session: w.session, Children: w.children, Place: w.place, Manager: &install.Manager{}, Tree: w.settings.GroupTree,
-		Downloader: &download.Downloader{Server: w.settings.HandshakeAddress(), Host: w.settings.Host, CA: ca},
+		Downloader: &download.Downloader{Server: w.settings.HandshakeAddress(), Ours: w.isServer, CA: ca},
 		Upgrade: &task.Upgrade{
 			StateDir: w.settings.StateDir, Config: w.settings.Path, Version: version,
 			Window:   time.Duration(w.settings.UpgradeWindow) * time.Second,
@@ -127,6 +129,16 @@ func (w *worker) parts(ca *x509.Certificate) *task.Parts {
 			Children: w.children.Children, Emit: w.events.Emit,
 		},
 	}
+}
+
+// isServer says whether a host is one of the servers, agent.ini's or those that a job has set.
+func (w *worker) isServer(host string) bool {
+	for _, address := range append(w.store.Values().Servers, w.settings.SecuredAddress()) {
+		if server, _, err := net.SplitHostPort(address); err == nil && strings.EqualFold(server, host) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *worker) openEvents() (err error) {

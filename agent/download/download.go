@@ -43,8 +43,8 @@ var (
 
 // Downloader reads files. The zero value works, and trusts no server of Hostler's.
 type Downloader struct {
-	Server string // "host:port" of the handshake port, for URLs that are only a path
-	Host   string // the server's; its certificate may be one of CA, too
+	Server string                 // "host:port" of the handshake port, for URLs that are only a path
+	Ours   func(host string) bool // whether a host is a server of Hostler's: its certificate may be one of CA, too
 	CA     *x509.Certificate
 	Idle   time.Duration // how long a server may be silent; 0: a minute
 }
@@ -197,7 +197,7 @@ func (b *body) Close() error {
 	return err
 }
 
-// redirect follows to http and https only, and never to another host with the trust that one host has.
+// redirect follows to http and https only, and not for ever.
 func (d *Downloader) redirect(next *http.Request, before []*http.Request) error {
 	switch {
 	case next.URL.Scheme != "http" && next.URL.Scheme != "https":
@@ -211,7 +211,7 @@ func (d *Downloader) redirect(next *http.Request, before []*http.Request) error 
 // tls trusts what the system trusts, and for Hostler's server its CA as well.
 func (d *Downloader) tls(host string) *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if d.CA == nil || !strings.EqualFold(host, d.Host) {
+	if d.CA == nil || !d.Ours(host) {
 		return config
 	}
 	roots, err := x509.SystemCertPool()

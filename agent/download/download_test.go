@@ -109,13 +109,13 @@ func TestHTTPS(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	address := server.Listener.Addr().String()
-	own := &Downloader{Server: address, Host: "127.0.0.1", CA: ca.Certificate()}
+	own := &Downloader{Server: address, Ours: func(host string) bool { return host == "127.0.0.1" }, CA: ca.Certificate()}
 	for _, url := range []string{"https://" + address + "/repo/x", "/repo/x"} {
 		if text, err := get(t, own, Source{URL: url, Checksum: checksum("/repo/x")}); err != nil || text != "/repo/x" {
 			t.Errorf("%s: got %q, %v", url, text, err)
 		}
 	}
-	foreign := &Downloader{Host: "hostler.example", CA: ca.Certificate()}
+	foreign := &Downloader{Ours: func(string) bool { return false }, CA: ca.Certificate()}
 	if _, err := get(t, foreign, Source{URL: "https://" + address + "/x", Checksum: checksum("/x")}); !errors.Is(err, ErrRead) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("the CA counts for another host: %v", err)
 	}

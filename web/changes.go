@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"hostler/db"
+	"hostler/server/bootstrap"
 	"hostler/server/event"
 	"hostler/server/fleet"
 	"hostler/server/operation"
@@ -35,6 +36,10 @@ func (h *hub) receive(topic string, payload []byte) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.tell(change{topic: "host." + rest, reload: true}, false)
+	case "job", "job-output":
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.tell(change{topic: live.TopicJob(rest), reload: true}, false)
 	case event.Topic:
 		err = with(payload, h.eventRecorded)
 	}
@@ -156,7 +161,8 @@ func (h *hub) operationChanged(s operation.Summary) {
 	h.tell(change{topic: live.TopicOverview, reload: true}, false)
 	if run, watched := h.runs[s.ID]; watched {
 		run.summarise(s)
-		h.tell(change{topic: live.TopicOperation(s.ID), values: run.values}, false)
+		// What the hosts have written is grouped anew when the work has ended.
+		h.tell(change{topic: live.TopicOperation(s.ID), values: run.values, reload: s.State.Ended() && s.Kind != bootstrap.KindName}, false)
 	}
 }
 

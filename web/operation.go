@@ -64,8 +64,13 @@ func (w *Web) showOperation(c *gin.Context, status int, fields map[string]string
 		return err
 	}
 	run.unlock.Fields = fields
+	groups, rest, err := w.outcomeViews(c.Request.Context(), n)
+	if err != nil {
+		return err
+	}
 	return show(c, status, page.OperationPage(page.OperationView{
 		Frame: w.frame(c), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
+		Outcomes: groups, Rest: rest,
 	}))
 }
 

@@ -75,6 +75,16 @@ var routes = []route{
 	{public, post, "/operations/:id/tasks/:task/forget-host-key", user, (*Web).forgetHostKeyForm},
 	{public, get, "/events", user, (*Web).eventsPage},
 
+	{public, get, "/commands/new", user, (*Web).newCommandPage},
+	{public, post, "/commands/new", user, (*Web).newCommand},
+	{public, get, "/jobs", user, (*Web).jobsPage},
+	{public, get, "/jobs/:id", user, (*Web).jobPage},
+	{public, post, "/jobs/:id/cancel", user, (*Web).cancelJobForm},
+	{public, get, "/child-agents", user, (*Web).childrenPage},
+	{public, get, "/child-agents/new", user, (*Web).newInstallPage},
+	{public, post, "/child-agents/new", user, (*Web).newInstall},
+	{public, post, "/hosts/:id/child-agents", user, (*Web).childActionForm},
+
 	{public, get, "/wizards", user, (*Web).wizardsPage},
 	{public, post, "/wizards", user, (*Web).startWizard},
 	{public, get, "/wizards/:id", user, (*Web).resumeWizard},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"hostler/agent/wire"
@@ -88,17 +89,39 @@ func factsView(f *wire.Facts) *page.Facts {
 
 func childViews(cs []db.ChildAgent) []page.Child {
 	out := make([]page.Child, len(cs))
-	for i, c := range cs {
-		out[i] = page.Child{Name: c.Name, Version: c.Version, Status: string(c.Status), Uptime: time.Duration(c.Uptime) * time.Second}
+	for i := range cs {
+		out[i] = childView(&cs[i])
 	}
 	return out
 }
 
-func jobViews(js []db.Job) []page.Job {
+func childView(c *db.ChildAgent) page.Child {
+	v := page.Child{
+		HostID: c.HostID, Name: c.Name, Version: c.Version, Status: string(c.Status), Reason: c.Reason, Uptime: time.Duration(c.Uptime) * time.Second,
+		CPU: c.CPU, Memory: uint64(max(0, c.Memory)), LimitedBy: string(c.LimitedBy), Restarts: c.Restarts,
+	}
+	if c.Limits != nil {
+		v.CPULimit, v.MemoryLimit = c.Limits.CPU, c.Limits.Memory
+	}
+	if e := c.LastExit; e != nil {
+		v.ExitTime, v.ExitSignal, v.ExitReason = time.Unix(e.Time, 0).UTC(), e.Signal, e.Reason
+		if e.Code != nil {
+			v.ExitCode = strconv.Itoa(*e.Code)
+		}
+	}
+	return v
+}
+
+func (w *Web) jobViews(js []db.Job) []page.Job {
+	ids := make([]int64, len(js))
+	for i := range js {
+		ids[i] = js[i].HostID
+	}
+	names := w.Fleet.Names(ids)
 	out := make([]page.Job, len(js))
 	for i, j := range js {
 		out[i] = page.Job{
-			ID: j.ID, Action: j.Action, Detail: j.Detail, State: string(j.State), ErrCode: j.ErrCode, Message: j.Message,
+			ID: j.ID, HostID: j.HostID, Host: names[j.HostID], Action: j.Action, Detail: j.Detail, State: string(j.State), ErrCode: j.ErrCode, Message: j.Message,
 			CreatedBy: j.CreatedBy, Created: j.CreatedAt, Finished: at(j.FinishedAt),
 		}
 	}

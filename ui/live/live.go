@@ -54,6 +54,9 @@ func TopicHost(id int64) string { return "host." + strconv.FormatInt(id, 10) }
 // TopicOperation is the topic of one operation. Rows: TaskRow; values: OperationValues.
 func TopicOperation(id int64) string { return "operation." + strconv.FormatInt(id, 10) }
 
+// TopicJob is the topic of one job's page. Reload when it or its output changed.
+func TopicJob(id string) string { return "job." + id }
+
 // TopicDraft is the topic of hosts that register by hand. Rows: ArrivalRow; values: ArrivalValues.
 func TopicDraft(id int64) string { return "draft." + strconv.FormatInt(id, 10) }
 

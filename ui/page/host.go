@@ -90,17 +90,32 @@ type Interface struct {
 
 // Child is a child agent as the last heartbeat told it.
 type Child struct {
+	HostID        int64
+	Host          string // its name
 	Name, Version string
 	Status        string // as on the wire: "stoped", "running", "fatal", "killed"
+	Reason        string // why it is so; "" while all is well
 	Uptime        time.Duration
+	CPU           float64 // per cent of one core
+	CPULimit      string  // "" for none
+	Memory        uint64  // bytes
+	MemoryLimit   string
+	LimitedBy     string // "cgroup2", "cgroup1", "polling"
+	Restarts      int
+	ExitTime      time.Time // of the last exit; zero: none
+	ExitCode      string
+	ExitSignal    string
+	ExitReason    string
 }
 
 // Job is one job of a host with its result.
 type Job struct {
 	ID        string
+	HostID    int64
+	Host      string // its name
 	Action    string
 	Detail    string // plain text: what it sets or installs
-	State     string // "queued", "delivered", "succeeded", "failed"
+	State     string // one of JobStates
 	ErrCode   int
 	Message   string
 	CreatedBy string

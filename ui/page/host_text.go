@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -116,17 +117,93 @@ func jobTone(state string) string {
 	switch state {
 	case "succeeded":
 		return live.ToneDone
-	case "failed":
+	case "failed", "timed_out":
 		return live.ToneFailed
-	case "delivered":
+	case "lost", "expired":
+		return live.ToneWarning
+	case "canceled":
+		return live.ToneStopped
+	case "delivered", "running":
 		return live.ToneRunning
 	}
 	return live.ToneWaiting
 }
 
+// jobHint explains the states that are easily taken for a failure.
+func jobHint(ctx context.Context, state string) string {
+	switch state {
+	case "lost", "expired":
+		return i18n.T(ctx, "job.hint."+state)
+	}
+	return ""
+}
+
+func childUptime(ctx context.Context, c Child) string {
+	if c.Uptime <= 0 {
+		return "–"
+	}
+	return Elapsed(ctx, c.Uptime)
+}
+
+func cpuText(c Child) string {
+	if c.Status != "running" {
+		return "–"
+	}
+	return withLimit(strconv.FormatFloat(c.CPU, 'f', 1, 64)+"%", c.CPULimit)
+}
+
+func childMemory(c Child) string {
+	if c.Memory == 0 {
+		return withLimit("–", c.MemoryLimit)
+	}
+	return withLimit(Bytes(c.Memory), c.MemoryLimit)
+}
+
+func withLimit(text, limit string) string {
+	if limit == "" {
+		return text
+	}
+	return text + " / " + limit
+}
+
+// limitedBy says what holds a child agent to its limits.
+func limitedBy(ctx context.Context, c Child) string {
+	if c.CPULimit+c.MemoryLimit == "" || c.LimitedBy == "" {
+		return ""
+	}
+	return known(ctx, "children.limiter.", c.LimitedBy)
+}
+
+func exitText(ctx context.Context, c Child) string {
+	switch {
+	case c.ExitReason != "":
+		return c.ExitReason
+	case c.ExitCode != "":
+		return i18n.T(ctx, "job.exit", "Code", c.ExitCode)
+	case c.ExitSignal != "":
+		return c.ExitSignal
+	}
+	return i18n.T(ctx, "children.unseen")
+}
+
+// Printable takes out what a terminal would obey and a page would show as nothing: control characters and the colours of
+// ANSI escape sequences.
+func Printable(text string) string {
+	text = ansi.ReplaceAllString(text, "")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// ansi are control sequences of ECMA-48: CSI and OSC.
+var ansi = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?)")
+
 // jobResult is what the agent reported; "" until it did.
 func jobResult(ctx context.Context, j Job) string {
-	if j.State != "failed" {
+	if j.State == "succeeded" || j.ErrCode == 0 {
 		return j.Message
 	}
 	return i18n.T(ctx, "job.error", "Code", strconv.Itoa(j.ErrCode), "Message", j.Message)

@@ -42,7 +42,7 @@ func hostsPath(state, search string) string {
 
 // pageKey is the query parameter that pages the list at path: hosts go on after one, newest-first lists before.
 func pageKey(path string) string {
-	if strings.HasPrefix(path, "/hosts") {
+	if strings.HasPrefix(path, "/hosts") || strings.HasPrefix(path, "/child-agents") {
 		return "after"
 	}
 	return "before"

@@ -43,6 +43,9 @@ func (o Operation) TitleIn(ctx context.Context) string { return titleIn(ctx, o.K
 
 func titleIn(ctx context.Context, kind, title string) string {
 	if kind != "bootstrap" {
+		if text := workTitle(ctx, title); text != "" {
+			return text
+		}
 		return title
 	}
 	name := strings.TrimPrefix(title, "Bootstrap ")
@@ -85,6 +88,8 @@ type OperationView struct {
 	Tasks     []Task
 	Locked    bool // tasks wait for the key because the server has forgotten it, or a retry would need it
 	Unlock    CredentialsView
+	Outcomes  []Outcome // of work on hosts
+	Rest      int       // jobs in groups that are not told
 }
 
 // CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password and

@@ -115,7 +115,7 @@ func stateTone(state string) string {
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "password_short", "password_long", "password_name",
 	"password_differs", "login_wrong", "login_wait", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
-	"key_misplaced",
+	"key_misplaced", "env_invalid", "number_invalid",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
@@ -154,7 +154,7 @@ func refusalText(ctx context.Context, code, english string) string {
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
-	"logged_out", "administrator_created",
+	"logged_out", "administrator_created", "job_canceled",
 }
 
 // NoticeText is the sentence of a notice code, for layout.Notice.

@@ -3,6 +3,7 @@ package sample
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ type Page struct {
 
 // Pages lists every page in every state that is worth a look.
 func Pages() []Page {
-	return append(append(accountPages(), fleetPages()...), append(operationPages(), wizardPages()...)...)
+	return slices.Concat(accountPages(), fleetPages(), operationPages(), jobPages(), wizardPages())
 }
 
 func accountPages() []Page {
@@ -144,9 +145,15 @@ func beats() []page.Beat {
 
 func children() []page.Child {
 	return []page.Child{
-		{Name: "BasicAgent", Version: "1.5.6", Status: "running", Uptime: 76 * time.Hour},
-		{Name: "LogShipper", Version: "2.0.1", Status: "killed"},
-		{Name: "Collector", Version: "0.9.2", Status: "stoped"},
+		{
+			HostID: 7, Host: "node02.dc1.example", Name: "BasicAgent", Version: "1.5.6", Status: "running", Uptime: 76 * time.Hour, CPU: 2.1,
+			CPULimit: "10%", Memory: 11 << 20, MemoryLimit: "20M", LimitedBy: "cgroup2", Restarts: 1, ExitTime: Now.Add(-76 * time.Hour), ExitCode: "1",
+		},
+		{
+			HostID: 7, Host: "node02.dc1.example", Name: "LogShipper", Version: "2.0.1", Status: "killed", Reason: "over its memory limit of 20M; started again in 3m0s",
+			MemoryLimit: "20M", LimitedBy: "polling", Restarts: 4, ExitTime: Now.Add(-2 * time.Minute), ExitReason: "over its memory limit of 20M",
+		},
+		{HostID: 8, Host: "node03.dc1.example", Name: "Collector", Version: "0.9.2", Status: "stoped"},
 	}
 }
 
@@ -155,6 +162,8 @@ func jobs() []page.Job {
 		{ID: "1", Action: "config", Detail: "step 5 s", State: "queued", CreatedBy: "admin", Created: Now.Add(-3 * time.Second)},
 		{ID: "2", Action: "config", Detail: "step 10 s", State: "succeeded", Message: "ok", CreatedBy: "admin", Created: Now.Add(-5 * time.Hour)},
 		{ID: "3", Action: "install", State: "failed", ErrCode: 2, Message: "unknown action", CreatedBy: "token:ci", Created: Now.Add(-50 * time.Hour)},
+		{ID: "4", HostID: 7, Host: "node02.dc1.example", Action: "exec", State: "lost", ErrCode: 13, Message: "no result came in time", CreatedBy: "admin", Created: Now.Add(-51 * time.Hour)},
+		{ID: "5", HostID: 7, Host: "node02.dc1.example", Action: "exec", State: "running", CreatedBy: "admin", Created: Now.Add(-8 * time.Second)},
 	}
 }
 

@@ -1,0 +1,186 @@
+package page
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"hostler/ui/i18n"
+	"hostler/ui/layout"
+)
+
+// WorkForm is what was typed into a form that starts work on hosts. It is sent back as it was when something is wrong.
+type WorkForm struct {
+	Hosts     string // with patterns, as in a wizard
+	All       bool
+	Script    string
+	User      string
+	Directory string
+	Envs      string // a line "NAME=VALUE" for each
+	Timeout   string // seconds
+	Parallel  string // hosts at a time
+	Batch     string
+	StopAfter string
+	CPU       string
+	Memory    string
+
+	Name       string // of a child agent
+	Action     string // install or upgrade
+	URL        string
+	Checksum   string
+	Version    string
+	Definition string
+}
+
+// More says whether a field that is folded away holds something.
+func (f WorkForm) more(fields map[string]string, names ...string) bool {
+	for _, name := range names {
+		if fields[name] != "" {
+			return true
+		}
+	}
+	return f.User+f.Directory+f.Envs+f.Timeout+f.Parallel+f.Batch+f.StopAfter+f.CPU+f.Memory != ""
+}
+
+// WorkView is a form that starts work on hosts: a command, or the installation of a child agent.
+type WorkView struct {
+	Frame   layout.Frame
+	Form    WorkForm
+	Fields  map[string]string // what is wrong, by the form's field
+	Confirm int               // so many hosts, which is to be confirmed; 0: nothing is
+}
+
+// ConfirmAbove is how many hosts work may be started on without a second look.
+const ConfirmAbove = 20
+
+// Outcome is a group of an operation's jobs that ended alike and wrote the same.
+type Outcome struct {
+	State    string
+	ErrCode  int
+	ExitCode string // "" when the command did not end by itself
+	Count    int
+	Message  string
+	Stdout   string // the beginning
+	Stderr   string
+	Hosts    []OutcomeHost // the first of them
+}
+
+// OutcomeHost is one of a group.
+type OutcomeHost struct{ Name, JobID string }
+
+// JobsView is GET /jobs.
+type JobsView struct {
+	Frame layout.Frame
+	Jobs  []Job  // newest first
+	State string // the filter; "" for all
+	Next  string // value of ?before= for the next page; "" on the last one
+	Paged bool
+}
+
+// JobView is GET /jobs/{id}.
+type JobView struct {
+	Frame       layout.Frame
+	Job         Job
+	OperationID int64 // 0: none
+	Started     time.Time
+	Expires     time.Time
+	Timeout     int // seconds
+	ExitCode    string
+	Canceling   bool
+	Work        []Parameter
+	Text        string // the script, or the definition
+	Stdout      Output
+	Stderr      Output
+	File        string // name of what a fetch brought
+	FileSize    uint64
+}
+
+// Parameter is a setting of a job, by the name of its text.
+type Parameter struct{ Key, Value string }
+
+// Output is what is shown of a stream.
+type Output struct {
+	Text      string
+	Size      uint64 // bytes written
+	Truncated bool   // there is more than is shown
+}
+
+// JobStates lists the states of jobs for the filter, those that need a look first.
+var JobStates = []string{"lost", "failed", "timed_out", "expired", "running", "delivered", "queued", "canceled", "succeeded"}
+
+// JobActions are the actions that the catalogues have a text for.
+var JobActions = []string{
+	"config", "configure", "exec", "fetch", "install", "log", "push", "restart", "start", "stop", "uninstall", "upgrade", "upgrade-agent",
+}
+
+func (j Job) ended() bool {
+	return j.State != "queued" && j.State != "delivered" && j.State != "running"
+}
+
+func jobPath(id string) string { return "/jobs/" + id }
+
+func jobsPath(state string) string {
+	if state == "" {
+		return "/jobs"
+	}
+	return "/jobs?state=" + state
+}
+
+// ChildrenView is GET /child-agents.
+type ChildrenView struct {
+	Frame    layout.Frame
+	Children []Child
+	Status   string // the filter; "" for all
+	Next     string // value of ?after= for the next page; "" on the last one
+	Paged    bool
+}
+
+// ChildStatuses lists the states of child agents for the filter, worst first.
+var ChildStatuses = []string{"killed", "fatal", "stoped", "running"}
+
+func childrenPath(status string) string {
+	if status == "" {
+		return "/child-agents"
+	}
+	return "/child-agents?status=" + status
+}
+
+// workTitles are the beginnings of titles in English, as package remote makes them, and the texts that stand for them.
+// {{.Subject}} is what is between the beginning and the word before the hosts.
+var workTitles = []struct{ begin, before, key string }{
+	{"Run a command", "on", "operation.command"},
+	{"Run a script", "on", "operation.script"},
+	{"Push ", "to", "operation.push"},
+	{"Fetch ", "from", "operation.fetch"},
+	{"Install ", "on", "operation.install"},
+	{"Upgrade agents", "on", "operation.upgrade_agents"},
+	{"Upgrade ", "on", "operation.upgrade"},
+	{"Uninstall ", "on", "operation.uninstall"},
+	{"Start ", "on", "operation.start"},
+	{"Stop ", "on", "operation.stop"},
+	{"Restart ", "on", "operation.restart"},
+	{"Configure ", "on", "operation.configure"},
+}
+
+// workTitle is a title in the context's language, "" when it is none of those that are known.
+func workTitle(ctx context.Context, title string) string {
+	for _, t := range workTitles {
+		rest, ok := strings.CutPrefix(title, t.begin)
+		if !ok {
+			continue
+		}
+		at := strings.LastIndex(" "+rest, " "+t.before+" ")
+		if at < 0 {
+			continue
+		}
+		subject := strings.TrimSpace((" " + rest)[:at])
+		where := (" " + rest)[at+len(t.before)+2:]
+		if n, err := strconv.Atoi(strings.TrimSuffix(where, " hosts")); err == nil {
+			where = i18n.N(ctx, "work.hosts", n)
+		}
+		text, _ := i18n.Fill(ctx, t.key, map[string]string{"Subject": subject, "Where": where})
+		return text
+	}
+	return ""
+}

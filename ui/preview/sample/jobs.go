@@ -1,0 +1,72 @@
+package sample
+
+import (
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"hostler/ui/layout"
+	"hostler/ui/page"
+)
+
+func jobPages() []Page {
+	return []Page{
+		{"/commands/new", false, func(f layout.Frame) templ.Component {
+			return page.CommandPage(page.WorkView{Frame: f, Form: page.WorkForm{Hosts: "web[01-20].dc1.example", Script: "uptime"}})
+		}},
+		{"/commands/wrong", false, func(f layout.Frame) templ.Component {
+			return page.CommandPage(page.WorkView{
+				Frame: f, Confirm: 412, Form: page.WorkForm{All: true, Script: "uptime", Batch: "x"},
+				Fields: map[string]string{"batch": "This must be a whole number."},
+			})
+		}},
+		{"/operations/20", false, func(f layout.Frame) templ.Component {
+			return page.OperationPage(page.OperationView{Frame: f, Operation: command(), Tasks: Tasks(), Outcomes: outcomes(), Rest: 2})
+		}},
+		{"/jobs", false, func(f layout.Frame) templ.Component {
+			return page.JobsPage(page.JobsView{Frame: f, Jobs: jobs(), Next: "1"})
+		}},
+		{"/jobs/none", false, func(f layout.Frame) templ.Component { return page.JobsPage(page.JobsView{Frame: f}) }},
+		{"/jobs/4", false, func(f layout.Frame) templ.Component { return page.JobPage(job(f, jobs()[3], "lost")) }},
+		{"/jobs/5", false, func(f layout.Frame) templ.Component { return page.JobPage(job(f, jobs()[4], "running")) }},
+		{"/child-agents", false, func(f layout.Frame) templ.Component {
+			return page.ChildrenPage(page.ChildrenView{Frame: f, Children: children(), Next: "1"})
+		}},
+		{"/child-agents/none", false, func(f layout.Frame) templ.Component { return page.ChildrenPage(page.ChildrenView{Frame: f}) }},
+		{"/child-agents/new", false, func(f layout.Frame) templ.Component {
+			return page.InstallPage(page.WorkView{Frame: f})
+		}},
+	}
+}
+
+func command() page.Operation {
+	return page.Operation{
+		ID: 20, Kind: "command", Title: "Run a command on 40 hosts", State: page.Failed, CreatedBy: "admin", Progress: 100,
+		Created: Now.Add(-9 * time.Minute), Started: Now.Add(-9 * time.Minute), Finished: Now.Add(-9*time.Minute + 2300*time.Millisecond),
+		Counts: page.Counts{page.Done: 37, page.Failed: 3},
+	}
+}
+
+func outcomes() []page.Outcome {
+	hosts := func(n int) (list []page.OutcomeHost) {
+		for i := range n {
+			list = append(list, page.OutcomeHost{Name: Hosts()[3+i].Name, JobID: "4"})
+		}
+		return list
+	}
+	return []page.Outcome{
+		{State: "succeeded", ExitCode: "0", Count: 37, Stdout: " 14:02:11 up 80 days,  3:12,  0 users,  load average: 0.00, 0.01, 0.05\n", Hosts: hosts(9)},
+		{State: "failed", ErrCode: 14, ExitCode: "127", Count: 2, Message: "it ended with status 127", Stderr: "/bin/sh: 1: uptime: not found\n", Hosts: hosts(2)},
+		{State: "lost", ErrCode: 13, Count: 1, Message: "no result came in time", Hosts: hosts(1)},
+	}
+}
+
+func job(f layout.Frame, j page.Job, state string) page.JobView {
+	j.State = state
+	return page.JobView{
+		Frame: f, Job: j, OperationID: 20, Started: Now.Add(-8 * time.Second), Timeout: 3600, Text: "#!/bin/sh\nuptime\ndf -h /\n",
+		Work:   []page.Parameter{{Key: "job.param.user", Value: "deploy"}, {Key: "job.param.envs", Value: "LANG, STAGE"}},
+		Stdout: page.Output{Text: strings.Repeat("\x1b[32mok\x1b[0m /var/lib/hostler-agent 61 GiB free\n", 14), Size: 4 << 20, Truncated: true},
+	}
+}

@@ -1,0 +1,203 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/gin-gonic/gin"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/remote"
+	"hostler/ui/page"
+)
+
+// newCommandPage is GET /commands/new. ?hosts= fills in where it is to run, ?job= everything from an earlier job.
+func (w *Web) newCommandPage(c *gin.Context) error {
+	form := page.WorkForm{Hosts: c.Query("hosts")}
+	if id := c.Query("job"); id != "" {
+		j, err := w.Jobs.Find(c.Request.Context(), id)
+		if err != nil {
+			return err
+		}
+		form = formOf(j, w.Fleet.Name(j.HostID))
+	}
+	return show(c, http.StatusOK, page.CommandPage(page.WorkView{Frame: w.frame(c), Form: form}))
+}
+
+// formOf is the form that made a job, without what it had in its environment: that may be secret.
+func formOf(j *db.Job, host string) page.WorkForm {
+	form := page.WorkForm{Hosts: host}
+	if e := j.Payload.Exec; e != nil {
+		form.Script, form.User, form.Directory = e.Script, e.User, e.Directory
+		if e.Script == "" {
+			form.Script = strings.Join(e.Command, " ")
+		}
+	}
+	if j.Timeout > 0 {
+		form.Timeout = strconv.Itoa(j.Timeout)
+	}
+	return form
+}
+
+// newCommand is POST /commands/new.
+func (w *Web) newCommand(c *gin.Context) error {
+	return w.startFromForm(c, page.CommandPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+		return w.Remote.Command(ctx, remote.CommandRequest{
+			Common: in.common, Envs: in.envs, Limits: in.limits,
+			Exec: wire.Exec{Script: in.form.Script, User: in.form.User, Directory: in.form.Directory},
+		}, actor)
+	})
+}
+
+// newInstallPage is GET /child-agents/new.
+func (w *Web) newInstallPage(c *gin.Context) error {
+	return show(c, http.StatusOK, page.InstallPage(page.WorkView{Frame: w.frame(c), Form: page.WorkForm{Hosts: c.Query("hosts")}}))
+}
+
+// newInstall is POST /child-agents/new.
+func (w *Web) newInstall(c *gin.Context) error {
+	return w.startFromForm(c, page.InstallPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+		action := wire.ActionInstall
+		if in.form.Action == wire.ActionUpgrade {
+			action = wire.ActionUpgrade
+		}
+		return w.Remote.Child(ctx, action, remote.ChildRequest{
+			Common: in.common, Name: in.form.Name, URL: in.form.URL, Checksum: in.form.Checksum, Version: in.form.Version,
+			Definition: in.form.Definition, Envs: in.envs, Limits: in.limits,
+		}, actor)
+	})
+}
+
+// workPage is one of the pages with such a form.
+type workPage func(page.WorkView) templ.Component
+
+// formWork is a form as package remote takes it.
+type formWork struct {
+	form   page.WorkForm
+	common remote.Common
+	envs   map[string]string
+	limits *wire.Limits
+}
+
+// startFromForm starts work from a form, or shows the form again with what is wrong, and with all that was typed.
+func (w *Web) startFromForm(c *gin.Context, again workPage, begin func(ctx context.Context, in formWork, actor string) (*db.Operation, error)) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	in, fields := readWork(ctx, f)
+	view := page.WorkView{Form: in.form, Fields: fields}
+	if len(fields) == 0 {
+		if hosts, err := in.common.Targets.Resolve(w.Fleet); err == nil && len(hosts) > page.ConfirmAbove && f.text("confirmed") != strconv.Itoa(len(hosts)) {
+			view.Confirm = len(hosts)
+		}
+	}
+	if len(fields) == 0 && view.Confirm == 0 {
+		o, err := begin(ctx, in, identity(c).Name)
+		if err == nil {
+			return goTo(c, "/operations/"+strconv.FormatInt(o.ID, 10))
+		}
+		if view.Fields, err = formFields(ctx, err); err != nil {
+			return err
+		}
+	}
+	view.Frame = w.frame(c)
+	return show(c, http.StatusUnprocessableEntity, again(view))
+}
+
+// formFields turns what package remote has against a request into complaints at the form's fields; other errors stay.
+func formFields(ctx context.Context, err error) (map[string]string, error) {
+	var f *failure
+	if !errors.As(invalidWork(ctx, err), &f) || f.cause.Fields == nil {
+		return nil, err
+	}
+	fields := map[string]string{}
+	for name, text := range f.cause.Fields {
+		for _, prefix := range []string{"targets.", "exec.", "limits."} {
+			name = strings.TrimPrefix(name, prefix)
+		}
+		switch name = strings.ToLower(name); name {
+		case "targets", "ids", "state", "search":
+			name = "hosts"
+		case "exec", "command", "interpreter":
+			name = "script"
+		case "expires_in", "group":
+			name = ""
+		}
+		fields[name] = text
+	}
+	return fields, nil
+}
+
+// readWork reads the fields that all such forms have.
+func readWork(ctx context.Context, f *form) (in formWork, fields map[string]string) {
+	fields = map[string]string{}
+	for name := range f.tooLarge {
+		fields[name] = page.FieldText(ctx, "too_long")
+	}
+	trim := func(name string) string { return strings.TrimSpace(f.text(name)) }
+	in.form = page.WorkForm{
+		Hosts: f.text("hosts"), All: f.text("all") != "", Script: strings.ReplaceAll(f.text("script"), "\r\n", "\n"), User: trim("user"),
+		Directory: trim("directory"), Envs: f.text("envs"), Timeout: trim("timeout"), Parallel: trim("parallel"), Batch: trim("batch"),
+		StopAfter: trim("stop_after"), CPU: trim("cpu"), Memory: trim("memory"), Name: trim("name"), Action: f.text("action"), URL: trim("url"),
+		Checksum: trim("checksum"), Version: trim("version"), Definition: strings.ReplaceAll(f.text("definition"), "\r\n", "\n"),
+	}
+	number := func(name, text string) int {
+		n, err := strconv.Atoi(text)
+		if text != "" && err != nil {
+			fields[name] = page.FieldText(ctx, "number_invalid")
+		}
+		return n
+	}
+	in.common = remote.Common{
+		Targets:  remote.Targets{Hosts: in.form.Hosts, All: in.form.All},
+		Parallel: number("parallel", in.form.Parallel), Batch: number("batch", in.form.Batch),
+		StopAfter: number("stop_after", in.form.StopAfter), Timeout: number("timeout", in.form.Timeout),
+	}
+	if in.form.CPU+in.form.Memory != "" {
+		in.limits = &wire.Limits{CPU: in.form.CPU, Memory: in.form.Memory}
+	}
+	for line := range strings.Lines(in.form.Envs) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		name, value, found := strings.Cut(line, "=")
+		if !found {
+			fields["envs"] = page.FieldText(ctx, "env_invalid")
+			break
+		}
+		if in.envs == nil {
+			in.envs = map[string]string{}
+		}
+		in.envs[name] = value
+	}
+	return in, fields
+}
+
+// outcomeViews are the groups of an operation's jobs; none of a bootstrap.
+func (w *Web) outcomeViews(ctx context.Context, operationID int64) (views []page.Outcome, rest int, err error) {
+	reply, err := w.outcomes(ctx, operationID)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, g := range reply.Groups {
+		if !g.State.Ended() {
+			continue
+		}
+		v := page.Outcome{State: string(g.State), ErrCode: g.ErrCode, Count: g.Count, Message: g.Message, Stdout: g.Stdout, Stderr: g.Stderr}
+		if g.ExitCode != nil {
+			v.ExitCode = strconv.Itoa(*g.ExitCode)
+		}
+		for _, h := range g.Hosts {
+			v.Hosts = append(v.Hosts, page.OutcomeHost{Name: h.Name, JobID: h.JobID})
+		}
+		views = append(views, v)
+	}
+	return views, reply.Rest, nil
+}

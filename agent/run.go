@@ -40,6 +40,7 @@ func runCommand(args []string, _ io.Writer) error {
 	if err := upgrade.Start(current.StateDir); err != nil {
 		fmt.Fprintln(os.Stderr, "hostler-agent: an upgrade is under way, and what is to be done is not known:", err)
 	}
+	syscall.Umask(0o022) // other users pass through directories of the agent, whoever has started it
 	beSmall()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)

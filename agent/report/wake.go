@@ -102,7 +102,7 @@ func (w *Waker) listen(ctx context.Context, address string, config *tls.Config, 
 	<-pinging
 	_ = connection.Close() // ping has closed it
 	if ctx.Err() == nil {
-		w.log.Info("the server can not wake this agent any more", "server", address, "reason", err)
+		w.log.Info("the server cannot wake this agent any more", "server", address, "reason", err)
 	}
 	return backoff.Next()
 }

@@ -68,6 +68,10 @@ func fieldLimit(name string) int64 {
 		return maxHosts
 	case "key", "key_file":
 		return maxKey
+	case "script", "definition", "envs":
+		return maxScript
+	case "file":
+		return maxUpload
 	}
 	return maxField
 }

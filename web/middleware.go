@@ -17,12 +17,14 @@ import (
 
 // Limits of request bodies in bytes.
 const (
-	maxBody  = 1 << 20  // what is not one of the next two
-	maxJSON  = 8 << 20  // an API call: its fields are bounded one by one, so that the answer can name the field
-	maxForm  = 16 << 20 // a form with files, likewise
-	maxHosts = 1 << 20  // a list of hosts as typed
-	maxKey   = 64 << 10 // a private key
-	maxField = 4 << 10  // any other field
+	maxBody   = 1 << 20   // what is not one of the next two
+	maxJSON   = 8 << 20   // an API call: its fields are bounded one by one, so that the answer can name the field
+	maxForm   = 16 << 20  // a form with files, likewise
+	maxHosts  = 1 << 20   // a list of hosts as typed
+	maxKey    = 64 << 10  // a private key
+	maxScript = 256 << 10 // a script, a definition or variables as typed
+	maxUpload = 15 << 20  // a file that a form brings; programs send larger ones to pathFiles
+	maxField  = 4 << 10   // any other field
 )
 
 // Keys of values that a request carries.

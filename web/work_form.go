@@ -147,6 +147,7 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 		Directory: trim("directory"), Envs: f.text("envs"), Timeout: trim("timeout"), Parallel: trim("parallel"), Batch: trim("batch"),
 		StopAfter: trim("stop_after"), CPU: trim("cpu"), Memory: trim("memory"), Name: trim("name"), Action: f.text("action"), URL: trim("url"),
 		Checksum: trim("checksum"), Version: trim("version"), Definition: strings.ReplaceAll(f.text("definition"), "\r\n", "\n"),
+		File: f.text("uploaded"), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
 	}
 	number := func(name, text string) int {
 		n, err := strconv.Atoi(text)

@@ -31,6 +31,12 @@ type WorkForm struct {
 	Checksum   string
 	Version    string
 	Definition string
+
+	File   string // id of an uploaded file
+	Path   string
+	Mode   string
+	Owner  string
+	Backup bool
 }
 
 // More says whether a field that is folded away holds something.
@@ -48,8 +54,12 @@ type WorkView struct {
 	Frame   layout.Frame
 	Form    WorkForm
 	Fields  map[string]string // what is wrong, by the form's field
+	Version string            // that agents are upgraded to
 	Confirm int               // so many hosts, which is to be confirmed; 0: nothing is
 }
+
+// bounded reports whether what a form starts has an environment and limits.
+func bounded(action string) bool { return action == "/commands/new" || action == "/child-agents/new" }
 
 // ConfirmAbove is how many hosts work may be started on without a second look.
 const ConfirmAbove = 20
@@ -105,6 +115,9 @@ type Output struct {
 	Size      uint64 // bytes written
 	Truncated bool   // there is more than is shown
 }
+
+// ManageActions are what can be done to child agents on many hosts at once.
+var ManageActions = []string{"restart", "start", "stop", "uninstall"}
 
 // JobStates lists the states of jobs for the filter, those that need a look first.
 var JobStates = []string{"lost", "failed", "timed_out", "expired", "running", "delivered", "queued", "canceled", "succeeded"}

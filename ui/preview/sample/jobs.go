@@ -34,6 +34,17 @@ func jobPages() []Page {
 			return page.ChildrenPage(page.ChildrenView{Frame: f, Children: children(), Next: "1"})
 		}},
 		{"/child-agents/none", false, func(f layout.Frame) templ.Component { return page.ChildrenPage(page.ChildrenView{Frame: f}) }},
+		{"/pushes/new", false, func(f layout.Frame) templ.Component {
+			return page.PushPage(page.WorkView{Frame: f, Form: page.WorkForm{Path: "/etc/motd", Backup: true}})
+		}},
+		{"/pushes/wrong", false, func(f layout.Frame) templ.Component {
+			return page.PushPage(page.WorkView{Frame: f, Form: page.WorkForm{File: strings.Repeat("9f", 32), Mode: "rw"}, Fields: map[string]string{"mode": "…", "path": "…"}})
+		}},
+		{"/fetches/new", false, func(f layout.Frame) templ.Component { return page.FetchPage(page.WorkView{Frame: f}) }},
+		{"/agent-upgrades/new", false, func(f layout.Frame) templ.Component {
+			return page.UpgradePage(page.WorkView{Frame: f, Version: "0.2.0"})
+		}},
+		{"/child-agents/manage", false, func(f layout.Frame) templ.Component { return page.ManagePage(page.WorkView{Frame: f}) }},
 		{"/child-agents/new", false, func(f layout.Frame) templ.Component {
 			return page.InstallPage(page.WorkView{Frame: f})
 		}},

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/a-h/templ"
+	"github.com/gin-gonic/gin"
+
+	"hostler/db"
+	"hostler/server/remote"
+	"hostler/ui/page"
+)
+
+// showWork answers with an empty form; ?hosts= and ?name= fill in where it is to be done, and to what.
+func (w *Web) showWork(c *gin.Context, form workPage) error {
+	return show(c, http.StatusOK, form(page.WorkView{
+		Frame: w.frame(c), Form: page.WorkForm{Hosts: c.Query("hosts"), Name: c.Query("name")}, Version: w.Remote.Version,
+	}))
+}
+
+// newPushPage is GET /pushes/new.
+func (w *Web) newPushPage(c *gin.Context) error { return w.showWork(c, page.PushPage) }
+
+// newPush is POST /pushes/new. The file is kept first: a form that is refused need not bring it again.
+func (w *Web) newPush(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	if content := f.take("file"); len(content) > 0 {
+		kept, err := w.Files.Upload(c.Request.Context(), bytes.NewReader(content), identity(c).Name)
+		if err != nil {
+			return err
+		}
+		f.fields["uploaded"] = [][]byte{[]byte(kept.Checksum)}
+	}
+	return w.startFromForm(c, page.PushPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+		if err := refuseKeyIn(ctx, "path", &in.form.Path); err != nil {
+			return nil, err
+		}
+		return w.Remote.Push(ctx, remote.PushRequest{
+			Common: in.common, File: in.form.File, Path: in.form.Path, Mode: in.form.Mode, Owner: in.form.Owner, Backup: in.form.Backup,
+		}, actor)
+	})
+}
+
+// newFetchPage is GET /fetches/new.
+func (w *Web) newFetchPage(c *gin.Context) error { return w.showWork(c, page.FetchPage) }
+
+// newFetch is POST /fetches/new.
+func (w *Web) newFetch(c *gin.Context) error {
+	return w.startFromForm(c, page.FetchPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+		if err := refuseKeyIn(ctx, "path", &in.form.Path); err != nil {
+			return nil, err
+		}
+		return w.Remote.Fetch(ctx, remote.FetchRequest{Common: in.common, Path: in.form.Path}, actor)
+	})
+}
+
+// managePage is GET /child-agents/manage.
+func (w *Web) managePage(c *gin.Context) error { return w.showWork(c, page.ManagePage) }
+
+// manageChildren is POST /child-agents/manage.
+func (w *Web) manageChildren(c *gin.Context) error {
+	return w.startFromForm(c, page.ManagePage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+		if !slices.Contains(page.ManageActions, in.form.Action) {
+			return nil, badQuery("action", "there is no such action")
+		}
+		return w.Remote.Child(ctx, in.form.Action, remote.ChildRequest{Common: in.common, Name: in.form.Name}, actor)
+	})
+}
+
+// newUpgradePage is GET /agent-upgrades/new.
+func (w *Web) newUpgradePage(c *gin.Context) error { return w.showWork(c, page.UpgradePage) }
+
+// newUpgrade is POST /agent-upgrades/new.
+func (w *Web) newUpgrade(c *gin.Context) error {
+	form := func(v page.WorkView) templ.Component {
+		v.Version = w.Remote.Version
+		return page.UpgradePage(v)
+	}
+	return w.startFromForm(c, form, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+		return w.Remote.UpgradeAgents(ctx, remote.UpgradeRequest{Common: in.common}, actor)
+	})
+}

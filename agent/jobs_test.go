@@ -78,6 +78,16 @@ func (q *queue) take(results []wire.JobResult) (wire.ResultReply, error) {
 	return wire.ResultReply{}, nil
 }
 
+// wait waits for results.
+func (q *queue) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-q.finished:
+	case <-time.After(time.Minute):
+		t.Fatal("no result came within a minute")
+	}
+}
+
 // drain lets messages go that nobody waits for.
 func drain[T any](t *testing.T, from <-chan T) {
 	stop, stopped := make(chan struct{}), make(chan struct{})

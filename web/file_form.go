@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
@@ -14,15 +15,28 @@ import (
 	"hostler/ui/page"
 )
 
-// showWork answers with an empty form; ?hosts= and ?name= fill in where it is to be done, and to what.
-func (w *Web) showWork(c *gin.Context, form workPage) error {
-	return show(c, http.StatusOK, form(page.WorkView{
-		Frame: w.frame(c), Form: page.WorkForm{Hosts: c.Query("hosts"), Name: c.Query("name")}, Version: w.Remote.Version,
+// showWork answers with a form that was not sent yet.
+func (w *Web) showWork(c *gin.Context, which workPage, form page.WorkForm) error {
+	return show(c, http.StatusOK, which(page.WorkView{
+		Frame: w.frame(c), Form: form, Preview: previewOf(c.Request.Context(), form.Hosts), Version: w.Remote.Version,
 	}))
 }
 
+// formOfQuery is a form in which ?hosts= and ?name= tell where work is to be done, and to what.
+func formOfQuery(c *gin.Context) page.WorkForm {
+	return page.WorkForm{Hosts: c.Query("hosts"), Name: c.Query("name")}
+}
+
+// previewOf expands what was typed; an empty list is no mistake yet.
+func previewOf(ctx context.Context, hosts string) page.Preview {
+	if strings.TrimSpace(hosts) == "" {
+		return page.Preview{}
+	}
+	return preview(ctx, hosts)
+}
+
 // newPushPage is GET /pushes/new.
-func (w *Web) newPushPage(c *gin.Context) error { return w.showWork(c, page.PushPage) }
+func (w *Web) newPushPage(c *gin.Context) error { return w.showWork(c, page.PushPage, formOfQuery(c)) }
 
 // newPush is POST /pushes/new. The file is kept first: a form that is refused need not bring it again.
 func (w *Web) newPush(c *gin.Context) error {
@@ -48,7 +62,9 @@ func (w *Web) newPush(c *gin.Context) error {
 }
 
 // newFetchPage is GET /fetches/new.
-func (w *Web) newFetchPage(c *gin.Context) error { return w.showWork(c, page.FetchPage) }
+func (w *Web) newFetchPage(c *gin.Context) error {
+	return w.showWork(c, page.FetchPage, formOfQuery(c))
+}
 
 // newFetch is POST /fetches/new.
 func (w *Web) newFetch(c *gin.Context) error {
@@ -61,7 +77,7 @@ func (w *Web) newFetch(c *gin.Context) error {
 }
 
 // managePage is GET /child-agents/manage.
-func (w *Web) managePage(c *gin.Context) error { return w.showWork(c, page.ManagePage) }
+func (w *Web) managePage(c *gin.Context) error { return w.showWork(c, page.ManagePage, formOfQuery(c)) }
 
 // manageChildren is POST /child-agents/manage.
 func (w *Web) manageChildren(c *gin.Context) error {
@@ -74,7 +90,9 @@ func (w *Web) manageChildren(c *gin.Context) error {
 }
 
 // newUpgradePage is GET /agent-upgrades/new.
-func (w *Web) newUpgradePage(c *gin.Context) error { return w.showWork(c, page.UpgradePage) }
+func (w *Web) newUpgradePage(c *gin.Context) error {
+	return w.showWork(c, page.UpgradePage, formOfQuery(c))
+}
 
 // newUpgrade is POST /agent-upgrades/new.
 func (w *Web) newUpgrade(c *gin.Context) error {

@@ -89,6 +89,10 @@ func TestFormsOfWorkRefuseBadInput(t *testing.T) {
 			t.Errorf("%d: %s loses the hosts that were typed", i, c.path)
 		}
 	}
+	b.post("/preferences", url.Values{"lang": {"zh-CN"}})
+	if r := b.upload("/fetches/new", url.Values{"hosts": {"nobody.lab.test"}, "path": {"/etc/motd"}}, ""); !strings.Contains(r.body, "以下主机未注册：nobody.lab.test") {
+		t.Errorf("a complaint is not in the reader's language: %d", r.status)
+	}
 	if r := b.upload("/child-agents/manage", url.Values{"hosts": {"node1.lab.test"}, "name": {"A"}, "action": {"explode"}}, ""); r.status != http.StatusUnprocessableEntity {
 		t.Errorf("an unknown action answered %d", r.status)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"hostler/db"
 	"hostler/server/remote"
+	"hostler/ui/page"
 )
 
 // createCommand is POST commands.
@@ -87,7 +88,7 @@ func invalidWork(ctx context.Context, err error) error {
 	}
 	fields := map[string]string{}
 	for _, f := range wrong.Fields {
-		text := f.Message
+		text := page.WorkFieldText(ctx, f.Code, f.Args, f.Message)
 		if f.Code == remote.CodeHostList {
 			text = problemLines(ctx, f.Problems)
 		}

@@ -26,7 +26,7 @@ func (w *Web) newCommandPage(c *gin.Context) error {
 		}
 		form = formOf(j, w.Fleet.Name(j.HostID))
 	}
-	return show(c, http.StatusOK, page.CommandPage(page.WorkView{Frame: w.frame(c), Form: form}))
+	return w.showWork(c, page.CommandPage, form)
 }
 
 // formOf is the form that made a job, without what it had in its environment: that may be secret.
@@ -56,7 +56,7 @@ func (w *Web) newCommand(c *gin.Context) error {
 
 // newInstallPage is GET /child-agents/new.
 func (w *Web) newInstallPage(c *gin.Context) error {
-	return show(c, http.StatusOK, page.InstallPage(page.WorkView{Frame: w.frame(c), Form: page.WorkForm{Hosts: c.Query("hosts")}}))
+	return w.showWork(c, page.InstallPage, formOfQuery(c))
 }
 
 // newInstall is POST /child-agents/new.
@@ -107,7 +107,7 @@ func (w *Web) startFromForm(c *gin.Context, again workPage, begin func(ctx conte
 			return err
 		}
 	}
-	view.Frame = w.frame(c)
+	view.Frame, view.Preview = w.frame(c), previewOf(ctx, in.form.Hosts)
 	return show(c, http.StatusUnprocessableEntity, again(view))
 }
 

@@ -54,6 +54,7 @@ func spelled() map[string]bool {
 	add("children.limiter.", "cgroup1", "cgroup2", "polling")
 	add("operation.", "command", "script", "push", "fetch", "install", "upgrade", "upgrade_agents", "uninstall", "start", "stop", "restart", "configure")
 	add("reason.", "secrets")
+	add("wrong.", page.WorkCodes...)
 	add("manage.", page.ManageActions...)
 	add("severity.", "info", "warning", "error")
 	add("manual.family.", "any", "debian", "rhel", "suse", "other")

@@ -53,9 +53,28 @@ func (f WorkForm) more(fields map[string]string, names ...string) bool {
 type WorkView struct {
 	Frame   layout.Frame
 	Form    WorkForm
+	Preview Preview           // of the form's hosts
 	Fields  map[string]string // what is wrong, by the form's field
 	Version string            // that agents are upgraded to
 	Confirm int               // so many hosts, which is to be confirmed; 0: nothing is
+}
+
+// WorkCodes are the complaints about a request for work that the catalogues have a text for.
+var WorkCodes = []string{
+	"contradiction", "format", "missing", "no_agents", "no_file", "no_host", "not_registered", "range", "too_long",
+	"too_many_hosts", "unknown",
+}
+
+// WorkFieldText is what is wrong with a field of a request for work. What the server says in English holds more detail
+// than the catalogue can.
+func WorkFieldText(ctx context.Context, code string, args map[string]string, english string) string {
+	if i18n.Lang(ctx) == i18n.English {
+		return english
+	}
+	if s, ok := i18n.Fill(ctx, "wrong."+code, args); ok {
+		return s
+	}
+	return english
 }
 
 // bounded reports whether what a form starts has an environment and limits.

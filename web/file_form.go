@@ -52,7 +52,7 @@ func (w *Web) newPush(c *gin.Context) error {
 		f.fields["uploaded"] = [][]byte{[]byte(kept.Checksum)}
 	}
 	return w.startFromForm(c, page.PushPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
-		if err := refuseKeyIn(ctx, "path", &in.form.Path); err != nil {
+		if err := refuseKeyInPath(ctx, &in.form.Path); err != nil {
 			return nil, err
 		}
 		return w.Remote.Push(ctx, remote.PushRequest{
@@ -69,7 +69,7 @@ func (w *Web) newFetchPage(c *gin.Context) error {
 // newFetch is POST /fetches/new.
 func (w *Web) newFetch(c *gin.Context) error {
 	return w.startFromForm(c, page.FetchPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
-		if err := refuseKeyIn(ctx, "path", &in.form.Path); err != nil {
+		if err := refuseKeyInPath(ctx, &in.form.Path); err != nil {
 			return nil, err
 		}
 		return w.Remote.Fetch(ctx, remote.FetchRequest{Common: in.common, Path: in.form.Path}, actor)

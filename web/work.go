@@ -23,7 +23,7 @@ func (w *Web) createCommand(c *gin.Context) error {
 // createPush is POST pushes.
 func (w *Web) createPush(c *gin.Context) error {
 	return startWork(c, func(ctx context.Context, in remote.PushRequest, actor string) (*db.Operation, error) {
-		if err := refuseKeyIn(ctx, "path", &in.Path); err != nil {
+		if err := refuseKeyInPath(ctx, &in.Path); err != nil {
 			return nil, err
 		}
 		return w.Remote.Push(ctx, in, actor)
@@ -33,7 +33,7 @@ func (w *Web) createPush(c *gin.Context) error {
 // createFetch is POST fetches.
 func (w *Web) createFetch(c *gin.Context) error {
 	return startWork(c, func(ctx context.Context, in remote.FetchRequest, actor string) (*db.Operation, error) {
-		if err := refuseKeyIn(ctx, "path", &in.Path); err != nil {
+		if err := refuseKeyInPath(ctx, &in.Path); err != nil {
 			return nil, err
 		}
 		return w.Remote.Fetch(ctx, in, actor)
@@ -70,10 +70,10 @@ func startWork[T any](c *gin.Context, start func(ctx context.Context, in T, acto
 	return nil
 }
 
-// refuseKeyIn complains about a private key in a field that becomes part of a title.
-func refuseKeyIn(ctx context.Context, name string, typed *string) error {
+// refuseKeyInPath complains about a private key in a path, which becomes part of a title.
+func refuseKeyInPath(ctx context.Context, typed *string) error {
 	fields := map[string]string{}
-	refuseKeys(ctx, fields, map[string]*string{name: typed})
+	refuseKeys(ctx, fields, map[string]*string{"path": typed})
 	if len(fields) > 0 {
 		return invalid(fields)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"hostler/db"
 	"hostler/server/bootstrap"
@@ -224,7 +225,24 @@ func (h *hub) watchRun(c *connection, id int64) {
 			h.web.Log.Error("cannot follow an operation", "operation", id, "err", err)
 		}
 	}
-	c.push(change{topic: live.TopicOperation(id), values: run.values})
+	c.push(change{topic: live.TopicOperation(id), values: run.values, reload: run.justEnded()})
+}
+
+// watchJob lets a job's page load again if what it shows may be older than the subscription: changes of jobs are not kept
+// for those who come later.
+func (h *hub) watchJob(c *connection, topic string) {
+	j, err := h.web.DB.Job(c.ctx, strings.TrimPrefix(topic, "job."))
+	if err == nil && (j.FinishedAt == nil || time.Since(*j.FinishedAt) < replayFor) {
+		c.push(change{topic: topic, reload: true})
+	}
+}
+
+// justEnded says whether work on hosts has ended while a page may have been on its way, without what they have written.
+func (r *watchedRun) justEnded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.summary
+	return s != nil && s.Kind != bootstrap.KindName && s.FinishedAt != nil && time.Since(*s.FinishedAt) < replayFor
 }
 
 // load reads what no message told yet.

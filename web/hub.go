@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
 
 	"hostler/db"
@@ -129,6 +130,8 @@ func (h *hub) subscribe(c *connection, topics []string) {
 			h.watchRun(c, n)
 		case "host":
 			h.watchHost(n)
+		case "job":
+			h.watchJob(c, topic)
 		}
 		h.replay(c, topic)
 	}
@@ -209,7 +212,7 @@ func (h *hub) forget() {
 // wanted reports whether a topic has a subscriber; h.mu is held.
 func (h *hub) wanted(topic string) bool { return len(h.topics[topic]) > 0 }
 
-// parseTopic splits "operation.12"; n is 0 for topics without a number.
+// parseTopic splits "operation.12"; n is 0 for topics without a number, as those of jobs are.
 func parseTopic(topic string) (kind string, n int64, ok bool) {
 	switch topic {
 	case live.TopicHosts, live.TopicOperations, live.TopicEvents, live.TopicOverview:
@@ -220,6 +223,8 @@ func parseTopic(topic string) (kind string, n int64, ok bool) {
 	case "host", "operation", "draft", "log":
 		n, err := strconv.ParseInt(number, 10, 64)
 		return kind, n, err == nil && n > 0 && strconv.FormatInt(n, 10) == number
+	case "job":
+		return kind, 0, uuid.Validate(number) == nil
 	}
 	return "", 0, false
 }

@@ -176,6 +176,23 @@ func TestLiveOperation(t *testing.T) {
 	log.next("log size", func(d live.Delta) bool { return d.Values["size"] != "" })
 }
 
+func TestLiveJob(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	agent, hostID := s.register("node1.lab.test")
+	id := s.work("/commands", map[string]any{"targets": map[string]any{"ids": []int64{hostID}}, "exec": map[string]any{"script": "true"}})
+	job := s.job(agent, "node1.lab.test")
+	loadAgain := func(d live.Delta) bool { return d.Reload }
+	open := b.open(live.TopicJob(job.ID))
+	open.next("what happened before the page listened", loadAgain)
+	s.agentPost(agent, wire.PathOutput, []wire.OutputChunk{{Job: job.ID, Stream: wire.Stdout, Data: []byte("x")}})
+	open.next("output", loadAgain)
+	s.agentPost(agent, wire.PathJobResult, []wire.JobResult{{ID: job.ID}})
+	open.next("the result", loadAgain)
+	s.awaitOperation(id, db.Done)
+	b.open(live.TopicOperation(id)).next("an end that the page may have missed", loadAgain)
+}
+
 // TestLiveProgressIsThatOfThePage holds the first paint and the live values to the same number.
 func TestLiveProgressIsThatOfThePage(t *testing.T) {
 	s := newServer(t)
@@ -309,7 +326,7 @@ func TestLiveEndsWithTheServer(t *testing.T) {
 
 func TestTopics(t *testing.T) {
 	for topic, ok := range map[string]bool{
-		"hosts": true, "host.1": true, "operation.12": true, "log.3": true, "draft.4": true, "events": true, "overview": true,
+		"hosts": true, "host.1": true, "operation.12": true, "log.3": true, "draft.4": true, "job.0199c0de-0000-7000-8000-000000000000": true, "job.1": false, "job.": false, "events": true, "overview": true,
 		"host.": false, "host.x": false, "host.0": false, "host.01": false, "task.1": false, ">": false, "": false,
 	} {
 		if _, _, got := parseTopic(topic); got != ok {

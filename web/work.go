@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -200,6 +202,7 @@ func (w *Web) outcomes(ctx context.Context, operationID int64) (outcomesReply, e
 		for k, j := range g.Jobs {
 			out.Hosts[k] = outcomeHost{ID: j.HostID, Name: j.Host, JobID: j.ID}
 		}
+		slices.SortFunc(out.Hosts, func(a, b outcomeHost) int { return cmp.Compare(a.Name, b.Name) })
 		if g.OutputHash != "" {
 			if out.Stdout, out.Stderr, err = w.sample(ctx, g.Jobs[0].ID); err != nil {
 				return outcomesReply{}, err

@@ -21,6 +21,9 @@ after(async () => {
 await import("./story/set-up.mjs");
 await import("./story/wizard.mjs");
 await import("./story/faults.mjs");
+await import("./story/commands.mjs");
+await import("./story/files.mjs");
+await import("./story/children.mjs");
 await import("./story/failures.mjs");
 await import("./story/restart.mjs");
 await import("./story/manual.mjs");

@@ -21,9 +21,11 @@ async function pages() {
   const { items: operations } = await api("/operations");
   const failed = operations.find((/** @type {any} */ o) => o.counts.skipped > 0) ?? operations[0];
   const [task] = (await api(`/operations/${failed.id}`)).tasks;
+  const command = await api(`/operations/${operations.find((/** @type {any} */ o) => o.kind === "command").id}`);
   return [
     "/", "/hosts", "/hosts?search=nothing-is-called-so", `/hosts/${host.id}`, "/operations", `/operations/${failed.id}`,
-    `/operations/${failed.id}/tasks/${task.id}`, "/events", "/events?severity=error", "/wizards",
+    `/operations/${failed.id}/tasks/${task.id}`, `/operations/${command.id}`, "/commands/new", "/pushes/new", "/fetches/new", "/agent-upgrades/new", "/jobs", "/jobs?state=lost",
+    `/jobs/${command.tasks[0].job_id}`, "/child-agents", "/child-agents?status=fatal", "/child-agents/new", "/events", "/events?severity=error", "/wizards",
   ];
 }
 

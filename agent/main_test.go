@@ -30,8 +30,22 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// agentProcess is an agent that runs. Its end is taken note of at once: who looks for the process must not find one that
+// waits for its parent.
+type agentProcess struct {
+	*exec.Cmd
+	ended chan struct{}
+	err   error // once it has ended
+}
+
+// Wait waits for the end, as often as one likes.
+func (a *agentProcess) Wait() error {
+	<-a.ended
+	return a.err
+}
+
 // startAgent runs an agent until the test ends.
-func startAgent(t *testing.T, program string, host *agenttest.Host) *exec.Cmd {
+func startAgent(t *testing.T, program string, host *agenttest.Host) *agentProcess {
 	t.Helper()
 	host.Store.Close() // it is the process's from now on
 	agent := exec.Command(program, "run", "--config", host.Ini())
@@ -40,9 +54,11 @@ func startAgent(t *testing.T, program string, host *agenttest.Host) *exec.Cmd {
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
 	}
+	a := &agentProcess{Cmd: agent, ended: make(chan struct{})}
+	go func() { defer close(a.ended); a.err = agent.Wait() }()
 	t.Cleanup(func() {
 		agent.Process.Kill()
-		agent.Wait()
+		a.Wait()
 		if output.Len() > 0 {
 			t.Errorf("the agent printed, without a terminal:\n%s", output.String())
 		}
@@ -50,7 +66,7 @@ func startAgent(t *testing.T, program string, host *agenttest.Host) *exec.Cmd {
 			t.Logf("agent.log:\n%s", log)
 		}
 	})
-	return agent
+	return a
 }
 
 func TestALifeOfTheAgent(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,7 +25,7 @@ type upgradeRig struct {
 	server  *agenttest.Server
 	host    *agenttest.Host
 	program string
-	agent   *exec.Cmd
+	agent   *agentProcess
 	web     *httptest.Server
 
 	mu       sync.Mutex
@@ -303,7 +302,6 @@ func TestANewVersionThatCrashesAtOnceIsRolledBack(t *testing.T) {
 func TestANewVersionThatHangsIsRolledBack(t *testing.T) {
 	r := newUpgradeRig(t)
 	r.upgrade("up", "2.0.0", []byte("#!/bin/sh\n[ $1 = selftest ] && echo hostler-agent 2.0.0 && exit\nexec sleep 1000\n"))
-	go r.agent.Wait() // reaps it when the guardian has killed it
 	result := receive(r, "a result", r.results)
 	if result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "neither reported nor gave up") {
 		t.Errorf("got %+v", result)

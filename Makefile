@@ -52,6 +52,9 @@ generate: ## write the Go code of the templ pages anew
 bin/bench-bootstrap: FORCE
 	$(GO) build -o $@ ./e2e/bench/bootstrap
 
+bin/bench-agent: FORCE
+	$(GO) build -o $@ ./e2e/bench/agent
+
 bin/bench-jobs: FORCE
 	$(GO) build -o $@ ./e2e/bench/jobs
 
@@ -71,9 +74,11 @@ demo: packages-lab build bin/labctl ## the same, with four lab hosts to install 
 
 # --- check -------------------------------------------------------------------
 
-.PHONY: packages-lab packages
+.PHONY: packages-lab packages-bench packages
 packages-lab:
 	@e2e/packages.sh lab
+packages-bench:
+	@e2e/packages.sh bench
 packages: ## install what the tests need from the distribution
 	@e2e/packages.sh test
 
@@ -124,7 +129,8 @@ bench-bootstrap: packages-lab build bin/bench-bootstrap ## measure bootstraps, s
 	$(SUDO) bin/bench-bootstrap
 
 .PHONY: bench-agent
-bench-agent: packages-lab build bin/bench-jobs ## measure how soon a host does what it is told
+bench-agent: packages-bench build bin/bench-agent bin/bench-jobs ## measure the agent beside other supervisors, and how soon a host does what it is told
+	$(SUDO) bin/bench-agent
 	$(SUDO) bin/bench-jobs
 
 .PHONY: clean

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what a group of make targets needs from the Debian or Ubuntu archive, if it is missing.
-#   e2e/packages.sh lab|test
+#   e2e/packages.sh lab|bench|test
 set -eu
 
 lab="systemd-container mmdebstrap debian-archive-keyring iproute2 openssh-client uidmap"
@@ -10,8 +10,9 @@ netcat-openbsd sudo"
 
 case ${1-} in
 lab) want=$lab ;;
+bench) want="$lab supervisor monit runit" ;;
 test) want=$test ;;
-*) echo "usage: $0 lab|test" >&2; exit 2 ;;
+*) echo "usage: $0 lab|bench|test" >&2; exit 2 ;;
 esac
 
 missing=

@@ -52,8 +52,13 @@ func WithLab(ctx context.Context, o lab.Options, do func(l *lab.Lab, dir string)
 
 // Seconds writes the median of durations in seconds, and their range.
 func Seconds(values []float64) string {
-	slices.Sort(values)
-	return fmt.Sprintf("%.2f s (%.2f–%.2f)", values[len(values)/2], values[0], values[len(values)-1])
+	return fmt.Sprintf("%.2f s (%.2f–%.2f)", Median(values), slices.Min(values), slices.Max(values))
+}
+
+// Median is the middle one of some values.
+func Median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }
 
 // Program is the path of a built binary.

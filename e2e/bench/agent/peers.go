@@ -36,7 +36,7 @@ func (p *peer) measure(ctx context.Context) (f figures, err error) {
 	starts, pidFile := filepath.Join(dir, "starts"), filepath.Join(dir, "pid")
 	run := filepath.Join(dir, "child")
 	script := "#!/bin/sh\necho $$ >" + pidFile + "\n" + strings.ReplaceAll(child, "STARTS", starts) + "\n"
-	if err := os.WriteFile(run, []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(run, []byte(script), 0o700); err != nil {
 		return f, err
 	}
 	argv, err := p.prepare(dir, run)
@@ -100,11 +100,8 @@ func processes(dir string) (pids []int) {
 	return pids
 }
 
-// usage adds up the peer's own processes: all but the sleeping children.
-func usage(dir string) (u struct {
-	memory int64
-	cpu    float64
-}) {
+// usage adds up the memory and the processor time of the peer's own processes: all but the sleeping children.
+func usage(dir string) (u figures) {
 	for _, pid := range processes(dir) {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		if strings.TrimSpace(string(name)) == "sleep" {
@@ -130,7 +127,7 @@ func endAll(dir string) {
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		time.Sleep(20 * time.Millisecond)
+		_ = sleep(context.Background(), 20*time.Millisecond) // only a context ends it early
 	}
 }
 
@@ -158,7 +155,7 @@ func monit(dir, run string) ([]string, error) {
 			script, pid = "#!/bin/sh\nsetsid "+run+" &\n", filepath.Join(dir, "pid")
 		}
 		start := fmt.Sprintf("%s/start%d", dir, i)
-		if err := os.WriteFile(start, []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+		if err := os.WriteFile(start, []byte(script), 0o700); err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(&b, "check process child%d with pidfile %s\n  start program = %q\n", i, pid, start)
@@ -177,7 +174,7 @@ func runit(dir, run string) ([]string, error) {
 		if i == 0 {
 			script = "#!/bin/sh\nexec " + run + "\n"
 		}
-		if err := os.WriteFile(filepath.Join(service, "run"), []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+		if err := os.WriteFile(filepath.Join(service, "run"), []byte(script), 0o700); err != nil {
 			return nil, err
 		}
 	}

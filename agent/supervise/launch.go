@@ -49,7 +49,7 @@ func (c *child) prepare() (g *gated, err error) {
 	if directory == "" {
 		directory = who.Directory()
 	}
-	files, closeAll, err := c.openFiles()
+	files, closeAll, err := c.openFiles(who)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +97,8 @@ func executable(path string) error {
 }
 
 // openFiles opens the process's first three files. Logs are files and no pipes: the child goes on writing, at no cost to
-// the agent, also while the agent is away.
-func (c *child) openFiles() (files []uintptr, closeAll func(), err error) {
+// the agent, also while the agent is away. They are the child's, or it could not open /dev/stderr; the directory is not.
+func (c *child) openFiles(who *owner.Owner) (files []uintptr, closeAll func(), err error) {
 	var open []*os.File
 	closeAll = func() {
 		for _, f := range open {
@@ -117,6 +117,9 @@ func (c *child) openFiles() (files []uintptr, closeAll func(), err error) {
 		var f *os.File
 		if f, err = os.OpenFile(c.s.LogPath(c.name, stream), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil {
 			open = append(open, f)
+			if !who.Own {
+				err = f.Chown(int(who.UID), int(who.GID))
+			}
 		}
 	}
 	if err != nil {

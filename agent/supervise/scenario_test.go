@@ -180,6 +180,15 @@ func TestScenario09UserGroupAndSupplementaryGroups(t *testing.T) {
 	}
 }
 
+func TestAUserCanOpenWhatItWritesTo(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", `/bin/sh -c "echo one >>/dev/stdout; echo two; exec sleep 1000"`, "agent.user = daemon")
+	r.start()
+	if lines := r.said("A", 1); lines[0] != "one" {
+		t.Errorf("it said %q", lines)
+	}
+}
+
 // family starts a grandchild in the child's group, and one in a session of its own.
 const family = `/bin/sh -c "sleep 1001 & echo $!; setsid sleep 1002 & echo $!; setsid sh -c 'sleep 1003 & echo $!; exit'; wait"`
 

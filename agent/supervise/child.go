@@ -289,6 +289,7 @@ func (c *child) show() {
 	v := &view{ChildAgent: wire.ChildAgent{
 		Name: c.name, Status: c.mem.Status, Reason: c.mem.Reason, Restarts: c.mem.Restarts, LastExit: c.mem.LastExit,
 	}}
+	v.waiting = c.waiting
 	switch {
 	case c.proc != nil:
 		v.Version = c.mem.Version

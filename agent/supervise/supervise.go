@@ -224,8 +224,8 @@ func (s *Supervisor) Remove(ctx context.Context, name string) error {
 	}
 }
 
-// AwaitReady waits until a child agent runs and its readiness check has passed. ErrNotRunning when it has ended or been
-// given up instead.
+// AwaitReady waits until a child agent runs and its readiness check has passed, also while it waits for those that it comes
+// after. ErrNotRunning when it has ended or been given up instead.
 func (s *Supervisor) AwaitReady(ctx context.Context, name string) error {
 	for {
 		s.mu.Lock()
@@ -236,6 +236,7 @@ func (s *Supervisor) AwaitReady(ctx context.Context, name string) error {
 			return fmt.Errorf("%s: %w", name, ErrNoChild)
 		case v.Ready:
 			return nil
+		case v.waiting:
 		case v.Status != wire.ChildRunning || v.unready:
 			return fmt.Errorf("%s: %w: %s", name, ErrNotRunning, v.Reason)
 		}
@@ -312,6 +313,7 @@ func (s *Supervisor) show(name string, v *view) {
 // view is what others see of a child agent.
 type view struct {
 	wire.ChildAgent
+	waiting bool          // for those that it comes after
 	unready bool          // its readiness check was given up
 	began   time.Time     // zero: there is no process
 	cpu     time.Duration // used since it began

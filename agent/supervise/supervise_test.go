@@ -239,6 +239,26 @@ func TestReadinessAndOrder(t *testing.T) {
 	}
 }
 
+func TestOrderHoldsOverSeveral(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t)
+	r.define("a.ini", "A", forever, "ready.kind = delay\ndelay = 200ms")
+	r.define("b.ini", "B", `/bin/sh -c "echo B >>order; exec sleep 1000"`, "agent.directory = "+dir+"\nafter = A",
+		"ready.kind = command\ncommand = /bin/grep -q B "+filepath.Join(dir, "order")+"\nevery = 5ms")
+	r.define("c.ini", "C", `/bin/sh -c "echo C >>order; exec sleep 1000"`, "agent.directory = "+dir+"\nafter = B")
+	r.start()
+	for _, name := range []string{"A", "B", "C"} {
+		r.must(r.s.AwaitReady(t.Context(), name))
+	}
+	agenttest.Eventually(t, "both have written", func() bool {
+		content, _ := os.ReadFile(filepath.Join(dir, "order"))
+		return len(content) == len("B\nC\n")
+	})
+	if content, err := os.ReadFile(filepath.Join(dir, "order")); string(content) != "B\nC\n" {
+		t.Errorf("they began in the order %q, %v", content, err)
+	}
+}
+
 func TestAnAgentThatDiedBeforeItGaveTheWord(t *testing.T) {
 	r := newRig(t)
 	r.define("a.ini", "A", `/bin/sh -c "echo $$; exec sleep 1000"`, "agent.enabled = no")

@@ -154,6 +154,11 @@ func (c *child) handle(ctx context.Context, r request) {
 	switch r.kind {
 	case start:
 		c.mem.Want = wantUp
+		if c.proc != nil && len(c.proc.stopping) > 0 {
+			c.proc.stopping = append(c.proc.stopping, r) // it is started, and this answered, when it has ended
+			c.keep(true)
+			return
+		}
 		c.answer(r, c.startNow(ctx))
 	case stop, restart, remove:
 		c.stop(ctx, r)
@@ -193,12 +198,18 @@ func (c *child) takeUp(ctx context.Context) {
 	switch {
 	case sameBoot && id.PID > 0 && passGate(ctx, id):
 		c.adopt(ctx, id)
+		if c.mem.Want == wantDown {
+			c.stop(ctx, request{kind: stop}) // the agent before this one was about to
+		}
 	case sameBoot && id.PID > 0 && c.mem.AtGate:
 		c.mem.Process = process.ID{} // nothing of the program has run
 		c.begin(ctx)
 	case sameBoot && id.PID > 0 && c.mem.Status == wire.ChildRunning:
 		// It ended while no agent was there. Only one that was replaced in place can still learn how.
 		c.proc = &run{id: id, began: c.beganAt(), cancel: func() {}}
+		if c.mem.Want == wantDown {
+			c.proc.stopping = []request{{kind: stop}} // it was told to
+		}
 		c.ended(ctx, reap(id))
 	case sameBoot:
 		c.settle(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,6 +20,8 @@ const killMost = 5 * time.Second
 func (c *child) stop(ctx context.Context, r request) {
 	if r.kind == stop {
 		c.mem.Want = wantDown
+	} else if r.kind == restart {
+		c.mem.Want = wantUp
 	}
 	c.cancelAgain()
 	c.waiting = false
@@ -27,11 +30,9 @@ func (c *child) stop(ctx context.Context, r request) {
 		return
 	}
 	c.proc.stopping = append(c.proc.stopping, r)
+	c.keep(true) // an agent that comes after this one goes on with it
 	if len(c.proc.stopping) > 1 {
 		return // it has been told
-	}
-	if r.kind != restart {
-		c.keep(true) // also when the agent ends meanwhile it is not to come back
 	}
 	signal, grace := syscall.SIGTERM, 10*time.Second
 	if c.def != nil {
@@ -92,21 +93,18 @@ func (c *child) killMarked(ctx context.Context) int {
 	}
 }
 
-// stopped answers those who wanted a child agent stopped, the last of which says what comes next.
+// stopped answers those who wanted a child agent stopped. What comes next is what was asked for last, but nothing comes
+// after a removal.
 func (c *child) stopped(ctx context.Context, asked []request) {
-	last := asked[len(asked)-1]
 	var err error
-	switch last.kind {
-	case restart:
-		c.mem.Want = wantUp
-		err = c.startNow(ctx)
-		c.keep(true)
-	case remove:
+	switch {
+	case slices.ContainsFunc(asked, func(r request) bool { return r.kind == remove }):
 		err = c.forget()
-	case configure:
-		err = c.startNow(ctx)
-	default:
+	case c.mem.Want == wantDown:
 		c.mem.Status, c.mem.Reason, c.mem.Strikes = wire.ChildStopped, "", 0
+		c.keep(true)
+	default:
+		err = c.startNow(ctx)
 		c.keep(true)
 	}
 	for _, r := range asked {

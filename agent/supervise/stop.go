@@ -20,7 +20,8 @@ const killMost = 5 * time.Second
 func (c *child) stop(ctx context.Context, r request) {
 	if r.kind == stop {
 		c.mem.Want = wantDown
-	} else if r.kind == restart {
+	}
+	if r.kind == restart {
 		c.mem.Want = wantUp
 	}
 	c.cancelAgain()

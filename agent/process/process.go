@@ -38,7 +38,11 @@ func (id ID) Lives() bool {
 	return ok && now == id
 }
 
-func ended(fields []string) bool { return fields[0] == "Z" || fields[0] == "X" }
+// ended tells a process that waits for its parent from one whose first thread has ended and others go on: the kernel
+// gives both the same state.
+func ended(fields []string) bool {
+	return fields[0] == "X" || fields[0] == "Z" && (len(fields) < 18 || fields[17] == "1")
+}
 
 // Stat returns the fields of proc_pid_stat(5) from the state on, none when there is no such process. The name before
 // them, in brackets, may hold blanks and brackets itself.

@@ -1,0 +1,44 @@
+package process
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestEnded(t *testing.T) {
+	for stat, want := range map[string]bool{
+		"Z 11652 11650 26416 0 -1 4227084 50 0 0 0 0 0 0 0 20 0 1 0 908337":       true,
+		"Z 11652 11650 26416 0 -1 4227084 1978 0 0 0 4 0 0 0 20 0 2 0 908287":     false, // its second thread goes on
+		"S 1 11650 26416 0 -1 4194304 1978 0 0 0 4 0 0 0 20 0 1 0 908287":         false,
+		"X 1 11650 26416 0 -1 4194304 1978 0 0 0 4 0 0 0 20 0 1 0 908287 0 0 0 0": true,
+		"Z": true,
+	} {
+		if got := ended(strings.Fields(stat)); got != want {
+			t.Errorf("%s: %t", stat, got)
+		}
+	}
+}
+
+func TestIDsOutliveTheirProcesses(t *testing.T) {
+	command := exec.Command("sleep", "1000")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id, ok := Of(command.Process.Pid)
+	if !ok || !id.Lives() {
+		t.Errorf("%+v does not live", id)
+	}
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	command.Wait() // it was killed
+	if id.Lives() {
+		t.Errorf("%+v lives", id)
+	}
+	stranger := ID{PID: os.Getpid(), Start: "1", Boot: Boot()}
+	if stranger.Lives() || (ID{}).Lives() {
+		t.Error("another process passes for it")
+	}
+}

@@ -79,6 +79,7 @@ type run struct {
 	usage   usage
 
 	stopping []request   // who wants it stopped
+	again    []request   // who wanted it started when it had just ended
 	patience *time.Timer // fires when it has had time enough to stop
 	deaf     bool        // that time is over
 }
@@ -159,6 +160,10 @@ func (c *child) handle(ctx context.Context, r request) {
 			c.keep(true)
 			return
 		}
+		if c.proc != nil && !c.proc.id.Lives() {
+			c.proc.again = append(c.proc.again, r) // its end is about to be noticed
+			return
+		}
 		c.answer(r, c.startNow(ctx))
 	case stop, restart, remove:
 		c.stop(ctx, r)
@@ -174,6 +179,9 @@ func (c *child) handle(ctx context.Context, r request) {
 	case exited:
 		if r.ended.run == c.proc {
 			c.ended(ctx, r.ended.ending)
+			for _, again := range r.ended.run.again {
+				c.answer(again, c.startNow(ctx))
+			}
 		}
 	case isReady, unready:
 		if r.ended.run == c.proc {

@@ -20,7 +20,7 @@ LISTEN  ?= 127.0.0.1:8080
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 # --- build -------------------------------------------------------------------
 
@@ -108,6 +108,10 @@ unit:
 data:
 	e2e/mariadb.sh e2e/gotest.sh $(DATA)
 
+.PHONY: test-cgroup2
+test-cgroup2: ## limits of child agents in a virtual machine with cgroup v2
+	e2e/cgroup2/run.sh
+
 .PHONY: lab
 lab: build bin/labctl
 	$(SUDO) e2e/gotest.sh ./e2e/...
@@ -117,7 +121,7 @@ browser: build bin/labctl node_modules/.installed ## the browser run on the lab
 	$(SUDO) e2e/browser/run.sh
 
 .PHONY: test
-test: packages check data lab browser ## everything
+test: packages check data test-cgroup2 lab browser ## everything
 
 .PHONY: vulnerabilities
 vulnerabilities: ## look for known vulnerabilities, where the network allows it

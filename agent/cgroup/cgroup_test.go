@@ -103,7 +103,7 @@ func TestGroup(t *testing.T) {
 		must(tree.Close())
 	}()
 	must(group.Make())
-	command := exec.Command("sh", "-c", "read line; setsid sleep 1000 & sleep 1000")
+	command := exec.Command("sh", "-c", "read line; setsid sleep 1000 & sleep 1000; exit 0")
 	in, err := command.StdinPipe()
 	must(err)
 	must(command.Start())

@@ -60,9 +60,12 @@ var Boot = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(content))
 })
 
-// Descendants lists the living processes below the given one.
-func Descendants(of int) []int {
-	children := map[int][]int{}
+// Tree is the processes that lived at one instant, by their parents.
+type Tree map[int][]int
+
+// Look reads all of them, which takes some milliseconds where there are hundreds.
+func Look() Tree {
+	children := Tree{}
 	for _, pid := range all() {
 		if fields := Stat(pid); len(fields) > 1 && !ended(fields) {
 			if parent, err := strconv.Atoi(fields[1]); err == nil {
@@ -70,12 +73,20 @@ func Descendants(of int) []int {
 			}
 		}
 	}
-	found := slices.Clone(children[of])
+	return children
+}
+
+// Below lists those that the given one has started, and those that they have.
+func (t Tree) Below(pid int) []int {
+	found := slices.Clone(t[pid])
 	for i := 0; i < len(found); i++ {
-		found = append(found, children[found[i]]...)
+		found = append(found, t[found[i]]...)
 	}
 	return found
 }
+
+// Descendants lists the living processes below the given one.
+func Descendants(of int) []int { return Look().Below(of) }
 
 // Marked lists the living processes that were started with an environment variable, "NAME=value", or inherited it.
 func Marked(variable string) []int {

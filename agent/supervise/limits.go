@@ -74,7 +74,7 @@ func (c *child) look() {
 	}
 	before := r.usage
 	if c.limiter == wire.LimiterPolling {
-		r.usage = polled(r.id)
+		r.usage = polled(r.id, c.s.processes())
 	} else {
 		memory, cpu := c.group.Usage()
 		r.usage = usage{memory: memory, cpu: cpu, at: time.Now()}
@@ -90,10 +90,20 @@ func (c *child) look() {
 	}
 }
 
+// processes are those of the host. One look does for all child agents that look at about the same time.
+func (s *Supervisor) processes() process.Tree {
+	s.looking.Lock()
+	defer s.looking.Unlock()
+	if s.tree == nil || time.Since(s.treeAt) > s.Sample/2 {
+		s.tree, s.treeAt = process.Look(), time.Now()
+	}
+	return s.tree
+}
+
 // polled adds up what a process and its descendants use.
-func polled(id process.ID) usage {
+func polled(id process.ID, tree process.Tree) usage {
 	u := usage{at: time.Now()}
-	for _, pid := range append(process.Descendants(id.PID), id.PID) {
+	for _, pid := range append(tree.Below(id.PID), id.PID) {
 		u.memory += process.Memory(pid)
 		u.cpu += time.Duration(process.CPU(pid)) * (time.Second / 100)
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"hostler/agent/cgroup"
+	"hostler/agent/process"
 	"hostler/agent/wire"
 )
 
@@ -57,6 +58,10 @@ type Supervisor struct {
 	problems map[string]string // by file, those that were told
 	changed  chan struct{}     // closed and made anew whenever a view changes
 	started  chan struct{}     // closed once Run has begun with the children
+
+	looking sync.Mutex // guards what the last look at the host's processes saw
+	tree    process.Tree
+	treeAt  time.Time
 
 	ctx  context.Context // of Run
 	work sync.WaitGroup

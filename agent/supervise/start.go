@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hostler/agent/process"
+	"hostler/agent/space"
 	"hostler/agent/wire"
 )
 
@@ -69,8 +70,25 @@ func (c *child) launch(ctx context.Context) error {
 		c.giveUp(err.Error())
 		return fmt.Errorf("%s: %w: %w", c.name, ErrDefinition, err)
 	}
-	c.failed(err.Error(), map[string]string{"reason": err.Error()}, true)
+	if space.IsFull(err) {
+		c.postpone(err)
+	} else {
+		c.failed(err.Error(), map[string]string{"reason": err.Error()}, true)
+	}
 	return fmt.Errorf("%s: %w: %w", c.name, ErrNotRunning, err)
+}
+
+// fullLooks is after how many looks a start is tried again that a full disk has prevented.
+const fullLooks = 30
+
+// postpone tries again later, for as long as it takes: that the disk is full is not the child agent's failure, and one that
+// was given up for it would stay so when there is room again. That there is none is told elsewhere.
+func (c *child) postpone(err error) {
+	wait := fullLooks * c.s.Sample
+	c.mem.Status, c.mem.Reason = wire.ChildStopped, fmt.Sprintf("%v; tried again in %v", err, wait)
+	c.mem.Again = sinceBoot() + wait
+	c.again = time.NewTimer(wait)
+	c.keep(false)
 }
 
 func (c *child) tryLaunch(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 
 	"hostler/agent/agenttest"
 	"hostler/agent/process"
+	"hostler/agent/space"
 	"hostler/agent/wire"
 )
 
@@ -256,6 +257,30 @@ func TestOrderHoldsOverSeveral(t *testing.T) {
 	})
 	if content, err := os.ReadFile(filepath.Join(dir, "order")); string(content) != "B\nC\n" {
 		t.Errorf("they began in the order %q, %v", content, err)
+	}
+}
+
+func TestScenario27AFullDiskIsNoFailureOfTheChild(t *testing.T) {
+	r := newRig(t)
+	disk := agenttest.SmallDisk(t, "256k")
+	r.state = filepath.Join(disk, "state")
+	r.define("a.ini", "A", forever, "restart.policy = fast\nstrikes = 1")
+	r.start()
+	pid := r.running("A").PID
+	empty := agenttest.Fill(t, disk)
+	kill(t, pid)
+	child := r.until("A", "waiting for room", func(c wire.ChildAgent) bool { return strings.Contains(c.Reason, "no space left") })
+	if child.Status != wire.ChildStopped || child.PID != 0 {
+		t.Errorf("got %+v", child)
+	}
+	for range 3 {
+		if err := r.s.Start(t.Context(), "A"); !errors.Is(err, ErrNotRunning) || !space.IsFull(err) {
+			t.Errorf("told to start: %v", err)
+		}
+	}
+	empty()
+	if child := r.running("A"); child.PID == pid || r.count(wire.EventChildFatal) != 0 || r.count(wire.EventChildExited) != 1 {
+		t.Errorf("got %+v, events %v", child, r.kinds())
 	}
 }
 

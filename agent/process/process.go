@@ -88,10 +88,15 @@ func (t Tree) Below(pid int) []int {
 // Descendants lists the living processes below the given one.
 func Descendants(of int) []int { return Look().Below(of) }
 
-// Marked lists the living processes that were started with an environment variable, "NAME=value", or inherited it.
+// Marked lists the living processes that were started with an environment variable, "NAME=value", or inherited it. Those of
+// containers are left out: an agent in one may have put the same mark on its own.
 func Marked(variable string) []int {
 	var found []int
+	own := space("self")
 	for _, pid := range all() {
+		if space(strconv.Itoa(pid)) != own {
+			continue
+		}
 		environment, err := os.ReadFile(path(pid, "environ"))
 		if err != nil {
 			continue
@@ -106,6 +111,12 @@ func Marked(variable string) []int {
 		}
 	}
 	return found
+}
+
+// space is the numbers' namespace that a process is in, see pid_namespaces(7).
+func space(pid string) string {
+	name, _ := os.Readlink(filepath.Join("/proc", pid, "ns", "pid"))
+	return name
 }
 
 // Memory is what a process holds in memory now, in bytes.

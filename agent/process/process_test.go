@@ -1,9 +1,12 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -40,5 +43,26 @@ func TestIDsOutliveTheirProcesses(t *testing.T) {
 	stranger := ID{PID: os.Getpid(), Start: "1", Boot: Boot()}
 	if stranger.Lives() || (ID{}).Lives() {
 		t.Error("another process passes for it")
+	}
+}
+
+func TestMarkedLeavesContainersOut(t *testing.T) {
+	const mark = "HOSTLER_TEST_MARK=here"
+	start := func(flags uintptr) int {
+		command := exec.Command("sleep", "1000")
+		command.Env = []string{mark}
+		command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
+		if err := command.Start(); errors.Is(err, syscall.EPERM) {
+			t.Skip("no container may be made here")
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { command.Process.Kill(); command.Wait() })
+		return command.Process.Pid
+	}
+	ours := start(0)
+	start(syscall.CLONE_NEWPID)
+	if got := Marked(mark); !slices.Equal(got, []int{ours}) {
+		t.Errorf("got %v, want %d alone", got, ours)
 	}
 }

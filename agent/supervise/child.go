@@ -276,8 +276,12 @@ func (c *child) watch(ctx context.Context, r *run) {
 		return
 	}
 	check := c.def.Ready
+	at, err := c.place()
 	c.s.work.Go(func() {
-		if err := check.await(ctx); ctx.Err() != nil {
+		if err == nil {
+			err = check.await(ctx, at)
+		}
+		if ctx.Err() != nil {
 			return
 		} else if err != nil {
 			c.send(request{kind: unready, ended: &ended{run: r, reason: err.Error()}})

@@ -38,18 +38,14 @@ type gated struct {
 
 // prepare starts the gate of a child agent's process.
 func (c *child) prepare() (g *gated, err error) {
-	who, err := owner.Find(c.def.User, c.def.Group)
+	at, err := c.place()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUser, err)
+		return nil, err
 	}
 	if err := executable(c.def.Command[0]); err != nil {
 		return nil, err
 	}
-	directory := c.def.Directory
-	if directory == "" {
-		directory = who.Directory()
-	}
-	files, closeAll, err := c.openFiles(who)
+	files, closeAll, err := c.openFiles(at.who)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +57,11 @@ func (c *child) prepare() (g *gated, err error) {
 	defer func() { _ = reader.Close() }() // the process has its own
 	argv := append([]string{"sh", "-c", gate, gateName, fmt.Sprintf("%#o", c.def.Umask)}, c.def.Command...)
 	pid, err := syscall.ForkExec("/bin/sh", argv, &syscall.ProcAttr{
-		Dir: directory, Env: c.environment(who), Files: append(files, reader.Fd()),
-		Sys: &syscall.SysProcAttr{Setsid: true, Credential: who.Credential()},
+		Dir: at.directory, Env: at.environment, Files: append(files, reader.Fd()),
+		Sys: &syscall.SysProcAttr{Setsid: true, Credential: at.who.Credential()},
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start in %s as %s: %w", directory, who.Name, err), word.Close())
+		return nil, errors.Join(fmt.Errorf("cannot start in %s as %s: %w", at.directory, at.who.Name, err), word.Close())
 	}
 	id, ok := process.Of(pid)
 	if !ok {
@@ -74,6 +70,25 @@ func (c *child) prepare() (g *gated, err error) {
 		return nil, errors.Join(errors.New("cannot start: the process ended at once"), word.Close())
 	}
 	return &gated{id: id, word: word}, nil
+}
+
+// place is as whom, where and with what environment processes of a child agent run.
+type place struct {
+	who         *owner.Owner
+	directory   string
+	environment []string
+}
+
+func (c *child) place() (*place, error) {
+	who, err := owner.Find(c.def.User, c.def.Group)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUser, err)
+	}
+	directory := c.def.Directory
+	if directory == "" {
+		directory = who.Directory()
+	}
+	return &place{who: who, directory: directory, environment: c.environment(who)}, nil
 }
 
 // open gives the word.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type Readiness struct {
 	Delay   time.Duration // delay: it is ready when it has run that long
 	Address string        // tcp: "host:port" takes a connection
 	URL     string        // http: GET is answered with a status below 400
-	Command []string      // command: ends with 0
+	Command []string      // command: ends with 0; it runs as the child agent does
 	Every   time.Duration // between tries
 	Within  time.Duration // then it counts as not ready; it goes on running
 }
@@ -54,13 +55,13 @@ func (r *Readiness) check() error {
 }
 
 // await tries until it is ready; the error says how the last try failed.
-func (r *Readiness) await(ctx context.Context) error {
+func (r *Readiness) await(ctx context.Context, at *place) error {
 	if r.Kind == "delay" {
 		return pause(ctx, r.Delay)
 	}
 	end := time.Now().Add(r.Within)
 	for {
-		err := r.try(ctx)
+		err := r.try(ctx, at)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func (r *Readiness) await(ctx context.Context) error {
 	}
 }
 
-func (r *Readiness) try(ctx context.Context) error {
+func (r *Readiness) try(ctx context.Context, at *place) error {
 	ctx, cancel := context.WithTimeout(ctx, tryMost)
 	defer cancel()
 	switch r.Kind {
@@ -97,7 +98,11 @@ func (r *Readiness) try(ctx context.Context) error {
 		}
 		return errors.Join(err, answer.Body.Close())
 	case "command":
-		return exec.CommandContext(ctx, r.Command[0], r.Command[1:]...).Run()
+		command := exec.CommandContext(ctx, r.Command[0], r.Command[1:]...)
+		command.Dir, command.Env = at.directory, at.environment
+		command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: at.who.Credential()}
+		command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+		return command.Run()
 	}
 	return nil
 }

@@ -240,6 +240,14 @@ func TestReadinessAndOrder(t *testing.T) {
 	}
 }
 
+func TestTheCommandThatTellsReadinessRunsAsTheChildDoes(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", forever, "agent.user = daemon\ndirectory = /tmp", "env.COLOUR = blue",
+		`ready.kind = command`+"\n"+`command = /bin/sh -c 'test "$(id -un) $(id -gn) $COLOUR $PWD" = "daemon daemon blue /tmp"'`+"\nevery = 5ms")
+	r.start()
+	r.must(r.s.AwaitReady(t.Context(), "A"))
+}
+
 func TestOrderHoldsOverSeveral(t *testing.T) {
 	dir := t.TempDir()
 	r := newRig(t)

@@ -2,11 +2,14 @@ package cgroup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,4 +130,37 @@ func TestGroup(t *testing.T) {
 		t.Errorf("%d are left", left)
 	}
 	_ = command.Wait() // it was killed
+}
+
+func TestAProcessIsStartedInItsGroup(t *testing.T) {
+	tree := Open(fmt.Sprintf("hostler-test-cgroup-%d", os.Getpid()))
+	group := tree.Group("A")
+	if err := group.Make(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		group.Kill(context.Background())
+		if err := errors.Join(group.Remove(), tree.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	dir := group.Directory()
+	if dir == nil {
+		t.Skip("no control groups of version 2 that this process may make")
+	}
+	defer dir.Close()
+	command := exec.Command("sleep", "1000")
+	command.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { command.Process.Kill(); command.Wait() }()
+	for range 2 {
+		if pids := group.PIDs(); !slices.Equal(pids, []int{command.Process.Pid}) {
+			t.Errorf("the group holds %v, want %d", pids, command.Process.Pid)
+		}
+		if err := group.Add(command.Process.Pid); err != nil { // it joins what else there is
+			t.Error(err)
+		}
+	}
 }

@@ -56,7 +56,7 @@ func (c *child) prepare() (g *gated, err error) {
 	}
 	defer func() { _ = reader.Close() }() // the process has its own
 	argv := append([]string{"sh", "-c", gate, gateName, fmt.Sprintf("%#o", c.def.Umask)}, c.def.Command...)
-	pid, err := syscall.ForkExec("/bin/sh", argv, &syscall.ProcAttr{
+	pid, err := c.fork(argv, &syscall.ProcAttr{
 		Dir: at.directory, Env: at.environment, Files: append(files, reader.Fd()),
 		Sys: &syscall.SysProcAttr{Setsid: true, Credential: at.who.Credential()},
 	})
@@ -70,6 +70,22 @@ func (c *child) prepare() (g *gated, err error) {
 		return nil, errors.Join(errors.New("cannot start: the process ended at once"), word.Close())
 	}
 	return &gated{id: id, word: word}, nil
+}
+
+// fork starts the gate, in its control group where the kernel can do that.
+func (c *child) fork(argv []string, attributes *syscall.ProcAttr) (int, error) {
+	const shell = "/bin/sh"
+	if c.limiter != wire.LimiterPolling {
+		if group := c.group.Directory(); group != nil {
+			defer func() { _ = group.Close() }() // only a name for it
+			attributes.Sys.UseCgroupFD, attributes.Sys.CgroupFD = true, int(group.Fd())
+			if pid, err := syscall.ForkExec(shell, argv, attributes); err == nil {
+				return pid, nil
+			}
+			attributes.Sys.UseCgroupFD = false // before 5.7 it cannot; any other error comes again
+		}
+	}
+	return syscall.ForkExec(shell, argv, attributes)
 }
 
 // place is as whom, where and with what environment processes of a child agent run.

@@ -21,6 +21,7 @@ type Certificate struct {
 	DraftID     *int64
 	Cluster     string
 	RevokedAt   *time.Time
+	RevokedBy   string // user or token
 	CreatedAt   time.Time
 }
 

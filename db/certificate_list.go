@@ -1,0 +1,152 @@
+package db
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// CertificateState says what a certificate is good for.
+type CertificateState string
+
+// The states of a certificate.
+const (
+	CertificateValid   CertificateState = "valid"
+	CertificateRevoked CertificateState = "revoked"
+	CertificateExpired CertificateState = "expired" // and was not revoked before
+)
+
+// CertificateStates lists all states, those in use first.
+var CertificateStates = []CertificateState{CertificateValid, CertificateRevoked, CertificateExpired}
+
+// State is the certificate's state at a time.
+func (c *Certificate) State(now time.Time) CertificateState {
+	switch {
+	case c.RevokedAt != nil:
+		return CertificateRevoked
+	case !c.NotAfter.After(now):
+		return CertificateExpired
+	}
+	return CertificateValid
+}
+
+// CertificateQuery filters and pages certificates, ordered by host name and serial number.
+type CertificateQuery struct {
+	State  CertificateState // "" for all
+	Now    time.Time        // at which they are in that state
+	Search string           // the beginning of the host's name
+	After  CertificateKey   // the last row of the page before
+	Limit  int              // rows; 0 means 100, at most 1000
+}
+
+// CertificateKey is a place in the list of certificates.
+type CertificateKey struct{ Hostname, Serial string }
+
+// Certificates reads one page; next is nil on the last one.
+func (d *DB) Certificates(ctx context.Context, q CertificateQuery) (cs []Certificate, next *CertificateKey, err error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	limit = min(limit, 1000)
+	g := d.read(ctx).Order("hostname, serial").Limit(limit + 1)
+	switch q.State {
+	case CertificateValid:
+		g = g.Where("revoked_at IS NULL AND not_after > ?", q.Now)
+	case CertificateRevoked:
+		g = g.Where("revoked_at IS NOT NULL")
+	case CertificateExpired:
+		g = g.Where("revoked_at IS NULL AND not_after <= ?", q.Now)
+	}
+	if q.Search != "" {
+		g = g.Where("hostname LIKE ? ESCAPE '!'", escapeLike(q.Search)+"%")
+	}
+	if q.After != (CertificateKey{}) {
+		g = g.Where("hostname > ? OR (hostname = ? AND serial > ?)", q.After.Hostname, q.After.Hostname, q.After.Serial)
+	}
+	if err := g.Find(&cs).Error; err != nil {
+		return nil, nil, translate("read certificates", err)
+	}
+	if len(cs) > limit {
+		cs = cs[:limit]
+		next = &CertificateKey{cs[limit-1].Hostname, cs[limit-1].Serial}
+	}
+	return cs, next, nil
+}
+
+// Denial is a certificate that is refused although it has not expired.
+type Denial struct {
+	Serial   string    `json:"serial"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+// Denials reads all revoked certificates that have not expired by now.
+func (d *DB) Denials(ctx context.Context, now time.Time) ([]Denial, error) {
+	var ds []Denial
+	err := d.read(ctx).Model(&Certificate{}).Where("revoked_at IS NOT NULL AND not_after > ?", now).Find(&ds).Error
+	return ds, translate("read revoked certificates", err)
+}
+
+// Revocation says which certificates to revoke: those with a serial number and all those of a host name.
+type Revocation struct {
+	Serials []string
+	Hosts   []string
+	By      string
+	At      time.Time
+}
+
+// RevokeCertificates revokes what is valid of the certificates that r names and returns it. When one of the serial
+// numbers or host names has no certificate at all, nothing is revoked and unknown lists those.
+func (d *DB) RevokeCertificates(ctx context.Context, r Revocation) (revoked []Certificate, unknown *Revocation, err error) {
+	err = d.Tx(ctx, func(tx *DB) error {
+		unknown, revoked = nil, nil
+		serials, err := tx.uncertified(ctx, "serial", r.Serials)
+		if err != nil {
+			return err
+		}
+		hosts, err := tx.uncertified(ctx, "hostname", r.Hosts)
+		if err != nil {
+			return err
+		}
+		if len(serials)+len(hosts) > 0 {
+			unknown = &Revocation{Serials: serials, Hosts: hosts}
+			return nil
+		}
+		valid := tx.write(ctx).Where("(serial IN ? OR hostname IN ?) AND revoked_at IS NULL AND not_after > ?", r.Serials, r.Hosts, r.At)
+		if err := valid.Order("hostname, serial").Find(&revoked).Error; err != nil {
+			return translate("find certificates", err)
+		}
+		for part := range slices.Chunk(revoked, 500) {
+			keys := make([]string, len(part))
+			for i := range part {
+				part[i].RevokedAt, part[i].RevokedBy = &r.At, r.By
+				keys[i] = part[i].Serial
+			}
+			err := tx.write(ctx).Model(&Certificate{}).Where("serial IN ?", keys).Updates(map[string]any{"revoked_at": r.At, "revoked_by": r.By}).Error
+			if err != nil {
+				return translate("revoke certificates", err)
+			}
+		}
+		return nil
+	})
+	return revoked, unknown, err
+}
+
+// uncertified returns those of the values that no certificate has in a column.
+func (d *DB) uncertified(ctx context.Context, column string, values []string) ([]string, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	var found []string
+	if err := d.read(ctx).Model(&Certificate{}).Distinct(column).Where(column+" IN ?", values).Pluck(column, &found).Error; err != nil {
+		return nil, translate("find certificates", err)
+	}
+	return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(found, v) }), nil
+}
+
+// RevokedFor reports whether a certificate that a token got for a host name was revoked.
+func (d *DB) RevokedFor(ctx context.Context, tokenID int64, hostname string) (bool, error) {
+	var n int64
+	err := d.read(ctx).Model(&Certificate{}).Where("token_id = ? AND hostname = ? AND revoked_at IS NOT NULL", tokenID, hostname).Count(&n).Error
+	return n > 0, translate("find certificates", err)
+}

@@ -20,6 +20,7 @@ import (
 	"hostler/server/bootstrap"
 	"hostler/server/job"
 	"hostler/server/operation"
+	"hostler/server/trust"
 	"hostler/ui/page"
 )
 
@@ -77,6 +78,7 @@ func explain(err error) *failure {
 	var f *failure
 	var refused *wire.Error
 	var wrong *bootstrap.FieldError
+	var untrusted *trust.FieldError
 	var tooLarge *http.MaxBytesError
 	var noSocket websocket.HandshakeError
 	switch {
@@ -90,6 +92,8 @@ func explain(err error) *failure {
 		return &failure{status, *refused}
 	case errors.As(err, &wrong):
 		return invalid(map[string]string{wrong.Field: sentence(wrong.Message, wrong.Hint)})
+	case errors.As(err, &untrusted):
+		return invalid(map[string]string{untrusted.Field: untrusted.Message})
 	case errors.As(err, &tooLarge):
 		return refuse(http.StatusRequestEntityTooLarge, "too_large",
 			"the request has more than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes", "")

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	identityTTL    = time.Minute // and so the longest that a revoked certificate is still served
+	identityTTL    = time.Minute
 	identitiesKept = 100_000
 	refusalEvery   = time.Minute
 	certificateKey = "certificate"
@@ -26,13 +26,23 @@ func (w *Web) identify(c *gin.Context) error {
 	if c.Request.TLS == nil || len(c.Request.TLS.VerifiedChains) == 0 {
 		return refuse(http.StatusForbidden, "certificate_missing", "this port is for hosts with a client certificate", "enrol the host first")
 	}
-	record, err := w.agents.find(c.Request.Context(), w.CA, c.Request.TLS.PeerCertificates[0])
+	leaf := c.Request.TLS.PeerCertificates[0]
+	// The connection is noted before the deny list is asked: whichever comes first, the note or the revocation, the
+	// other one finds it.
+	w.peers.note(c.Request.Context(), serialOf(leaf))
+	record, err := w.agents.find(c.Request.Context(), w.CA, leaf)
+	if refusal(err) {
+		c.Header("Connection", "close") // it is of no more use
+	}
 	if err != nil {
 		return err
 	}
 	c.Set(certificateKey, record)
 	return nil
 }
+
+// serialOf is a certificate's serial number as it is recorded.
+func serialOf(leaf *x509.Certificate) string { return leaf.SerialNumber.Text(16) }
 
 // certificate is who the agent proved to be.
 func certificate(c *gin.Context) *db.Certificate {
@@ -59,7 +69,10 @@ func newIdentities(now func() time.Time) *identities {
 }
 
 func (i *identities) find(ctx context.Context, ca *trust.CA, leaf *x509.Certificate) (*db.Certificate, error) {
-	now, serial := i.now(), leaf.SerialNumber.Text(16)
+	now, serial := i.now(), serialOf(leaf)
+	if err := ca.CheckRevoked(serial); err != nil {
+		return nil, err
+	}
 	// TLS looked at the end of the certificate when the connection began; connections live long.
 	if now.After(leaf.NotAfter) {
 		return nil, &wire.Error{Code: "certificate_expired", Message: "this certificate has expired", Hint: "enrol the host again"}

@@ -23,7 +23,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	handler  http.Handler
 
-	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events *prometheus.Desc
+	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked *prometheus.Desc
 }
 
 func newMetrics(w *Web) *metrics {
@@ -41,6 +41,7 @@ func newMetrics(w *Web) *metrics {
 		took:       prometheus.NewDesc("hostler_job_duration_seconds", "Time that jobs took on their hosts, by action.", []string{"action"}, nil),
 		wakes:      prometheus.NewDesc("hostler_wake_channels", "Hosts that can be woken at once.", nil, nil),
 		events:     prometheus.NewDesc("hostler_agent_events_total", "Events that agents told since the server started.", nil, nil),
+		revoked:    prometheus.NewDesc("hostler_certificates_revoked", "Revoked certificates that have not expired.", nil, nil),
 		live:       prometheus.NewDesc("hostler_live_connections", "Open pages that are kept up to date.", nil, nil),
 	}
 	registry := prometheus.NewRegistry()
@@ -59,7 +60,7 @@ func (m *metrics) observe(on listener, method, route string, status int, took ti
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events} {
+	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked} {
 		out <- d
 	}
 }
@@ -76,6 +77,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(m.heartbeats, prometheus.CounterValue, float64(m.web.Fleet.Heartbeats()))
 	gauge(m.live, m.web.hub.connections())
 	gauge(m.wakes, m.web.wakes.connections())
+	gauge(m.revoked, m.web.CA.Denied())
 	out <- prometheus.MustNewConstMetric(m.events, prometheus.CounterValue, float64(m.web.Intake.Received()))
 	for action, d := range m.web.Jobs.Durations() {
 		out <- prometheus.MustNewConstSummary(m.took, uint64(d.Count), d.Seconds, nil, action)

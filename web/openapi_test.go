@@ -15,6 +15,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/remote"
+	"hostler/server/trust"
 )
 
 func document(t *testing.T) *openapi3.T {
@@ -71,6 +72,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"File": fileReply{}, "JobOutput": outputReply{}, "JobFile": jobFile{}, "JobDetail": jobDetailReply{}, "JobsReply": jobsReply{}, "Work": workReply{},
 		"Exec": wire.Exec{}, "Push": wire.Push{}, "Fetch": wire.Fetch{}, "Log": wire.Log{}, "Limits": wire.Limits{}, "Exit": wire.Exit{},
 		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "Outcome": outcomeReply{}, "OutcomeHost": outcomeHost{}, "OutcomesReply": outcomesReply{},
+		"Certificate": certificateReply{}, "CertificatesReply": certificatesReply{}, "RevokeRequest": trust.RevokeRequest{}, "RevokedReply": revokedReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
 	} {
 		ref, ok := schemas[name]
@@ -118,6 +120,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	c, hostID := s.register("node1.lab.test")
 	s.beat(c, "node1.lab.test", wire.ChildAgent{Name: "BasicAgent", Version: "1", Status: wire.ChildRunning, Uptime: 3})
 	_ = must[*db.Job](t)(s.web.Jobs.Add(t.Context(), hostID, wire.Job{Action: wire.ActionConfig, Step: 20}, "admin"))
+	s.agent("node2.lab.test")
 	id := s.startBootstrap("node1.lab.test, bad.lab.test")
 	s.awaitOperation(id, db.Failed)
 	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))
@@ -128,12 +131,13 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID))
 	bodies := map[string]string{
 		"expandHosts": `{"text":"a, b[2-1]"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
-		"createBootstrap":   toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
-		"createCommand":     toJSON(t, map[string]any{"targets": targets, "exec": map[string]any{"command": []string{"true"}}}),
-		"createPush":        toJSON(t, map[string]any{"targets": targets, "file": uploaded.ID, "path": "/etc/motd"}),
-		"createFetch":       toJSON(t, map[string]any{"targets": targets, "path": "/etc/motd"}),
-		"createChildAction": toJSON(t, map[string]any{"targets": targets, "name": "BasicAgent"}),
-		"createChildLog":    `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),
+		"createBootstrap":    toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
+		"createCommand":      toJSON(t, map[string]any{"targets": targets, "exec": map[string]any{"command": []string{"true"}}}),
+		"createPush":         toJSON(t, map[string]any{"targets": targets, "file": uploaded.ID, "path": "/etc/motd"}),
+		"createFetch":        toJSON(t, map[string]any{"targets": targets, "path": "/etc/motd"}),
+		"createChildAction":  toJSON(t, map[string]any{"targets": targets, "name": "BasicAgent"}),
+		"revokeCertificates": `{"hosts":["node2.lab.test"]}`,
+		"createChildLog":     `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),
 	}
 	doc := document(t)
 	for path, item := range doc.Paths.Map() {

@@ -93,6 +93,10 @@ var routes = []route{
 	{public, post, "/child-agents/new", user, (*Web).newInstall},
 	{public, post, "/hosts/:id/child-agents", user, (*Web).childActionForm},
 
+	{public, get, "/trust", user, (*Web).trustPage},
+	{public, get, "/trust/certificates/:serial/revoke", user, (*Web).revokePage},
+	{public, post, "/trust/certificates/:serial/revoke", user, (*Web).revokeForm},
+
 	{public, get, "/wizards", user, (*Web).wizardsPage},
 	{public, post, "/wizards", user, (*Web).startWizard},
 	{public, get, "/wizards/:id", user, (*Web).resumeWizard},
@@ -147,6 +151,9 @@ var routes = []route{
 	{public, get, api + "/jobs/:id/output", program, (*Web).getJobOutput},
 	{public, get, api + "/jobs/:id/file", program, (*Web).getJobFile},
 	{public, post, api + "/jobs/:id/cancel", program, (*Web).cancelJob},
+
+	{public, get, api + "/certificates", program, (*Web).listCertificates},
+	{public, post, api + "/certificates/revoke", program, (*Web).revokeCertificates},
 
 	{handshake, get, wire.PathPing, everyone, (*Web).ping},
 	{handshake, get, wire.PathCA, everyone, (*Web).caCertificate},

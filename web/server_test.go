@@ -120,6 +120,7 @@ func (s *server) start(log *slog.Logger) {
 	jobs := must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events, log, db.Now))
 	files := must[*file.Store](t)(file.Open(s.db, s.dir, log, db.Now))
 	ca := must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now))
+	t.Cleanup(must[func()](t)(ca.Follow(ctx, s.bus, log)))
 	work := remote.New(remote.Options{
 		DB: s.db, Engine: engine, Jobs: jobs, Fleet: f, Files: files, Log: log, Version: testAgent,
 		Repository: "https://127.0.0.1:8440" + wire.PathRepo, Published: func(context.Context) error { return nil },
@@ -149,7 +150,7 @@ func (s *server) start(log *slog.Logger) {
 	mutual := config.Clone()
 	mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, w.CA.Pool()
 	s.public = httptest.NewServer(w.Public())
-	s.handshake, s.secured = listenTLS(w.Handshake(), config), listenTLS(w.Secured(), mutual)
+	s.handshake, s.secured = listenTLS(w.Handshake(), config), listenTLS(w.Secured(), mutual, w.WatchSecured)
 	t.Cleanup(func() {
 		w.Close()
 		s.public.Close()
@@ -185,8 +186,11 @@ func openRepository(t testing.TB, dir string, log *slog.Logger) *repo.Repository
 	return r
 }
 
-func listenTLS(h http.Handler, c *tls.Config) *httptest.Server {
+func listenTLS(h http.Handler, c *tls.Config, prepare ...func(*http.Server)) *httptest.Server {
 	l := httptest.NewUnstartedServer(h)
+	for _, p := range prepare {
+		p(l.Config)
+	}
 	l.TLS = c
 	l.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	l.StartTLS()

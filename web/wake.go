@@ -22,6 +22,7 @@ const (
 	wakePing  = time.Minute
 	wakePong  = wakePing + 30*time.Second
 	wakeWrite = 5 * time.Second // an agent that does not take a few bytes in this time is gone
+	wakeBye   = time.Second / 2 // a revoked certificate's channel is cut within a second
 	wakeRead  = 512             // bytes of one message of the agent, which has nothing to say
 )
 
@@ -92,6 +93,10 @@ func (w *Web) openWake(c *gin.Context) error {
 	}
 	conn := &wakeConn{host: id, ws: ws, leaf: leaf}
 	if !w.wakes.add(conn) {
+		return ws.Close()
+	}
+	// A revocation while the channel was being opened found neither it nor its connection.
+	if w.CA.CheckRevoked(serialOf(leaf)) != nil {
 		return ws.Close()
 	}
 	// What was queued while the channel was being opened woke nobody.
@@ -249,14 +254,32 @@ func (h *wakeHub) check(c *wakeConn) {
 	ctx, cancel := context.WithTimeout(h.ctx, wakeWrite)
 	defer cancel()
 	if _, err := h.web.agents.find(ctx, h.web.CA, c.leaf); refusal(err) {
-		c.bye(websocket.ClosePolicyViolation, "the certificate is no longer good")
-		_ = c.ws.Close()
+		c.end()
 	}
+}
+
+// cut closes the channels of certificates that were just revoked. It does not wait for their agents.
+func (h *wakeHub) cut(serials []string) {
+	revoked := make(map[string]bool, len(serials))
+	for _, serial := range serials {
+		revoked[serial] = true
+	}
+	for _, c := range h.all() {
+		if revoked[serialOf(c.leaf)] {
+			h.begin(c.end)
+		}
+	}
+}
+
+// end closes a channel whose certificate is no longer good.
+func (c *wakeConn) end() {
+	c.bye(websocket.ClosePolicyViolation, "the certificate is no longer good")
+	_ = c.ws.Close()
 }
 
 func (c *wakeConn) bye(code int, why string) {
 	// The agent may be gone already; there is nobody to tell then.
-	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(time.Second))
+	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(wakeBye))
 }
 
 // connections counts the channels.

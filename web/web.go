@@ -10,8 +10,8 @@
 //     certificate.
 //   - Secured needs TLS 1.3 with such a certificate, tls.RequireAndVerifyClientCert and trust.CA.Pool as ClientCAs:
 //     the handlers take the verified client certificate as the agent's identity and refuse a request without one.
-//     What the database knows of a certificate is remembered for a minute, so that a heartbeat costs no query; one
-//     that is revoked is still served for that long.
+//     What the database knows of a certificate is remembered for a minute, so that a heartbeat costs no query.
+//     WatchSecured prepares the http.Server, so that connections end with the certificate that they began with.
 //
 // Servers should set ReadHeaderTimeout and IdleTimeout; bodies are bounded here.
 package web
@@ -71,12 +71,14 @@ type Options struct {
 type Web struct {
 	Deps
 	agents    *identities
+	peers     *peers
 	refusals  *throttle
 	tokens    *draftTokens
 	hub       *hub
 	wakes     *wakeHub
 	metrics   *metrics
 	crossSite *http.CrossOriginProtection
+	unwatch   func()      // ends the watch on what is revoked
 	setUpDone atomic.Bool // never becomes false again
 	starting  sync.Mutex  // held while a bootstrap is started, so that a double click finds it started
 
@@ -88,7 +90,7 @@ func New(d Deps) (*Web, error) {
 	gin.SetMode(gin.ReleaseMode)
 	w := &Web{
 		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery),
-		tokens: newDraftTokens(), crossSite: http.NewCrossOriginProtection(),
+		tokens: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(),
 	}
 	w.hub, w.wakes = newHub(w), newWakeHub(w)
 	w.metrics = newMetrics(w)
@@ -100,6 +102,10 @@ func New(d Deps) (*Web, error) {
 		w.hub.close()
 		return nil, fmt.Errorf("cannot follow which hosts to wake: %w", err)
 	}
+	w.unwatch = w.CA.OnRevoked(func(serials []string) {
+		w.peers.cut(serials)
+		w.wakes.cut(serials)
+	})
 	return w, nil
 }
 
@@ -115,6 +121,7 @@ func (w *Web) Secured() http.Handler { return w.secured }
 // Close ends all live connections and wake channels and waits for them. Call it once the servers that serve Public and
 // Secured have shut down: they take no new ones then, and leave alone those that became WebSockets.
 func (w *Web) Close() {
+	w.unwatch()
 	w.hub.close()
 	w.wakes.close()
 }

@@ -144,10 +144,15 @@ func (a *App) openBus(context.Context) (err error) {
 	return nil
 }
 
-func (a *App) openTrust(context.Context) (err error) {
+func (a *App) openTrust(ctx context.Context) (err error) {
 	if a.ca, err = trust.OpenCA(a.db, filepath.Join(a.opts.Data, "ca"), db.Now); err != nil {
 		return err
 	}
+	stop, err := a.ca.Follow(ctx, a.bus, a.log)
+	if err != nil {
+		return err
+	}
+	a.atStop("following revocations", func(context.Context) error { stop(); return nil })
 	a.repo, err = repo.Open(filepath.Join(a.opts.Data, "repo"), a.log)
 	return err
 }

@@ -61,9 +61,11 @@ func (a *App) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	a.run("pages and API", a.public, public, a.web.Public(), bodyTimeout, true)
-	a.run("enrolment", a.handshake, handshake, whileReading(a.web.Handshake(), bodyTimeout), 0, true)
-	a.run("heartbeats", a.secured, secured, a.web.Secured(), bodyTimeout, false)
+	agents := a.server(a.web.Secured(), bodyTimeout)
+	a.web.WatchSecured(agents)
+	a.run("pages and API", a.public, public, a.server(a.web.Public(), bodyTimeout), true)
+	a.run("enrolment", a.handshake, handshake, a.server(whileReading(a.web.Handshake(), bodyTimeout), 0), true)
+	a.run("heartbeats", a.secured, secured, agents, false)
 	a.log.Info("serving", "version", a.version, "pages", a.URL(), "enrolment", a.handshake.Addr().String(),
 		"heartbeats", a.secured.Addr().String(), "advertise", a.opts.Advertise, "database", a.db)
 	a.events.Record(ctx, db.Event{Kind: event.ServerStarted, Params: map[string]string{"version": a.version}})
@@ -85,12 +87,16 @@ func (a *App) publicTLS(internal *tls.Config) (*tls.Config, error) {
 	return c, nil
 }
 
-// run serves one port until Stop. http2 costs memory per connection that agents have no use for.
-func (a *App) run(name string, l net.Listener, config *tls.Config, h http.Handler, write time.Duration, http2 bool) {
-	s := &http.Server{
+// server answers with h within the limits of all ports; write is what sending an answer may take, 0 for any time.
+func (a *App) server(h http.Handler, write time.Duration) *http.Server {
+	return &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: write, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+}
+
+// run serves one port until Stop. http2 costs memory per connection that agents have no use for.
+func (a *App) run(name string, l net.Listener, config *tls.Config, s *http.Server, http2 bool) {
 	s.Protocols = new(http.Protocols)
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(http2)

@@ -16,6 +16,7 @@ const (
 	HostIdentityRefused = "host.identity_refused"
 	HostKeyForgotten    = "host.key_forgotten"
 	EnrolRefused        = "enrol.refused"
+	CertificateRevoked  = "certificate.revoked"
 	OperationStarted    = "operation.started"
 	OperationFinished   = "operation.finished"
 	OperationCanceled   = "operation.canceled"

@@ -44,11 +44,13 @@ type CA struct {
 	pem  []byte
 
 	admitting sync.Mutex // held from the choice of a serial number until its certificate is recorded
+	denied    *denyList
+	publish   func([]db.Denial) // tells other servers, see Follow
 }
 
 // OpenCA reads the authority in dir, or makes one at first start. now is the clock.
 func OpenCA(d *db.DB, dir string, now func() time.Time) (*CA, error) {
-	c := &CA{db: d, now: now}
+	c := &CA{db: d, now: now, denied: newDenyList(), publish: func([]db.Denial) {}}
 	keyFile, certFile := filepath.Join(dir, "ca.key"), filepath.Join(dir, "ca.pem")
 	_, err := os.Stat(certFile)
 	if errors.Is(err, os.ErrNotExist) {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net"
 	"regexp"
 	"strings"
@@ -55,6 +56,9 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply,
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return wire.EnrollReply{}, err
 	}
+	if err := c.checkReturn(ctx, t, hostname); err != nil {
+		return wire.EnrollReply{}, err
+	}
 	sn, err := c.serialFor(ctx, claim{r.AgentSN, hostname, keyHash(public), t.Hostname == hostname})
 	if err != nil {
 		return wire.EnrollReply{}, err
@@ -77,7 +81,25 @@ func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest
 			Hint: "check the host's clock",
 		}
 	}
+	c.admitting.Lock()
+	defer c.admitting.Unlock()
+	if err := c.CheckRevoked(old.Serial); err != nil {
+		return wire.EnrollReply{}, err
+	}
 	return c.issue(ctx, public, old, nil)
+}
+
+// checkReturn refuses a host whose certificate was revoked and that comes again with the token that it had then: the
+// token was for as many hosts as it has uses, not for one that somebody has turned away since.
+func (c *CA) checkReturn(ctx context.Context, t *db.EnrolToken, hostname string) error {
+	revoked, err := c.db.RevokedFor(ctx, t.ID, hostname)
+	if err == nil && revoked {
+		return &wire.Error{
+			Code: "host_revoked", Message: fmt.Sprintf("%s was admitted by this token before, and its certificate was revoked", hostname),
+			Hint: "make a new token in the wizard, or bootstrap the host again",
+		}
+	}
+	return err
 }
 
 // Identify finds the record of a client certificate that TLS has verified already. Refusals are *wire.Error.
@@ -90,7 +112,7 @@ func (c *CA) Identify(ctx context.Context, leaf *x509.Certificate) (*db.Certific
 		return nil, err
 	}
 	if r.RevokedAt != nil {
-		return nil, &wire.Error{Code: "certificate_revoked", Message: "this certificate was revoked", Hint: "enrol the host again"}
+		return nil, errRevoked()
 	}
 	return r, nil
 }

@@ -40,9 +40,9 @@ func hostsPath(state, search string) string {
 	return "/hosts?" + q.Encode()
 }
 
-// pageKey is the query parameter that pages the list at path: hosts go on after one, newest-first lists before.
+// pageKey is the query parameter that pages the list at path: lists by name go on after one, newest-first lists before.
 func pageKey(path string) string {
-	if strings.HasPrefix(path, "/hosts") || strings.HasPrefix(path, "/child-agents") {
+	if strings.HasPrefix(path, "/hosts") || strings.HasPrefix(path, "/child-agents") || strings.HasPrefix(path, "/trust") {
 		return "after"
 	}
 	return "before"

@@ -138,7 +138,7 @@ func HostListText(ctx context.Context, code string, args map[string]string, engl
 func FieldText(ctx context.Context, code string) string { return known(ctx, "field.", code) }
 
 // RefusalCodes are the reasons for which an agent is refused at enrolment that the catalogues have a text for.
-var RefusalCodes = []string{"csr_invalid", "token_expired", "token_scope", "token_unknown", "token_used"}
+var RefusalCodes = []string{"csr_invalid", "host_revoked", "token_expired", "token_scope", "token_unknown", "token_used"}
 
 // refusalText is why an agent was refused. What the server says in English holds more detail than the catalogue can.
 func refusalText(ctx context.Context, code, english string) string {
@@ -154,7 +154,7 @@ func refusalText(ctx context.Context, code, english string) string {
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
-	"logged_out", "administrator_created", "job_canceled",
+	"logged_out", "administrator_created", "job_canceled", "certificate_revoked",
 }
 
 // NoticeText is the sentence of a notice code, for layout.Notice.

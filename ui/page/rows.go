@@ -219,7 +219,7 @@ var EventKinds = []string{
 	"enrol.refused", "operation.started", "operation.finished", "operation.canceled", "operation.retried",
 	"user.created", "user.login", "user.login_failed", "token.created", "job.finished", "server.started",
 	"child.exited", "child.fatal", "child.killed", "child.limits_polled", "config.refused", "disk.full", "disk.freed",
-	"clock.jumped", "agent.upgraded", "agent.rolled_back", "events.dropped",
+	"clock.jumped", "agent.upgraded", "agent.rolled_back", "events.dropped", "certificate.revoked",
 }
 
 // EventText says what happened, in the context's language.

@@ -56,10 +56,11 @@ func spelled() map[string]bool {
 	add("reason.", "secrets")
 	add("wrong.", page.WorkCodes...)
 	add("manage.", page.ManageActions...)
+	add("certificate.state.", page.CertificateStates...)
 	add("severity.", "info", "warning", "error")
 	add("manual.family.", "any", "debian", "rhel", "suse", "other")
 	add("layout.theme.", "auto", "light", "dark")
-	add("nav.", "overview", "hosts", "operations", "jobs", "children", "events")
+	add("nav.", "overview", "hosts", "operations", "jobs", "children", "trust", "events")
 	add("age.", "s", "m", "h", "d", "in_s", "in_m", "in_h", "in_d")
 	return keys
 }

@@ -22,10 +22,12 @@ async function pages() {
   const failed = operations.find((/** @type {any} */ o) => o.counts.skipped > 0) ?? operations[0];
   const [task] = (await api(`/operations/${failed.id}`)).tasks;
   const command = await api(`/operations/${operations.find((/** @type {any} */ o) => o.kind === "command").id}`);
+  const [certificate] = (await api("/certificates?state=valid")).items;
+  const revoke = `/trust/certificates/${certificate.serial}/revoke`;
   return [
     "/", "/hosts", "/hosts?search=nothing-is-called-so", `/hosts/${host.id}`, "/operations", `/operations/${failed.id}`,
     `/operations/${failed.id}/tasks/${task.id}`, `/operations/${command.id}`, "/commands/new", "/pushes/new", "/fetches/new", "/agent-upgrades/new", "/jobs", "/jobs?state=lost",
-    `/jobs/${command.tasks[0].job_id}`, "/child-agents", "/child-agents?status=fatal", "/child-agents/new", "/events", "/events?severity=error", "/wizards",
+    `/jobs/${command.tasks[0].job_id}`, "/child-agents", "/child-agents?status=fatal", "/child-agents/new", "/trust", "/trust?state=revoked", revoke, "/events", "/events?severity=error", "/wizards",
   ];
 }
 

@@ -16,6 +16,7 @@ func root() *cobra.Command {
 		serveCommand(),
 		group("admin", "Manage administrators", createAdmin(), changePassword()),
 		group("token", "Manage API tokens", createToken()),
+		group("certs", "Manage the certificates of hosts", listCertificates(), revokeCertificates()),
 		group("hosts", "Work with lists of hosts", expandHosts()),
 		runCommand(), pushCommand(), fetchCommand(), upgradeAgents(),
 		group("jobs", "See what hosts were told to do", listJobs(), showJob(), jobOutput(), cancelJob()),

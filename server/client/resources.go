@@ -102,6 +102,15 @@ type Child struct {
 	wire.ChildAgent
 }
 
+// Certificate is one of a host.
+type Certificate struct {
+	Serial      string    `json:"serial"`
+	Fingerprint string    `json:"fingerprint"`
+	Host        string    `json:"host"`
+	State       string    `json:"state"`
+	NotAfter    time.Time `json:"not_after"`
+}
+
 // Start posts a request that starts an operation, and returns its number.
 func (c *Client) Start(ctx context.Context, path string, in any) (int64, error) {
 	var started struct {

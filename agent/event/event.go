@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hostler/agent/space"
+	"hostler/agent/state"
 	"hostler/agent/wire"
 )
 
@@ -39,22 +40,21 @@ type Spool struct {
 	offered map[string]bool // ids that Next has returned: those must not change any more
 	unsaved []record
 
-	file file // belongs to the goroutine of Run, and to Open and Close
+	// These belong to the goroutine of Run, and to Open and Close.
+	lines  *state.Lines[record]
+	behind bool // the file lacks records
 }
 
 // Open reads the events at options.Path; a missing file is empty. Lines that cannot be read are dropped and
 // counted.
 func Open(options Options) (s *Spool, damaged int, err error) {
-	s = &Spool{
-		Options: options, ready: make(chan struct{}, 1), dirty: make(chan struct{}, 1), offered: map[string]bool{},
-		file: file{path: options.Path, room: options.Room},
-	}
-	records, damaged, err := s.file.read()
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, r := range records {
+	s = &Spool{Options: options, ready: make(chan struct{}, 1), dirty: make(chan struct{}, 1), offered: map[string]bool{}}
+	s.lines, damaged, err = state.OpenLines(options.Path, func(r record) bool {
 		s.put(r)
+		return r.Event != nil || r.Gone != nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot read the events: %w", err)
 	}
 	if len(s.events) > 0 {
 		signal(s.ready)

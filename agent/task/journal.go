@@ -1,13 +1,7 @@
 package task
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -22,21 +16,17 @@ const (
 	// keepDone is how many acknowledged results are remembered, so that a job delivered once more is answered
 	// and not done again.
 	keepDone = 1024
-	// compactAfter is the number of superfluous lines after which the file is written anew.
-	compactAfter = 2048
+	// spareLines is the number of superfluous lines after which the file is written anew.
+	spareLines = 2048
 )
 
 // Journal keeps on the disk which jobs the agent has taken over, which of them it has begun, and how they ended,
 // until the server knows. Its methods may be called from any goroutine.
 type Journal struct {
-	path string
 	room *space.Room
 
 	mu      sync.Mutex
-	file    *os.File
-	lines   int
-	torn    bool // the file may end in half a line
-	damaged bool // it has lines that cannot be read
+	lines   *state.Lines[*entry]
 	entries []*entry
 	byID    map[string]*entry
 }
@@ -55,25 +45,18 @@ type entry struct {
 // OpenJournal reads the journal at path; a missing one is empty. Lines that cannot be read, as a power loss
 // leaves behind, are dropped and counted.
 func OpenJournal(path string, room *space.Room) (journal *Journal, dropped int, err error) {
-	j := &Journal{path: path, room: room, byID: map[string]*entry{}}
-	content, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	j := &Journal{room: room, byID: map[string]*entry{}}
+	j.lines, dropped, err = state.OpenLines(path, func(line *entry) bool {
+		if line == nil || line.ID == "" {
+			return false
+		}
+		j.put(line)
+		return true
+	})
+	if err != nil {
 		return nil, 0, fmt.Errorf("cannot read the journal of jobs: %w", err)
 	}
-	for line := range bytes.Lines(content) {
-		j.lines++
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		var e entry
-		if json.Unmarshal(line, &e) != nil || e.ID == "" {
-			dropped++
-			continue
-		}
-		j.put(&e)
-	}
 	j.forget()
-	j.torn, j.damaged = true, dropped > 0
 	return j, dropped, nil
 }
 
@@ -189,12 +172,7 @@ func (j *Journal) Done() (pending, sent []string) {
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.file == nil {
-		return nil
-	}
-	err := j.file.Close()
-	j.file, j.torn = nil, true
-	return err
+	return j.lines.Close()
 }
 
 // put adds what a line says to what is known.
@@ -242,72 +220,15 @@ func (j *Journal) write(added ...*entry) error {
 	if len(added) == 0 {
 		return nil
 	}
-	if j.damaged || j.lines > compactAfter+len(j.entries) {
-		if err := j.compact(); err != nil && !space.IsFull(err) {
-			return err
+	if j.lines.Outgrown(len(j.entries), spareLines) {
+		if err := j.lines.Replace(j.entries); err != nil && !space.IsFull(err) {
+			return fmt.Errorf("cannot write the journal of jobs: %w", err)
 		}
 	}
-	text, err := encode(added)
-	if err != nil {
-		return err
-	}
-	if err := j.room.Use(func() error { return j.append(text) }); err != nil {
+	if err := j.room.Use(func() error { return j.lines.Append(added...) }); err != nil {
 		return fmt.Errorf("cannot write the journal of jobs: %w", err)
 	}
-	j.lines += len(added)
 	return nil
-}
-
-// append ends half a line with a line feed before it adds whole ones.
-func (j *Journal) append(text []byte) (err error) {
-	if j.file == nil {
-		j.file, err = os.OpenFile(j.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-		if err != nil {
-			return err
-		}
-		if err := state.SyncDir(filepath.Dir(j.path)); err != nil {
-			return err
-		}
-	}
-	if j.torn {
-		text = append([]byte{'\n'}, text...)
-	}
-	j.torn = true
-	if _, err := j.file.Write(text); err != nil {
-		return err
-	}
-	if err := j.file.Sync(); err != nil {
-		return err
-	}
-	j.torn = false
-	return nil
-}
-
-func (j *Journal) compact() error {
-	text, err := encode(j.entries)
-	if err != nil {
-		return err
-	}
-	if err := state.WriteFile(j.path, text, 0o600); err != nil {
-		return fmt.Errorf("cannot write the journal of jobs: %w", err)
-	}
-	if j.file != nil {
-		_ = j.file.Close() // the file it wrote to has been replaced
-	}
-	j.file, j.lines, j.torn, j.damaged = nil, len(j.entries), false, false
-	return nil
-}
-
-func encode(entries []*entry) ([]byte, error) {
-	var text []byte
-	for _, e := range entries {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("cannot encode a job: %w", err)
-		}
-		text = append(append(text, line...), '\n')
-	}
-	return text, nil
 }
 
 // cut shortens a message to what a result may carry, at the end of a character.

@@ -82,12 +82,11 @@ func TestJournalSurvivesADamagedTail(t *testing.T) {
 }
 
 func TestAJobThatTheDiskRefusesIsNotTakenOver(t *testing.T) {
-	journal, _ := openJournal(t, filepath.Join(t.TempDir(), "journal"))
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
+	path := filepath.Join(t.TempDir(), "journal")
+	journal, _ := openJournal(t, path)
+	if err := os.Symlink("/dev/full", path); err != nil {
 		t.Fatal(err)
 	}
-	journal.file = full
 	if err := journal.Take([]wire.Job{{ID: "a"}}, Now()); !space.IsFull(err) {
 		t.Errorf("got %v, want a full disk", err)
 	}
@@ -105,7 +104,7 @@ func TestAJobThatTheDiskRefusesIsNotTakenOver(t *testing.T) {
 func TestJournalIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	journal, _ := openJournal(t, path)
-	for i := range 3 * compactAfter / 2 {
+	for i := range 3 * spareLines / 2 {
 		result := []wire.JobResult{{ID: fmt.Sprint(i)}}
 		if err := journal.Finish(result[0]); err != nil {
 			t.Fatal(err)
@@ -118,7 +117,7 @@ func TestJournalIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Count(string(content), "\n"); lines > compactAfter+keepDone+4 || len(journal.entries) > keepDone {
+	if lines := strings.Count(string(content), "\n"); lines > spareLines+keepDone+4 || len(journal.entries) > keepDone {
 		t.Errorf("%d lines, %d results kept", lines, len(journal.entries))
 	}
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,54 +22,17 @@ func listChildren() *cobra.Command {
 		Example: "  hostler agents list --status fatal",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			api, err := o.open()
-			if err != nil {
-				return err
-			}
-			query := url.Values{"limit": {"1000"}}
-			for key, value := range map[string]string{"name": name, "status": status} {
-				if value != "" {
-					query.Set(key, value)
-				}
-			}
-			if o.json {
-				return refused(c, printJSON(c.Context(), api, "child-agents?"+query.Encode(), c.OutOrStdout()))
-			}
-			return printChildren(c, api, query)
+			return printList(c, &o, "child-agents", map[string]string{"name": name, "status": status},
+				"HOST\tNAME\tSTATUS\tVERSION\tUPTIME\tRESTARTS\tMEMORY\tCPU\tREASON", func(child *client.Child) string {
+					return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%.1f M\t%.1f%%\t%s", child.Host, child.Name, child.Status, printable(child.Version),
+						time.Duration(child.Uptime)*time.Second, child.Restarts, float64(child.Memory)/(1<<20), child.CPU, printable(child.Reason))
+				})
 		},
 	}
 	o.flags(c)
 	c.Flags().StringVar(&name, "name", "", "only child agents of this `name`")
 	c.Flags().StringVar(&status, "status", "", "only those that are: running, stoped, fatal or killed")
 	return c
-}
-
-// printChildren prints all pages.
-func printChildren(c *cobra.Command, api *client.Client, query url.Values) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintln(w, "HOST\tNAME\tSTATUS\tVERSION\tUPTIME\tRESTARTS\tMEMORY\tCPU\tREASON"); err != nil {
-		return err
-	}
-	for {
-		var page struct {
-			Items []client.Child
-			Next  string
-		}
-		if err := api.Get(c.Context(), "child-agents?"+query.Encode(), &page); err != nil {
-			return refused(c, err)
-		}
-		for i := range page.Items {
-			child := &page.Items[i]
-			if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%.1f M\t%.1f%%\t%s\n", child.Host, child.Name, child.Status, printable(child.Version),
-				time.Duration(child.Uptime)*time.Second, child.Restarts, float64(child.Memory)/(1<<20), child.CPU, printable(child.Reason)); err != nil {
-				return err
-			}
-		}
-		if page.Next == "" {
-			return w.Flush()
-		}
-		query.Set("after", page.Next)
-	}
 }
 
 // childRequest is the API's.

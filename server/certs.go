@@ -1,10 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,53 +22,16 @@ func listCertificates() *cobra.Command {
 		Example: "  hostler certs list --state valid --search web",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			api, err := o.open()
-			if err != nil {
-				return err
-			}
-			query := url.Values{"limit": {"1000"}}
-			for key, value := range map[string]string{"state": state, "search": search} {
-				if value != "" {
-					query.Set(key, value)
-				}
-			}
-			if o.json {
-				return refused(c, printJSON(c.Context(), api, "certificates?"+query.Encode(), c.OutOrStdout()))
-			}
-			return printCertificates(c, api, query)
+			return printList(c, &o, "certificates", map[string]string{"state": state, "search": search},
+				"HOST\tSTATE\tUNTIL\tSERIAL\tFINGERPRINT", func(r *client.Certificate) string {
+					return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", r.Host, r.State, r.NotAfter.Local().Format(time.DateTime), r.Serial, r.Fingerprint)
+				})
 		},
 	}
 	o.flags(c)
 	c.Flags().StringVar(&state, "state", "", "only those in this `state`: valid, revoked or expired")
 	c.Flags().StringVar(&search, "search", "", "only those of hosts whose name begins with this `text`")
 	return c
-}
-
-// printCertificates prints all pages.
-func printCertificates(c *cobra.Command, api *client.Client, query url.Values) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintln(w, "HOST\tSTATE\tUNTIL\tSERIAL\tFINGERPRINT"); err != nil {
-		return err
-	}
-	for {
-		var page struct {
-			Items []client.Certificate
-			Next  string
-		}
-		if err := api.Get(c.Context(), "certificates?"+query.Encode(), &page); err != nil {
-			return refused(c, err)
-		}
-		for i := range page.Items {
-			r := &page.Items[i]
-			if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Host, r.State, r.NotAfter.Local().Format(time.DateTime), r.Serial, r.Fingerprint); err != nil {
-				return err
-			}
-		}
-		if page.Next == "" {
-			return w.Flush()
-		}
-		query.Set("after", page.Next)
-	}
 }
 
 func revokeCertificates() *cobra.Command {
@@ -94,9 +56,17 @@ func revokeCertificates() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var reply struct{ Revoked []client.Certificate }
-			if err := api.Post(c.Context(), "certificates/revoke", &in, &reply); err != nil {
+			var answer json.RawMessage
+			if err := api.Post(c.Context(), "certificates/revoke", &in, &answer); err != nil {
 				return refused(c, err)
+			}
+			if o.json {
+				_, err = fmt.Fprintln(c.OutOrStdout(), string(answer))
+				return err
+			}
+			var reply struct{ Revoked []client.Certificate }
+			if err := json.Unmarshal(answer, &reply); err != nil {
+				return fmt.Errorf("cannot read the server's answer: %w", err)
 			}
 			for i := range reply.Revoked {
 				if _, err := fmt.Fprintf(c.OutOrStdout(), "revoked %s of %s\n", reply.Revoked[i].Serial, reply.Revoked[i].Host); err != nil {

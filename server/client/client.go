@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/http"
 	"net/url"
@@ -90,6 +91,32 @@ func (r *Refusal) Invalid() bool {
 // Get reads a resource into out.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
 	return c.call(ctx, http.MethodGet, path, nil, out)
+}
+
+// All reads the items of a list page by page. It ends at the first error.
+func All[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		query := maps.Clone(query)
+		for {
+			var page struct {
+				Items []T
+				Next  string
+			}
+			if err := c.Get(ctx, path+"?"+query.Encode(), &page); err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range page.Items {
+				if !yield(&page.Items[i], nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			query.Set("after", page.Next)
+		}
+	}
 }
 
 // Post sends in, which may be nil, and reads the answer into out, which may be nil.

@@ -74,15 +74,7 @@ func (w *Web) sendJobFile(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }() // only read
-	stat, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	c.Header("Content-Type", "application/octet-stream")
-	c.Header("ETag", `"`+j.Content+`"`)
-	http.ServeContent(patientAnswer(c), c.Request, "", stat.ModTime(), f)
-	return nil
+	return sendFile(c, f, j.Content)
 }
 
 // takeJobFile is POST /agent/job/file/{id}: what a fetch brings.

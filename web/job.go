@@ -262,14 +262,6 @@ func (w *Web) getJobFile(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }() // only read
-	stat, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	c.Header("Content-Type", "application/octet-stream")
 	c.Header("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": j.FileName}))
-	c.Header("ETag", `"`+j.FileChecksum+`"`)
-	http.ServeContent(patientAnswer(c), c.Request, "", stat.ModTime(), f)
-	return nil
+	return sendFile(c, f, j.FileChecksum)
 }

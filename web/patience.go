@@ -3,6 +3,7 @@ package web
 import (
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -32,6 +33,19 @@ func (r *patientReader) Read(b []byte) (int, error) {
 // patientAnswer writes an answer as long as it goes on being read.
 func patientAnswer(c *gin.Context) http.ResponseWriter {
 	return &patientWriter{c.Writer, http.NewResponseController(c.Writer)}
+}
+
+// sendFile answers with a stored file and closes it. checksum is that of its content.
+func sendFile(c *gin.Context, f *os.File, checksum string) error {
+	defer func() { _ = f.Close() }() // only read
+	stat, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	c.Header("Content-Type", "application/octet-stream")
+	c.Header("ETag", `"`+checksum+`"`)
+	http.ServeContent(patientAnswer(c), c.Request, "", stat.ModTime(), f)
+	return nil
 }
 
 type patientWriter struct {

@@ -70,12 +70,12 @@ func EventsPage(v EventsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = chip("/events", "", i18n.T(ctx, "table.all"), v.Severity == "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = chip(eventsPath(""), "", i18n.T(ctx, "table.all"), v.Severity == "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			for _, s := range severities {
-				templ_7745c5c3_Err = chip("/events?severity="+s, severityTone(s), known(ctx, "severity.", s), v.Severity == s).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = chip(eventsPath(s), severityTone(s), known(ctx, "severity.", s), v.Severity == s).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

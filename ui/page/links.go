@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,26 +19,32 @@ func wizardPath(id int64, step string) string {
 	return "/wizards/" + strconv.FormatInt(id, 10) + "/" + step
 }
 
-func eventsPath(severity string) string {
-	if severity == "" {
-		return "/events"
-	}
-	return "/events?severity=" + url.QueryEscape(severity)
-}
-
-// hostsPath is the hosts page with a filter.
-func hostsPath(state, search string) string {
+// filtered is the list at path with those filters, names and values in turn, that have a value.
+func filtered(path string, filters ...string) string {
 	q := url.Values{}
-	if state != "" {
-		q.Set("state", state)
-	}
-	if search != "" {
-		q.Set("search", search)
+	for filter := range slices.Chunk(filters, 2) {
+		if filter[1] != "" {
+			q.Set(filter[0], filter[1])
+		}
 	}
 	if len(q) == 0 {
-		return "/hosts"
+		return path
 	}
-	return "/hosts?" + q.Encode()
+	return path + "?" + q.Encode()
+}
+
+func eventsPath(severity string) string { return filtered("/events", "severity", severity) }
+
+func hostsPath(state, search string) string {
+	return filtered("/hosts", "state", state, "search", search)
+}
+
+func jobsPath(state string) string { return filtered("/jobs", "state", state) }
+
+func childrenPath(status string) string { return filtered("/child-agents", "status", status) }
+
+func trustPath(state, search string) string {
+	return filtered("/trust", "state", state, "search", search)
 }
 
 // pageKey is the query parameter that pages the list at path: lists by name go on after one, newest-first lists before.

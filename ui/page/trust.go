@@ -57,21 +57,6 @@ func certificateStateTone(state string) string {
 	return live.ToneStopped
 }
 
-// trustPath is the page of certificates with a filter.
-func trustPath(state, search string) string {
-	q := url.Values{}
-	if state != "" {
-		q.Set("state", state)
-	}
-	if search != "" {
-		q.Set("search", search)
-	}
-	if len(q) == 0 {
-		return "/trust"
-	}
-	return "/trust?" + q.Encode()
-}
-
 func revokePath(serial string) string {
 	return "/trust/certificates/" + url.PathEscape(serial) + "/revoke"
 }

@@ -152,13 +152,6 @@ func (j Job) ended() bool {
 
 func jobPath(id string) string { return "/jobs/" + id }
 
-func jobsPath(state string) string {
-	if state == "" {
-		return "/jobs"
-	}
-	return "/jobs?state=" + state
-}
-
 // ChildrenView is GET /child-agents.
 type ChildrenView struct {
 	Frame    layout.Frame
@@ -170,13 +163,6 @@ type ChildrenView struct {
 
 // ChildStatuses lists the states of child agents for the filter, worst first.
 var ChildStatuses = []string{"killed", "fatal", "stoped", "running"}
-
-func childrenPath(status string) string {
-	if status == "" {
-		return "/child-agents"
-	}
-	return "/child-agents?status=" + status
-}
 
 // workTitles are the beginnings of titles in English, as package remote makes them, and the texts that stand for them.
 // {{.Subject}} is what is between the beginning and the word before the hosts.

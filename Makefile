@@ -47,7 +47,7 @@ $(ASSETS): node_modules/.installed package.json $(shell find ui/assets/src -type
 
 .PHONY: generate
 generate: ## write the Go code of the templ pages anew
-	go tool templ generate
+	go tool templ generate -path ui
 
 bin/bench-bootstrap: FORCE
 	$(GO) build -o $@ ./e2e/bench/bootstrap

@@ -112,6 +112,19 @@ func (d *DB) Outcomes(ctx context.Context, operationID int64, groups, hosts int)
 	return all, rest, nil
 }
 
+// OutcomeHosts are the hosts of one group of Outcomes.
+func (d *DB) OutcomeHosts(ctx context.Context, operationID int64, group Outcome) ([]int64, error) {
+	g := d.read(ctx).Model(&Job{}).Where("operation_id = ? AND superseded = ? AND state = ? AND err_code = ? AND output_hash = ?",
+		operationID, false, group.State, group.ErrCode, group.OutputHash)
+	if group.ExitCode == nil {
+		g = g.Where("exit_code IS NULL")
+	} else {
+		g = g.Where("exit_code = ?", *group.ExitCode)
+	}
+	var ids []int64
+	return ids, translate("read the hosts of a group", g.Pluck("host_id", &ids).Error)
+}
+
 func (o *Outcome) alike(other Outcome) bool {
 	return o.State == other.State && o.ErrCode == other.ErrCode && o.OutputHash == other.OutputHash &&
 		(o.ExitCode == nil) == (other.ExitCode == nil) && (o.ExitCode == nil || *o.ExitCode == *other.ExitCode)

@@ -37,10 +37,14 @@ func (h *hub) receive(topic string, payload []byte) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.tell(change{topic: "host." + rest, reload: true}, false)
-	case "job", "job-output":
+	case "job":
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.tell(change{topic: live.TopicJob(rest), reload: true}, false)
+	case "job-output":
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.tell(change{topic: live.TopicJob(rest), values: h.jobValues(rest)}, false)
 	case event.Topic:
 		err = with(payload, h.eventRecorded)
 	}
@@ -118,6 +122,18 @@ func (h *hub) arrivalValues(draftID int64) valueMaker {
 			h.web.Log.Error("cannot read how many hosts a token still admits", "draft", draftID, "err", err)
 		}
 		return page.ArrivalValues(len(h.web.arrivals(draftID)), uses)
+	}
+}
+
+// jobValues are how much a job has written. It is asked when it is told: of two streams that grow, each tells of itself.
+func (h *hub) jobValues(id string) valueMaker {
+	return func(ctx context.Context) map[string]string {
+		j, err := h.web.DB.Job(ctx, id)
+		if err != nil {
+			h.web.Log.Error("cannot read how much a job has written", "job", id, "err", err)
+			return nil
+		}
+		return page.JobValues(uint64(max(0, j.StdoutSize)), uint64(max(0, j.StderrSize)))
 	}
 }
 

@@ -3,29 +3,15 @@ package web
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
 	"hostler/server/remote"
 	"hostler/ui/page"
 )
-
-// showWork answers with a form that was not sent yet.
-func (w *Web) showWork(c *gin.Context, which workPage, form page.WorkForm) error {
-	return show(c, http.StatusOK, which(page.WorkView{
-		Frame: w.frame(c), Form: form, Preview: previewOf(c.Request.Context(), form.Hosts), Version: w.Remote.Version,
-	}))
-}
-
-// formOfQuery is a form in which ?hosts= and ?name= tell where work is to be done, and to what.
-func formOfQuery(c *gin.Context) page.WorkForm {
-	return page.WorkForm{Hosts: c.Query("hosts"), Name: c.Query("name")}
-}
 
 // previewOf expands what was typed; an empty list is no mistake yet.
 func previewOf(ctx context.Context, hosts string) page.Preview {
@@ -36,7 +22,7 @@ func previewOf(ctx context.Context, hosts string) page.Preview {
 }
 
 // newPushPage is GET /pushes/new.
-func (w *Web) newPushPage(c *gin.Context) error { return w.showWork(c, page.PushPage, formOfQuery(c)) }
+func (w *Web) newPushPage(c *gin.Context) error { return w.newWork(c, page.PushPage) }
 
 // newPush is POST /pushes/new. The file is kept first: a form that is refused need not bring it again.
 func (w *Web) newPush(c *gin.Context) error {
@@ -62,9 +48,7 @@ func (w *Web) newPush(c *gin.Context) error {
 }
 
 // newFetchPage is GET /fetches/new.
-func (w *Web) newFetchPage(c *gin.Context) error {
-	return w.showWork(c, page.FetchPage, formOfQuery(c))
-}
+func (w *Web) newFetchPage(c *gin.Context) error { return w.newWork(c, page.FetchPage) }
 
 // newFetch is POST /fetches/new.
 func (w *Web) newFetch(c *gin.Context) error {
@@ -77,7 +61,7 @@ func (w *Web) newFetch(c *gin.Context) error {
 }
 
 // managePage is GET /child-agents/manage.
-func (w *Web) managePage(c *gin.Context) error { return w.showWork(c, page.ManagePage, formOfQuery(c)) }
+func (w *Web) managePage(c *gin.Context) error { return w.newWork(c, page.ManagePage) }
 
 // manageChildren is POST /child-agents/manage.
 func (w *Web) manageChildren(c *gin.Context) error {
@@ -90,17 +74,11 @@ func (w *Web) manageChildren(c *gin.Context) error {
 }
 
 // newUpgradePage is GET /agent-upgrades/new.
-func (w *Web) newUpgradePage(c *gin.Context) error {
-	return w.showWork(c, page.UpgradePage, formOfQuery(c))
-}
+func (w *Web) newUpgradePage(c *gin.Context) error { return w.newWork(c, page.UpgradePage) }
 
 // newUpgrade is POST /agent-upgrades/new.
 func (w *Web) newUpgrade(c *gin.Context) error {
-	form := func(v page.WorkView) templ.Component {
-		v.Version = w.Remote.Version
-		return page.UpgradePage(v)
-	}
-	return w.startFromForm(c, form, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+	return w.startFromForm(c, page.UpgradePage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
 		return w.Remote.UpgradeAgents(ctx, remote.UpgradeRequest{Common: in.common}, actor)
 	})
 }

@@ -2,12 +2,10 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,10 +15,7 @@ import (
 	"hostler/db"
 )
 
-const (
-	jobsPerPage = 50
-	outputPiece = 256 << 10 // bytes of output in one answer
-)
+const jobsPerPage = 50
 
 // jobReply is a job in the API.
 type jobReply struct {
@@ -176,61 +171,6 @@ func (w *Web) cancelJob(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, jobReplyOf(j, host))
 	return nil
-}
-
-// getJobOutput is GET jobs/{id}/output. X-Output-Next is the offset to go on from. What was not kept has a line in its
-// place.
-func (w *Web) getJobOutput(c *gin.Context) error {
-	j, err := w.DB.Job(c.Request.Context(), c.Param("id"))
-	if err != nil {
-		return err
-	}
-	stream := wire.Stream(c.DefaultQuery("stream", string(wire.Stdout)))
-	if stream != wire.Stdout && stream != wire.Stderr {
-		return badQuery("stream", "this must be stdout or stderr")
-	}
-	offset, err := queryInt(c, "offset", 0, 0, 1<<62)
-	if err != nil {
-		return err
-	}
-	text, next, err := w.output(c.Request.Context(), j, stream, offset, outputPiece)
-	if err != nil {
-		return err
-	}
-	c.Header("X-Output-Next", strconv.FormatInt(next, 10))
-	c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
-	return nil
-}
-
-// output reads about limit bytes of a job's output from an offset on. What was not kept has a line in its place; that of
-// the end, once the job has ended.
-func (w *Web) output(ctx context.Context, j *db.Job, stream wire.Stream, offset int64, limit int) (text string, next int64, err error) {
-	pieces, next, err := w.DB.ReadOutput(ctx, j.ID, stream, offset, limit)
-	if err != nil {
-		return "", offset, err
-	}
-	var b strings.Builder
-	at := offset
-	for _, p := range pieces {
-		gap(&b, at, p.Start)
-		b.Write(p.Body)
-		at = p.Start + int64(len(p.Body))
-	}
-	size := j.StdoutSize
-	if stream == wire.Stderr {
-		size = j.StderrSize
-	}
-	if j.State.Ended() && len(pieces) == 0 && size > next {
-		gap(&b, next, size)
-		next = size
-	}
-	return b.String(), next, nil
-}
-
-func gap(b *strings.Builder, from, to int64) {
-	if to > from {
-		fmt.Fprintf(b, "\n[%d bytes were not kept]\n", to-from)
-	}
 }
 
 // sample reads the beginning of a job's output.

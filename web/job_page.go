@@ -26,9 +26,6 @@ func (w *Web) jobsPage(c *gin.Context) error {
 	}))
 }
 
-// jobPageOutput is how many bytes of a stream a job's page shows.
-const jobPageOutput = 512 << 10
-
 // jobPage is GET /jobs/{id}.
 func (w *Web) jobPage(c *gin.Context) error {
 	ctx := c.Request.Context()
@@ -44,18 +41,34 @@ func (w *Web) jobPage(c *gin.Context) error {
 		v.ExitCode = strconv.Itoa(*j.ExitCode)
 	}
 	v.Work, v.Text = parameters(&j.Payload)
+	if err := w.showOutput(c, j, &v); err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, page.JobPage(v))
+}
+
+// showOutput reads what a job's page shows of its streams: each from its beginning or from ?stdout= and ?stderr= on, or the
+// lines that hold ?find=.
+func (w *Web) showOutput(c *gin.Context, j *db.Job, v *page.JobView) error {
+	ctx := c.Request.Context()
+	v.Find = strings.TrimSpace(c.Query("find"))
 	for stream, out := range map[wire.Stream]*page.Output{wire.Stdout: &v.Stdout, wire.Stderr: &v.Stderr} {
-		size := j.StdoutSize
-		if stream == wire.Stderr {
-			size = j.StderrSize
-		}
-		text, next, err := w.output(ctx, j, stream, 0, jobPageOutput)
+		from, err := placeOf(c, string(stream))
 		if err != nil {
 			return err
 		}
-		*out = page.Output{Text: text, Size: uint64(max(0, size)), Truncated: next < size}
+		if v.Find != "" {
+			var more bool
+			*out, more, err = w.findLines(ctx, j, stream, v.Find)
+			v.Found = v.Found || more
+		} else {
+			*out, err = w.lines(ctx, j, stream, from)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return show(c, http.StatusOK, page.JobPage(v))
+	return nil
 }
 
 // parameters are what a job is about, without the values of its environment: those may be secrets.

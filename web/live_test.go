@@ -186,7 +186,7 @@ func TestLiveJob(t *testing.T) {
 	open := b.open(live.TopicJob(job.ID))
 	open.next("what happened before the page listened", loadAgain)
 	s.agentPost(agent, wire.PathOutput, []wire.OutputChunk{{Job: job.ID, Stream: wire.Stdout, Data: []byte("x")}})
-	open.next("output", loadAgain)
+	open.next("output", func(d live.Delta) bool { return d.Values["stdout"] == "1 B" && d.Values["stderr"] == "0 B" })
 	s.agentPost(agent, wire.PathJobResult, []wire.JobResult{{ID: job.ID}})
 	open.next("the result", loadAgain)
 	s.awaitOperation(id, db.Done)

@@ -11,6 +11,7 @@ import (
 	"hostler/db"
 	"hostler/server/bootstrap"
 	"hostler/server/operation"
+	"hostler/server/remote"
 	"hostler/ui/page"
 )
 
@@ -70,7 +71,7 @@ func (w *Web) showOperation(c *gin.Context, status int, fields map[string]string
 	}
 	return show(c, status, page.OperationPage(page.OperationView{
 		Frame: w.frame(c), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
-		Outcomes: groups, Rest: rest,
+		Outcomes: groups, Rest: rest, Again: againPath(run.action),
 	}))
 }
 
@@ -80,6 +81,7 @@ type runView struct {
 	tasks     []page.Task
 	locked    bool
 	unlock    page.CredentialsView
+	action    string // of its jobs; "" for a bootstrap
 }
 
 func (w *Web) run(c *gin.Context, operationID int64) (runView, error) {
@@ -94,6 +96,7 @@ func (w *Web) run(c *gin.Context, operationID int64) (runView, error) {
 	v := runView{operation: operationView(s), tasks: w.taskViews(s.Kind, tasks), locked: w.locked(s)}
 	v.operation.Progress = page.Progress(v.tasks)
 	v.unlock.User = bootstrapParams(&s.Operation).User
+	v.action = workParams(&s.Operation).Action
 	return v, nil
 }
 
@@ -109,6 +112,15 @@ func waits(counts map[db.State]int) bool { return counts[db.Waiting] > 0 }
 func bootstrapParams(o *db.Operation) (p bootstrap.Params) {
 	if o.Kind == bootstrap.KindName {
 		// Parameters that cannot be read leave the fields empty, and those have defaults.
+		_ = json.Unmarshal(o.Params, &p)
+	}
+	return p
+}
+
+// workParams are the parameters of work on hosts; none of a bootstrap.
+func workParams(o *db.Operation) (p remote.Params) {
+	if o.Kind != bootstrap.KindName {
+		// Parameters that cannot be read leave out what can be done again.
 		_ = json.Unmarshal(o.Params, &p)
 	}
 	return p

@@ -87,6 +87,7 @@ var routes = []route{
 	{public, post, "/child-agents/manage", user, (*Web).manageChildren},
 	{public, get, "/jobs", user, (*Web).jobsPage},
 	{public, get, "/jobs/:id", user, (*Web).jobPage},
+	{public, get, "/jobs/:id/output", user, (*Web).jobOutputPart},
 	{public, post, "/jobs/:id/cancel", user, (*Web).cancelJobForm},
 	{public, get, "/child-agents", user, (*Web).childrenPage},
 	{public, get, "/child-agents/new", user, (*Web).newInstallPage},

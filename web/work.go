@@ -154,14 +154,15 @@ type outcomesReply struct {
 
 // outcomeReply is a group of jobs that ended alike, with the same output.
 type outcomeReply struct {
-	State    db.JobState   `json:"state"`
-	ErrCode  int           `json:"errcode"`
-	ExitCode *int          `json:"exit_code"`
-	Count    int           `json:"count"`
-	Message  string        `json:"message"` // of one of them
-	Stdout   string        `json:"stdout"`  // the beginning of it
-	Stderr   string        `json:"stderr"`
-	Hosts    []outcomeHost `json:"hosts"` // the first of them
+	State      db.JobState   `json:"state"`
+	ErrCode    int           `json:"errcode"`
+	ExitCode   *int          `json:"exit_code"`
+	Count      int           `json:"count"`
+	Message    string        `json:"message"` // of one of them
+	Stdout     string        `json:"stdout"`  // the beginning of it
+	Stderr     string        `json:"stderr"`
+	Hosts      []outcomeHost `json:"hosts"`       // the first of them
+	OutputHash string        `json:"output_hash"` // hex SHA-256 of what was kept of it; "" for nothing
 }
 
 type outcomeHost struct {
@@ -197,7 +198,7 @@ func (w *Web) outcomes(ctx context.Context, operationID int64) (outcomesReply, e
 	for i, g := range groups {
 		out := outcomeReply{
 			State: g.State, ErrCode: g.ErrCode, ExitCode: g.ExitCode, Count: g.Count, Message: g.Jobs[0].Message,
-			Hosts: make([]outcomeHost, len(g.Jobs)),
+			Hosts: make([]outcomeHost, len(g.Jobs)), OutputHash: g.OutputHash,
 		}
 		for k, j := range g.Jobs {
 			out.Hosts[k] = outcomeHost{ID: j.HostID, Name: j.Host, JobID: j.ID}

@@ -16,48 +16,23 @@ import (
 	"hostler/ui/page"
 )
 
-// newCommandPage is GET /commands/new. ?hosts= fills in where it is to run, ?job= everything from an earlier job.
-func (w *Web) newCommandPage(c *gin.Context) error {
-	form := page.WorkForm{Hosts: c.Query("hosts")}
-	if id := c.Query("job"); id != "" {
-		j, err := w.Jobs.Find(c.Request.Context(), id)
-		if err != nil {
-			return err
-		}
-		form = formOf(j, w.Fleet.Name(j.HostID))
-	}
-	return w.showWork(c, page.CommandPage, form)
-}
-
-// formOf is the form that made a job, without what it had in its environment: that may be secret.
-func formOf(j *db.Job, host string) page.WorkForm {
-	form := page.WorkForm{Hosts: host}
-	if e := j.Payload.Exec; e != nil {
-		form.Script, form.User, form.Directory = e.Script, e.User, e.Directory
-		if e.Script == "" {
-			form.Script = strings.Join(e.Command, " ")
-		}
-	}
-	if j.Timeout > 0 {
-		form.Timeout = strconv.Itoa(j.Timeout)
-	}
-	return form
-}
+// newCommandPage is GET /commands/new.
+func (w *Web) newCommandPage(c *gin.Context) error { return w.newWork(c, page.CommandPage) }
 
 // newCommand is POST /commands/new.
 func (w *Web) newCommand(c *gin.Context) error {
 	return w.startFromForm(c, page.CommandPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
 		return w.Remote.Command(ctx, remote.CommandRequest{
 			Common: in.common, Envs: in.envs, Limits: in.limits,
-			Exec: wire.Exec{Script: in.form.Script, User: in.form.User, Directory: in.form.Directory},
+			Exec: wire.Exec{
+				Script: in.form.Script, Interpreter: in.form.Interpreter, User: in.form.User, Group: in.form.Group, Directory: in.form.Directory,
+			},
 		}, actor)
 	})
 }
 
 // newInstallPage is GET /child-agents/new.
-func (w *Web) newInstallPage(c *gin.Context) error {
-	return w.showWork(c, page.InstallPage, formOfQuery(c))
-}
+func (w *Web) newInstallPage(c *gin.Context) error { return w.newWork(c, page.InstallPage) }
 
 // newInstall is POST /child-agents/new.
 func (w *Web) newInstall(c *gin.Context) error {
@@ -92,7 +67,8 @@ func (w *Web) startFromForm(c *gin.Context, again workPage, begin func(ctx conte
 	}
 	ctx := c.Request.Context()
 	in, fields := readWork(ctx, f)
-	view := page.WorkView{Form: in.form, Fields: fields}
+	view := w.workView(c, in.form)
+	view.Fields = fields
 	if len(fields) == 0 {
 		if hosts, err := in.common.Targets.Resolve(w.Fleet); err == nil && len(hosts) > page.ConfirmAbove && f.text("confirmed") != strconv.Itoa(len(hosts)) {
 			view.Confirm = len(hosts)
@@ -107,7 +83,6 @@ func (w *Web) startFromForm(c *gin.Context, again workPage, begin func(ctx conte
 			return err
 		}
 	}
-	view.Frame, view.Preview = w.frame(c), previewOf(ctx, in.form.Hosts)
 	return show(c, http.StatusUnprocessableEntity, again(view))
 }
 
@@ -125,10 +100,10 @@ func formFields(ctx context.Context, err error) (map[string]string, error) {
 		switch name = strings.ToLower(name); name {
 		case "targets", "ids", "state", "search":
 			name = "hosts"
-		case "exec", "command", "interpreter":
+		case "exec", "command":
 			name = "script"
-		case "expires_in", "group":
-			name = ""
+		case "expires_in":
+			name = "expires"
 		}
 		fields[name] = text
 	}
@@ -143,8 +118,9 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 	}
 	trim := func(name string) string { return strings.TrimSpace(f.text(name)) }
 	in.form = page.WorkForm{
-		Hosts: f.text("hosts"), All: f.text("all") != "", Script: strings.ReplaceAll(f.text("script"), "\r\n", "\n"), User: trim("user"),
-		Directory: trim("directory"), Envs: f.text("envs"), Timeout: trim("timeout"), Parallel: trim("parallel"), Batch: trim("batch"),
+		Hosts: f.text("hosts"), All: f.text("all") != "", Match: f.text("match") != "", MatchState: f.text("match_state"),
+		MatchSearch: trim("match_search"), Script: strings.ReplaceAll(f.text("script"), "\r\n", "\n"), Interpreter: trim("interpreter"),
+		User: trim("user"), Group: trim("group"), Directory: trim("directory"), Expires: trim("expires"), Envs: f.text("envs"), Timeout: trim("timeout"), Parallel: trim("parallel"), Batch: trim("batch"),
 		StopAfter: trim("stop_after"), CPU: trim("cpu"), Memory: trim("memory"), Name: trim("name"), Action: f.text("action"), URL: trim("url"),
 		Checksum: trim("checksum"), Version: trim("version"), Definition: strings.ReplaceAll(f.text("definition"), "\r\n", "\n"),
 		File: f.text("uploaded"), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
@@ -159,7 +135,10 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 	in.common = remote.Common{
 		Targets:  remote.Targets{Hosts: in.form.Hosts, All: in.form.All},
 		Parallel: number("parallel", in.form.Parallel), Batch: number("batch", in.form.Batch),
-		StopAfter: number("stop_after", in.form.StopAfter), Timeout: number("timeout", in.form.Timeout),
+		StopAfter: number("stop_after", in.form.StopAfter), Timeout: number("timeout", in.form.Timeout), ExpiresIn: number("expires", in.form.Expires),
+	}
+	if in.form.Match {
+		in.common.Targets.State, in.common.Targets.Search = db.HostState(in.form.MatchState), in.form.MatchSearch
 	}
 	if in.form.CPU+in.form.Memory != "" {
 		in.limits = &wire.Limits{CPU: in.form.CPU, Memory: in.form.Memory}
@@ -191,7 +170,7 @@ func (w *Web) outcomeViews(ctx context.Context, operationID int64) (views []page
 		if !g.State.Ended() {
 			continue
 		}
-		v := page.Outcome{State: string(g.State), ErrCode: g.ErrCode, Count: g.Count, Message: g.Message, Stdout: g.Stdout, Stderr: g.Stderr}
+		v := page.Outcome{Key: outcomeKey(&g), State: string(g.State), ErrCode: g.ErrCode, Count: g.Count, Message: g.Message, Stdout: g.Stdout, Stderr: g.Stderr}
 		if g.ExitCode != nil {
 			v.ExitCode = strconv.Itoa(*g.ExitCode)
 		}

@@ -54,7 +54,7 @@ func TopicHost(id int64) string { return "host." + strconv.FormatInt(id, 10) }
 // TopicOperation is the topic of one operation. Rows: TaskRow; values: OperationValues.
 func TopicOperation(id int64) string { return "operation." + strconv.FormatInt(id, 10) }
 
-// TopicJob is the topic of one job's page. Reload when it or its output changed.
+// TopicJob is the topic of one job's page. Values: JobValues, when there is more output; reload when the job changed.
 func TopicJob(id string) string { return "job." + id }
 
 // TopicDraft is the topic of hosts that register by hand. Rows: ArrivalRow; values: ArrivalValues.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hostler/ui/i18n"
 	"hostler/ui/live"
 )
 
@@ -31,6 +32,18 @@ func filtered(path string, filters ...string) string {
 		return path
 	}
 	return path + "?" + q.Encode()
+}
+
+// filterText says which hosts a filter leaves, in words.
+func filterText(ctx context.Context, state, search string) string {
+	var words []string
+	if state != "" {
+		words = append(words, HostStateText(ctx, state))
+	}
+	if search != "" {
+		words = append(words, i18n.T(ctx, "work.search", "Text", search))
+	}
+	return strings.Join(words, ", ")
 }
 
 func eventsPath(severity string) string { return filtered("/events", "severity", severity) }

@@ -90,6 +90,12 @@ type OperationView struct {
 	Unlock    CredentialsView
 	Outcomes  []Outcome // of work on hosts
 	Rest      int       // jobs in groups that are not told
+	Again     string    // path of the form that started it; "" for none
+}
+
+// again is the form that starts an operation's work once more: on all of its hosts, or only on some.
+func (v OperationView) again(only string) string {
+	return filtered(v.Again, "operation", strconv.FormatInt(v.Operation.ID, 10), "only", only)
 }
 
 // CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password and

@@ -12,18 +12,24 @@ import (
 
 // WorkForm is what was typed into a form that starts work on hosts. It is sent back as it was when something is wrong.
 type WorkForm struct {
-	Hosts     string // with patterns, as in a wizard
-	All       bool
-	Script    string
-	User      string
-	Directory string
-	Envs      string // a line "NAME=VALUE" for each
-	Timeout   string // seconds
-	Parallel  string // hosts at a time
-	Batch     string
-	StopAfter string
-	CPU       string
-	Memory    string
+	Hosts       string // with patterns, as in a wizard
+	All         bool
+	Match       bool   // those that match the filter of a list; the next two are it
+	MatchState  string // "" for any
+	MatchSearch string
+	Script      string
+	Interpreter string
+	User        string
+	Group       string
+	Directory   string
+	Envs        string // a line "NAME=VALUE" for each
+	Timeout     string // seconds
+	Expires     string // seconds
+	Parallel    string // hosts at a time
+	Batch       string
+	StopAfter   string
+	CPU         string
+	Memory      string
 
 	Name       string // of a child agent
 	Action     string // install or upgrade
@@ -39,24 +45,43 @@ type WorkForm struct {
 	Backup bool
 }
 
-// More says whether a field that is folded away holds something.
-func (f WorkForm) more(fields map[string]string, names ...string) bool {
-	for _, name := range names {
-		if fields[name] != "" {
+// folded are the fields that are folded away until one of them holds something.
+var folded = []string{
+	"interpreter", "user", "group", "directory", "envs", "timeout", "expires", "parallel", "batch", "stop_after", "cpu", "memory",
+}
+
+// more says whether a field that is folded away holds something, or is wrong.
+func (v WorkView) more() bool {
+	for _, name := range folded {
+		if v.Fields[name] != "" {
 			return true
 		}
 	}
-	return f.User+f.Directory+f.Envs+f.Timeout+f.Parallel+f.Batch+f.StopAfter+f.CPU+f.Memory != ""
+	f := v.Form
+	return f.Interpreter+f.User+f.Group+f.Directory+f.Envs+f.Timeout+f.Expires+f.Parallel+f.Batch+f.StopAfter+f.CPU+f.Memory != ""
 }
 
 // WorkView is a form that starts work on hosts: a command, or the installation of a child agent.
 type WorkView struct {
-	Frame   layout.Frame
-	Form    WorkForm
-	Preview Preview           // of the form's hosts
-	Fields  map[string]string // what is wrong, by the form's field
-	Version string            // that agents are upgraded to
-	Confirm int               // so many hosts, which is to be confirmed; 0: nothing is
+	Frame    layout.Frame
+	Form     WorkForm
+	Preview  Preview           // of the form's hosts
+	Matching int               // hosts that match the form's filter
+	Fields   map[string]string // what is wrong, by the form's field
+	Version  string            // that agents are upgraded to
+	Confirm  int               // so many hosts, which is to be confirmed; 0: nothing is
+	LeftOut  string            // names of variables that an earlier run had and this form does not
+	Defaults WorkDefaults
+}
+
+// WorkDefaults is what holds where a form leaves a field empty.
+type WorkDefaults struct{ Timeout, Expires, Parallel int }
+
+func (v WorkView) placeholder(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // WorkCodes are the complaints about a request for work that the catalogues have a text for.
@@ -85,6 +110,7 @@ const ConfirmAbove = 20
 
 // Outcome is a group of an operation's jobs that ended alike and wrote the same.
 type Outcome struct {
+	Key      string // names it in addresses
 	State    string
 	ErrCode  int
 	ExitCode string // "" when the command did not end by itself
@@ -121,19 +147,14 @@ type JobView struct {
 	Text        string // the script, or the definition
 	Stdout      Output
 	Stderr      Output
+	Find        string // what was searched for; the lines are then those that hold it
+	Found       bool   // there are more such lines than are shown
 	File        string // name of what a fetch brought
 	FileSize    uint64
 }
 
 // Parameter is a setting of a job, by the name of its text.
 type Parameter struct{ Key, Value string }
-
-// Output is what is shown of a stream.
-type Output struct {
-	Text      string
-	Size      uint64 // bytes written
-	Truncated bool   // there is more than is shown
-}
 
 // ManageActions are what can be done to child agents on many hosts at once.
 var ManageActions = []string{"restart", "start", "stop", "uninstall"}

@@ -7,6 +7,7 @@ import { LivePage } from "./live-page";
 import { LiveTable } from "./live-table";
 import { LogDrawer } from "./log-drawer";
 import { readKeyFiles } from "./key-file";
+import { OutputView } from "./output-view";
 import { RelativeTime, showLocalTimes } from "./relative-time";
 import { enableDialogs, enableMenus, guardForms } from "./surface";
 
@@ -16,6 +17,7 @@ customElements.define("relative-time", RelativeTime);
 customElements.define("live-table", LiveTable);
 customElements.define("copy-button", CopyButton);
 customElements.define("log-drawer", LogDrawer);
+customElements.define("output-view", OutputView);
 customElements.define("host-preview", HostPreview);
 customElements.define("draft-form", DraftForm);
 enableDialogs();

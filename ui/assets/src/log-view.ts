@@ -1,7 +1,9 @@
+import { Follow } from "./follow";
+
 // Terminal sequences (colours, cursor) mean nothing here.
 const sequences = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007]*\u0007|[@-_])/g;
 
-/** Lines of a log that grows: follows its end until somebody scrolls up, finds, and goes to an offset. */
+/** Lines of a log that grows: finds, and goes to an offset. */
 export class LogView {
   /** The whole log. */
   text = "";
@@ -9,22 +11,13 @@ export class LogView {
   private rest = "";
   private offset = 0;
   private needle = "";
-  private followed = true;
-  private top = 0;
+  private readonly follow: Follow;
 
   constructor(
     private readonly box: HTMLElement,
-    private readonly button: HTMLElement,
+    button: HTMLElement,
   ) {
-    box.addEventListener("scroll", () => this.scrolled());
-    // The steps above it take some of its height when they come; its end stays in view.
-    new ResizeObserver(() => {
-      if (this.followed) this.toEnd();
-    }).observe(box);
-    button.addEventListener("click", () => {
-      this.follow(!this.followed);
-      if (this.followed) this.toEnd();
-    });
+    this.follow = new Follow(box, button);
   }
 
   clear(): void {
@@ -32,7 +25,7 @@ export class LogView {
     this.offset = 0;
     this.decoder.decode();
     this.box.replaceChildren();
-    this.follow(true);
+    this.follow.set(true);
   }
 
   append(bytes: Uint8Array, at: number): void {
@@ -50,7 +43,7 @@ export class LogView {
       return e;
     });
     this.box.append(...made);
-    if (this.followed) this.toEnd();
+    this.follow.grown();
   }
 
   private line(text: string): HTMLElement {
@@ -78,7 +71,7 @@ export class LogView {
       hits++;
       first ??= line;
     }
-    if (first) this.reveal(first);
+    if (first) this.follow.reveal(first);
     return hits;
   }
 
@@ -91,32 +84,6 @@ export class LogView {
     }
     if (!target) return;
     target.classList.add("target");
-    this.reveal(target);
-  }
-
-  private reveal(line: Element): void {
-    this.follow(false);
-    line.scrollIntoView({ block: "center" });
-  }
-
-  /** Only going up ends the following: an end that has moved away is caught up with. */
-  private scrolled(): void {
-    const up = this.box.scrollTop < this.top;
-    this.top = this.box.scrollTop;
-    if (this.atEnd()) this.follow(true);
-    else if (up) this.follow(false);
-  }
-
-  private atEnd(): boolean {
-    return this.box.scrollTop + this.box.clientHeight >= this.box.scrollHeight - 8;
-  }
-
-  private toEnd(): void {
-    this.box.scrollTop = this.box.scrollHeight;
-  }
-
-  private follow(on: boolean): void {
-    this.followed = on;
-    this.button.ariaPressed = String(on);
+    this.follow.reveal(target);
   }
 }

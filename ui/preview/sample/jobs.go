@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,12 +18,13 @@ func jobPages() []Page {
 		}},
 		{"/commands/wrong", false, func(f layout.Frame) templ.Component {
 			return page.CommandPage(page.WorkView{
-				Frame: f, Confirm: 412, Form: page.WorkForm{All: true, Script: "uptime", Batch: "x"},
+				Frame: f, Confirm: 412, LeftOut: "STAGE, TOKEN", Matching: 5, Defaults: page.WorkDefaults{Timeout: 600, Expires: 3600, Parallel: 50},
+				Form:   page.WorkForm{Match: true, MatchState: page.HostLost, MatchSearch: "gpu", Script: "uptime", Batch: "x"},
 				Fields: map[string]string{"batch": "This must be a whole number."},
 			})
 		}},
 		{"/operations/20", false, func(f layout.Frame) templ.Component {
-			return page.OperationPage(page.OperationView{Frame: f, Operation: command(), Tasks: Tasks(), Outcomes: outcomes(), Rest: 2})
+			return page.OperationPage(page.OperationView{Frame: f, Operation: command(), Tasks: Tasks(), Outcomes: outcomes(), Rest: 2, Again: "/commands/new"})
 		}},
 		{"/jobs", false, func(f layout.Frame) templ.Component {
 			return page.JobsPage(page.JobsView{Frame: f, Jobs: jobs(), Next: "1"})
@@ -30,6 +32,7 @@ func jobPages() []Page {
 		{"/jobs/none", false, func(f layout.Frame) templ.Component { return page.JobsPage(page.JobsView{Frame: f}) }},
 		{"/jobs/4", false, func(f layout.Frame) templ.Component { return page.JobPage(job(f, jobs()[3], "lost")) }},
 		{"/jobs/5", false, func(f layout.Frame) templ.Component { return page.JobPage(job(f, jobs()[4], "running")) }},
+		{"/jobs/6", false, func(f layout.Frame) templ.Component { return page.JobPage(found(f)) }},
 		{"/child-agents", false, func(f layout.Frame) templ.Component {
 			return page.ChildrenPage(page.ChildrenView{Frame: f, Children: children(), Next: "1"})
 		}},
@@ -78,6 +81,30 @@ func job(f layout.Frame, j page.Job, state string) page.JobView {
 	return page.JobView{
 		Frame: f, Job: j, OperationID: 20, Started: Now.Add(-8 * time.Second), Timeout: 3600, Text: "#!/bin/sh\nuptime\ndf -h /\n",
 		Work:   []page.Parameter{{Key: "job.param.user", Value: "deploy"}, {Key: "job.param.envs", Value: "LANG, STAGE"}},
-		Stdout: page.Output{Text: strings.Repeat("\x1b[32mok\x1b[0m /var/lib/hostler-agent 61 GiB free\n", 14), Size: 4 << 20, Truncated: true},
+		Stdout: page.Output{Stream: "stdout", Lines: lines(), Size: 4 << 20, First: true, Next: page.Place{Offset: 4000, Line: 42}, More: state == "lost"},
+		Stderr: page.Output{Stream: "stderr", First: true},
 	}
+}
+
+// lines are the head and the tail of a long output.
+func lines() []page.Line {
+	var all []page.Line
+	for i := range 41 {
+		if i == 20 {
+			all = append(all, page.Line{Lost: 3 << 20})
+		}
+		all = append(all, page.Line{Number: i + 1, Text: fmt.Sprintf("ok /var/lib/hostler-agent/%02d 61 GiB free", i)})
+	}
+	return all
+}
+
+// found are lines that were searched for.
+func found(f layout.Frame) page.JobView {
+	v := job(f, jobs()[3], "failed")
+	v.Find, v.Found = "free", true
+	v.Stdout.Lines, v.Stdout.More = lines()[4:9], false
+	for i := range v.Stdout.Lines {
+		v.Stdout.Lines[i].Part = page.Place{Line: 1}
+	}
+	return v
 }

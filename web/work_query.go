@@ -1,0 +1,240 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/fleet"
+	"hostler/server/job"
+	"hostler/server/remote"
+	"hostler/ui/page"
+)
+
+// workActions are the actions that the forms start unless somebody chooses another one.
+var workActions = map[string]string{
+	"/commands/new": wire.ActionExec, "/pushes/new": wire.ActionPush, "/fetches/new": wire.ActionFetch,
+	"/agent-upgrades/new": wire.ActionUpgradeAgent, "/child-agents/new": wire.ActionInstall, "/child-agents/manage": wire.ActionRestart,
+}
+
+// workView is a form with what a page needs beside what was typed.
+func (w *Web) workView(c *gin.Context, form page.WorkForm) page.WorkView {
+	v := page.WorkView{
+		Frame: w.frame(c), Form: form, Preview: previewOf(c.Request.Context(), form.Hosts), Version: w.Remote.Version,
+		Defaults: page.WorkDefaults{Expires: int(remote.DefaultExpiry / time.Second), Parallel: remote.DefaultPar},
+	}
+	action := workActions[c.FullPath()]
+	v.Defaults.Timeout = int(job.DefaultTimeout(action) / time.Second)
+	if action == wire.ActionUpgradeAgent {
+		v.Defaults.Parallel = remote.DefaultUpgrade
+	}
+	if form.MatchState+form.MatchSearch != "" {
+		v.Matching = len(w.Fleet.Find(fleet.Filter{State: db.HostState(form.MatchState), Search: form.MatchSearch}))
+	}
+	return v
+}
+
+// newWork is GET of a page with such a form. The query fills it in: ?hosts= and ?host= say where, by names and by numbers,
+// ?match= by the filter of the list of hosts, ?name= to which child agent, ?job= and ?operation= as it was done before.
+func (w *Web) newWork(c *gin.Context, which workPage) error {
+	form := page.WorkForm{}
+	var leftOut []string
+	var err error
+	switch {
+	case c.Query("job") != "":
+		form, leftOut, err = w.formOfJob(c.Request.Context(), c.Query("job"))
+	case c.Query("operation") != "":
+		form, leftOut, err = w.formOfOperation(c)
+	}
+	if err != nil {
+		return err
+	}
+	if name := c.Query("name"); name != "" {
+		form.Name = name
+	}
+	if err := w.chosen(c, &form); err != nil {
+		return err
+	}
+	v := w.workView(c, form)
+	v.LeftOut = strings.Join(leftOut, ", ")
+	return show(c, 200, which(v))
+}
+
+// chosen fills in the hosts that a list had when its button was pressed.
+func (w *Web) chosen(c *gin.Context, form *page.WorkForm) error {
+	if hosts := c.Query("hosts"); hosts != "" {
+		form.Hosts = hosts
+	}
+	if c.Query("match") != "" {
+		form.MatchState, form.MatchSearch = c.Query("match_state"), strings.TrimSpace(c.Query("match_search"))
+		form.Match = form.MatchState+form.MatchSearch != ""
+		form.All = !form.Match
+		return nil
+	}
+	var ids []int64
+	for _, text := range c.QueryArray("host") {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return badQuery("host", "this is not the number of a host")
+		}
+		ids = append(ids, id)
+	}
+	if len(ids) > 0 {
+		form.Hosts = w.namesOf(ids)
+	}
+	return nil
+}
+
+// namesOf lists the names of hosts, as somebody would type them.
+func (w *Web) namesOf(ids []int64) string {
+	return strings.Join(slices.Sorted(maps.Values(w.Fleet.Names(ids))), "\n")
+}
+
+// formOfJob is the form that made a job.
+func (w *Web) formOfJob(ctx context.Context, id string) (form page.WorkForm, leftOut []string, err error) {
+	j, err := w.Jobs.Find(ctx, id)
+	if err != nil {
+		return form, nil, err
+	}
+	form, leftOut = formOf(&j.Payload)
+	form.Hosts, form.File = w.Fleet.Name(j.HostID), j.Content
+	if j.Timeout > 0 {
+		form.Timeout = strconv.Itoa(j.Timeout)
+	}
+	return form, leftOut, nil
+}
+
+// formOf is the form that made a job. Its environment may be secret: only the names of the variables are told.
+func formOf(p *wire.Job) (form page.WorkForm, leftOut []string) {
+	form = page.WorkForm{Name: p.Name, Action: p.Action, URL: p.URL, Checksum: p.Checksum, Version: p.Version, Definition: p.Definition}
+	if e := p.Exec; e != nil {
+		form.Script, form.Interpreter, form.User, form.Group, form.Directory = e.Script, e.Interpreter, e.User, e.Group, e.Directory
+		if e.Script == "" {
+			form.Script = strings.Join(e.Command, " ")
+		}
+	}
+	if f := p.Push; f != nil {
+		form.Path, form.Mode, form.Owner, form.Backup = f.Path, f.Mode, f.Owner, f.Backup
+	}
+	if f := p.Fetch; f != nil {
+		form.Path = f.Path
+	}
+	if l := p.Limits; l != nil {
+		form.CPU, form.Memory = l.CPU, l.Memory
+	}
+	return form, slices.Sorted(maps.Keys(p.Envs))
+}
+
+// formOfOperation is the form that made an operation, for the hosts of ?only=: those of its tasks that are not done, those
+// of one group, or all.
+func (w *Web) formOfOperation(c *gin.Context) (form page.WorkForm, leftOut []string, err error) {
+	ctx := c.Request.Context()
+	n, err := queryInt(c, "operation", 0, 1, 1<<62)
+	if err != nil {
+		return form, nil, err
+	}
+	o, err := w.DB.Operation(ctx, n)
+	if err != nil {
+		return form, nil, err
+	}
+	p := workParams(o)
+	if againPath(p.Action) == "" {
+		return form, nil, badQuery("operation", "this is not work on hosts that could be done again")
+	}
+	shared, err := w.DB.OperationJob(ctx, n)
+	switch {
+	case err == nil:
+		form, leftOut = formOf(&shared.Payload)
+		if shared.Payload.Timeout > 0 {
+			form.Timeout = strconv.Itoa(shared.Payload.Timeout)
+		}
+	case !errors.Is(err, db.ErrNotFound): // what was to be done is forgotten after a while; the hosts are not
+		return form, nil, err
+	}
+	form.File, form.Batch, form.StopAfter = p.Content, positive(o.Batch), positive(o.MaxFailures)
+	ids, err := w.hostsOf(ctx, n, c.Query("only"))
+	form.Hosts = w.namesOf(ids)
+	return form, leftOut, err
+}
+
+func positive(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// againPath is the form that makes an action; "" for those without one.
+func againPath(action string) string {
+	switch action {
+	case wire.ActionUpgrade:
+		return "/child-agents/new"
+	case wire.ActionStart, wire.ActionStop, wire.ActionUninstall:
+		return "/child-agents/manage"
+	}
+	for path, a := range workActions {
+		if a == action {
+			return path
+		}
+	}
+	return ""
+}
+
+// onlyFailed means the tasks of an operation that are not done.
+const onlyFailed = "failed"
+
+// hostsOf are the hosts of an operation: all, or only those that are meant.
+func (w *Web) hostsOf(ctx context.Context, operationID int64, only string) ([]int64, error) {
+	if only != "" && only != onlyFailed {
+		group, err := outcomeOf(only)
+		if err != nil {
+			return nil, err
+		}
+		return w.DB.OutcomeHosts(ctx, operationID, group)
+	}
+	tasks, err := w.DB.Tasks(ctx, operationID)
+	var ids []int64
+	for i := range tasks {
+		if tasks[i].HostID != nil && (only == "" || tasks[i].State != db.Done) {
+			ids = append(ids, *tasks[i].HostID)
+		}
+	}
+	return ids, err
+}
+
+// outcomeKey names a group of an operation's jobs in an address.
+func outcomeKey(g *outcomeReply) string {
+	exit := ""
+	if g.ExitCode != nil {
+		exit = strconv.Itoa(*g.ExitCode)
+	}
+	return strings.Join([]string{string(g.State), strconv.Itoa(g.ErrCode), exit, g.OutputHash}, "~")
+}
+
+// outcomeOf reads what outcomeKey wrote.
+func outcomeOf(key string) (db.Outcome, error) {
+	parts := strings.Split(key, "~")
+	if len(parts) != 4 {
+		return db.Outcome{}, badQuery("only", "there is no such group")
+	}
+	g := db.Outcome{State: db.JobState(parts[0]), OutputHash: parts[3]}
+	code, err := strconv.Atoi(parts[1])
+	g.ErrCode = code
+	if parts[2] != "" && err == nil {
+		var exit int
+		exit, err = strconv.Atoi(parts[2])
+		g.ExitCode = &exit
+	}
+	if err != nil {
+		return g, badQuery("only", "there is no such group")
+	}
+	return g, nil
+}

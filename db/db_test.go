@@ -79,7 +79,7 @@ func TestSessionsEnd(t *testing.T) {
 	if _, err := d.SessionByHash(t.Context(), "h", now.Add(time.Hour)); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("an ended session was found: %v", err)
 	}
-	must(t, d.SetPassword(t.Context(), u.ID, "y"))
+	must(t, d.SetPassword(t.Context(), u.ID, "y", ""))
 	if _, err := d.SessionByHash(t.Context(), "h", now); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("a session outlived its password: %v", err)
 	}

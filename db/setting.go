@@ -8,7 +8,10 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-var errDuplicated = gorm.ErrDuplicatedKey
+var (
+	errDuplicated = gorm.ErrDuplicatedKey
+	errNotFound   = gorm.ErrRecordNotFound
+)
 
 // Setting is one named value that servers share.
 type Setting struct {

@@ -2,38 +2,28 @@ package db
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"gorm.io/gorm/clause"
 )
+
+// ErrLastAdministrator means that a change would leave nobody who may administer.
+var ErrLastAdministrator = errors.New("somebody must stay administrator")
+
+// RoleAdministrator is the role that at least one enabled user keeps.
+const RoleAdministrator = "administrator"
 
 // User is a person who may log in.
 type User struct {
 	ID           int64  `gorm:"primaryKey"`
 	Name         string // unique, as typed
 	PasswordHash string // argon2id, PHC string
-	Role         string // "administrator"
+	Role         string // "administrator", "operator" or "auditor"
+	DisabledAt   *time.Time
+	LastLoginAt  *time.Time
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
-}
-
-// Session is a logged-in browser. Only the hash of its cookie is kept.
-type Session struct {
-	ID         int64  `gorm:"primaryKey"`
-	Hash       string // hex SHA-256 of the cookie's value
-	UserID     int64
-	User       User
-	Address    string
-	CreatedAt  time.Time
-	LastUsedAt time.Time
-	ExpiresAt  time.Time
-}
-
-// APIToken lets a program act; only its hash is kept.
-type APIToken struct {
-	ID         int64 `gorm:"primaryKey"`
-	Name       string
-	Hash       string // hex SHA-256
-	CreatedAt  time.Time
-	LastUsedAt *time.Time
 }
 
 // CreateUser adds a user; ErrDuplicate when the name is taken.
@@ -60,20 +50,22 @@ func (d *DB) CreateFirstUser(ctx context.Context, u *User) error {
 	})
 }
 
+// User finds a user by number; ErrNotFound when there is none.
+func (d *DB) User(ctx context.Context, id int64) (*User, error) {
+	var u User
+	return &u, translate("find user", d.read(ctx).Where("id = ?", id).Take(&u).Error)
+}
+
 // UserByName finds a user; ErrNotFound when there is none.
 func (d *DB) UserByName(ctx context.Context, name string) (*User, error) {
 	var u User
 	return &u, translate("find user", d.read(ctx).Where("name = ?", name).Take(&u).Error)
 }
 
-// SetPassword replaces a user's password hash and ends the user's sessions.
-func (d *DB) SetPassword(ctx context.Context, userID int64, hash string) error {
-	return d.Tx(ctx, func(tx *DB) error {
-		if err := changed("set password", tx.write(ctx).Model(&User{ID: userID}).Update("password_hash", hash)); err != nil {
-			return err
-		}
-		return translate("end sessions", tx.write(ctx).Where("user_id = ?", userID).Delete(&Session{}).Error)
-	})
+// Users reads the users whose names come after one, at most limit, by name.
+func (d *DB) Users(ctx context.Context, after string, limit int) ([]User, error) {
+	var us []User
+	return us, translate("list users", d.read(ctx).Where("name > ?", after).Order("name").Limit(limit).Find(&us).Error)
 }
 
 // CountUsers counts users; zero means that the set-up page is open.
@@ -82,47 +74,66 @@ func (d *DB) CountUsers(ctx context.Context) (int64, error) {
 	return n, translate("count users", d.read(ctx).Model(&User{}).Count(&n).Error)
 }
 
-// CreateSession stores a session.
-func (d *DB) CreateSession(ctx context.Context, s *Session) error {
-	return translate("create session", d.write(ctx).Omit("User").Create(s).Error)
+// SetPassword replaces a user's password hash and ends the user's sessions, but for the one whose hash is keep.
+func (d *DB) SetPassword(ctx context.Context, userID int64, hash, keep string) error {
+	return d.Tx(ctx, func(tx *DB) error {
+		if err := changed("set password", tx.write(ctx).Model(&User{ID: userID}).Update("password_hash", hash)); err != nil {
+			return err
+		}
+		return translate("end sessions", tx.write(ctx).Where("user_id = ? AND hash <> ?", userID, keep).Delete(&Session{}).Error)
+	})
 }
 
-// SessionByHash finds an unexpired session with its user; ErrNotFound otherwise.
-func (d *DB) SessionByHash(ctx context.Context, hash string, now time.Time) (*Session, error) {
-	var s Session
-	err := d.read(ctx).Joins("User").Where("sessions.hash = ? AND sessions.expires_at > ?", hash, now).Take(&s).Error
-	return &s, translate("find session", err)
+// NoteLogin keeps when a user logged in last.
+func (d *DB) NoteLogin(ctx context.Context, userID int64, at time.Time) error {
+	return translate("note the login", d.write(ctx).Model(&User{ID: userID}).UpdateColumn("last_login_at", at).Error)
 }
 
-// TouchSession notes that a session was used and moves its end.
-func (d *DB) TouchSession(ctx context.Context, id int64, now, expires time.Time) error {
-	return translate("touch session", d.write(ctx).Model(&Session{ID: id}).
-		Updates(map[string]any{"last_used_at": now, "expires_at": expires}).Error)
+// SetRole changes what a user may do; ErrLastAdministrator.
+func (d *DB) SetRole(ctx context.Context, userID int64, role string) error {
+	return d.keepingAdministrator(ctx, func(tx *DB) error {
+		return changed("set role", tx.write(ctx).Model(&User{ID: userID}).Update("role", role))
+	})
 }
 
-// DeleteSession ends a session; a session that is gone already is no error.
-func (d *DB) DeleteSession(ctx context.Context, hash string) error {
-	return translate("end session", d.write(ctx).Where("hash = ?", hash).Delete(&Session{}).Error)
+// DisableUser keeps a user from logging in and ends the user's sessions; nil lets the user in again. ErrLastAdministrator.
+func (d *DB) DisableUser(ctx context.Context, userID int64, at *time.Time) error {
+	return d.keepingAdministrator(ctx, func(tx *DB) error {
+		if err := changed("disable user", tx.write(ctx).Model(&User{ID: userID}).Update("disabled_at", at)); err != nil || at == nil {
+			return err
+		}
+		return translate("end sessions", tx.write(ctx).Where("user_id = ?", userID).Delete(&Session{}).Error)
+	})
 }
 
-// DeleteExpiredSessions removes sessions that ended before now and says how many.
-func (d *DB) DeleteExpiredSessions(ctx context.Context, now time.Time) (int64, error) {
-	g := d.write(ctx).Where("expires_at <= ?", now).Delete(&Session{})
-	return g.RowsAffected, translate("delete expired sessions", g.Error)
+// RemoveUser removes a user with all sessions and tokens; ErrLastAdministrator.
+func (d *DB) RemoveUser(ctx context.Context, userID int64) error {
+	return d.keepingAdministrator(ctx, func(tx *DB) error {
+		if err := tx.write(ctx).Where("user_id = ?", userID).Delete(&APIToken{}).Error; err != nil {
+			return translate("end tokens", err)
+		}
+		return changed("remove user", tx.write(ctx).Delete(&User{ID: userID}))
+	})
 }
 
-// CreateAPIToken stores a token's hash; ErrDuplicate when the name is taken.
-func (d *DB) CreateAPIToken(ctx context.Context, t *APIToken) error {
-	return translate("create token", d.write(ctx).Create(t).Error)
-}
-
-// APITokenByHash finds a token; ErrNotFound when there is none.
-func (d *DB) APITokenByHash(ctx context.Context, hash string) (*APIToken, error) {
-	var t APIToken
-	return &t, translate("find token", d.read(ctx).Where("hash = ?", hash).Take(&t).Error)
-}
-
-// TouchAPIToken notes that a token was used.
-func (d *DB) TouchAPIToken(ctx context.Context, id int64, now time.Time) error {
-	return translate("touch token", d.write(ctx).Model(&APIToken{ID: id}).Update("last_used_at", now).Error)
+// keepingAdministrator takes a change back when it leaves no enabled administrator. Whoever makes such a change waits
+// for others that do: of two administrators that remove each other, one fails.
+func (d *DB) keepingAdministrator(ctx context.Context, change func(tx *DB) error) error {
+	return d.Tx(ctx, func(tx *DB) error {
+		administrators := func() (ids []int64, err error) {
+			g := tx.write(ctx).Clauses(clause.Locking{Strength: "UPDATE"}).Model(&User{}).Order("id")
+			return ids, translate("find administrators", g.Where("role = ? AND disabled_at IS NULL", RoleAdministrator).Pluck("id", &ids).Error)
+		}
+		if _, err := administrators(); err != nil {
+			return err
+		}
+		if err := change(tx); err != nil {
+			return err
+		}
+		left, err := administrators()
+		if err == nil && len(left) == 0 {
+			err = ErrLastAdministrator
+		}
+		return err
+	})
 }

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"hostler/db"
@@ -20,7 +23,6 @@ import (
 )
 
 func createAdmin() *cobra.Command {
-	var o config.Options
 	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make an administrator; the password comes from standard input or a prompt",
@@ -28,56 +30,23 @@ func createAdmin() *cobra.Command {
 			"(its first line). The server may be running meanwhile.",
 		Example: "  hostler admin create alice --data /var/lib/hostler",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return withAccounts(c, &o, func(ctx context.Context, a *account.Accounts) error {
-				password, err := readPassword(c.InOrStdin(), c.ErrOrStderr())
-				if err != nil {
-					return err
-				}
-				_, err = a.CreateUser(ctx, args[0], password)
-				if errors.Is(err, db.ErrDuplicate) {
-					return fmt.Errorf("cannot create administrator: the name %q is taken", args[0])
-				}
-				if err != nil {
-					return fmt.Errorf("cannot create administrator: %w", err)
-				}
-				_, err = fmt.Fprintf(c.OutOrStdout(), "administrator %s may log in now\n", args[0])
-				return err
-			})
-		},
 	}
-	o.StorageFlags(c.Flags())
-	return c
+	return beside(c, func(ctx context.Context, a *account.Accounts, args []string) error {
+		return createUser(ctx, c, a, args[0], account.RoleAdministrator)
+	})
 }
 
-func createToken() *cobra.Command {
-	var o config.Options
-	c := &cobra.Command{
-		Use:     "create NAME",
-		Short:   "Make a bearer token for the API and print it once",
-		Example: "  curl -H \"Authorization: Bearer $(hostler token create ci)\" http://127.0.0.1:8080/api/v1/hosts",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return withAccounts(c, &o, func(ctx context.Context, a *account.Accounts) error {
-				token, err := a.CreateToken(ctx, args[0])
-				if errors.Is(err, db.ErrDuplicate) {
-					return fmt.Errorf("cannot create token: the name %q is taken", args[0])
-				}
-				if err != nil {
-					return fmt.Errorf("cannot create token: %w", err)
-				}
-				_, err = fmt.Fprintln(c.OutOrStdout(), token)
-				return err
-			})
-		},
+// operatorName is who runs this command, as it is recorded.
+func operatorName() string {
+	if u, err := user.Current(); err == nil {
+		return account.CommandLine + u.Username
 	}
-	o.StorageFlags(c.Flags())
-	return c
+	return account.CommandLine + strconv.Itoa(os.Getuid())
 }
 
-// withAccounts opens the accounts of the database that the flags name, beside a server that may be running.
-func withAccounts(c *cobra.Command, o *config.Options, do func(context.Context, *account.Accounts) error) (err error) {
-	if err := o.Complete(c.Flags(), os.LookupEnv); err != nil {
+// withAccounts opens the accounts of the database that the settings name, beside a server that may be running.
+func withAccounts(c *cobra.Command, o *config.Options, settings *pflag.FlagSet, do func(context.Context, *account.Accounts) error) (err error) {
+	if err := o.Complete(settings, os.LookupEnv); err != nil {
 		return err
 	}
 	log, err := newLog(c.ErrOrStderr(), config.Options{LogLevel: "warn", LogFormat: "text"})

@@ -14,8 +14,9 @@ func root() *cobra.Command {
 	c.SetVersionTemplate("hostler {{.Version}}\n")
 	c.AddCommand(
 		serveCommand(),
-		group("admin", "Manage administrators", createAdmin(), changePassword()),
-		group("token", "Manage API tokens", createToken()),
+		group("admin", "Manage administrators", createAdmin(), setPassword()),
+		group("users", "Manage who may log in", listUsers(), addUser(), changeRole(), setPassword(), disableUser(), enableUser(), removeUser()),
+		group("token", "Manage API tokens", createToken(), listTokens(), endToken()),
 		group("certs", "Manage the certificates of hosts", listCertificates(), revokeCertificates()),
 		group("hosts", "Work with lists of hosts", expandHosts()),
 		runCommand(), pushCommand(), fetchCommand(), upgradeAgents(),

@@ -40,13 +40,23 @@ func (w *Web) admit(c *gin.Context, r route) error {
 		return err
 	}
 	switch {
-	case r.may == everyone, who.Token && r.may != user, who.UserID != 0, r.may == local && isLocal(c):
+	case r.may == everyone:
 		return nil
-	case who.Token:
+	case who == account.Identity{}:
+		if r.may == local && isLocal(c) {
+			return nil
+		}
+		return account.ErrNotLoggedIn
+	case who.Token && r.may == user:
 		return refuse(http.StatusForbidden, "session_needed", "this is for people who are logged in, not for tokens", "use "+api)
+	case !who.May(r.needs.right):
+		return refuse(http.StatusForbidden, codeForbidden, "your role does not allow this", "ask an administrator for another role")
 	}
-	return account.ErrNotLoggedIn
+	return nil
 }
+
+// codeForbidden says that somebody's role has not the right that a route needs.
+const codeForbidden = "forbidden"
 
 // whoAsks finds the identity behind a bearer token or a session; the zero Identity is nobody. A token that is
 // not valid is refused at once, so that a program learns of it; a session that ended is nobody.

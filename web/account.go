@@ -92,7 +92,7 @@ func (w *Web) setUp(c *gin.Context) error {
 		view.Frame.Path = "/setup"
 		return show(c, http.StatusUnprocessableEntity, page.SetupPage(view))
 	}
-	secret, err := w.Accounts.Login(ctx, name, password, c.RemoteIP())
+	secret, err := w.Accounts.Login(ctx, account.Attempt{Name: name, Password: password, Address: c.RemoteIP(), Browser: c.Request.UserAgent()})
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,9 @@ func (w *Web) login(c *gin.Context) error {
 	}
 	defer f.wipe()
 	ctx, name, next := c.Request.Context(), f.text("name"), localPath(f.text("next"), "/")
-	secret, err := w.Accounts.Login(ctx, name, f.text("password"), c.RemoteIP())
+	secret, err := w.Accounts.Login(ctx, account.Attempt{
+		Name: name, Password: f.text("password"), Address: c.RemoteIP(), Browser: c.Request.UserAgent(),
+	})
 	if err == nil {
 		setCookie(c, sessionCookie, secret, 0)
 		return goTo(c, next)
@@ -142,6 +144,8 @@ func (w *Web) login(c *gin.Context) error {
 	switch {
 	case errors.Is(err, account.ErrTooManyTries):
 		status, wrong = http.StatusTooManyRequests, page.FieldText(ctx, "login_wait")
+	case errors.Is(err, account.ErrDisabled):
+		wrong = page.FieldText(ctx, "login_disabled")
 	case !errors.Is(err, account.ErrWrongCredentials):
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hostler/db"
+	"hostler/server/account"
 	"hostler/ui/page"
 )
 
@@ -51,7 +52,7 @@ func TestSetUp(t *testing.T) {
 
 func TestLogin(t *testing.T) {
 	s := newServer(t)
-	_ = must[*db.User](t)(s.web.Accounts.CreateUser(t.Context(), testUser, testPassword))
+	_ = must[*db.User](t)(s.web.Accounts.CreateUser(t.Context(), "", testUser, testPassword, account.RoleAdministrator))
 	b := s.browser()
 	if r := b.get("/hosts?state=lost"); r.location() != "/login?next="+url.QueryEscape("/hosts?state=lost") {
 		t.Errorf("a page for nobody led to %q", r.location())
@@ -79,7 +80,7 @@ func TestLogin(t *testing.T) {
 
 func TestLoginDelays(t *testing.T) {
 	s := newServer(t)
-	_ = must[*db.User](t)(s.web.Accounts.CreateUser(t.Context(), testUser, testPassword))
+	_ = must[*db.User](t)(s.web.Accounts.CreateUser(t.Context(), "", testUser, testPassword, account.RoleAdministrator))
 	wrong := url.Values{"name": {testUser}, "password": {"wrong password"}}
 	for i := range 7 {
 		r := s.browser().post("/login", wrong)

@@ -22,16 +22,24 @@ import (
 // setUp makes an administrator and a browser with a session. Passwords are hashed in the tests that are about them.
 func (s *server) setUp() *browser {
 	s.t.Helper()
-	if err := s.db.CreateUser(s.t.Context(), &db.User{Name: testUser, Role: account.RoleAdministrator}); err != nil {
+	return s.person(testUser, account.RoleAdministrator)
+}
+
+// person makes somebody with a role and a browser with a session.
+func (s *server) person(name, role string) *browser {
+	s.t.Helper()
+	if err := s.db.CreateUser(s.t.Context(), &db.User{Name: name, Role: role}); err != nil {
 		s.t.Fatal(err)
 	}
-	return s.session()
+	return s.sessionOf(name)
 }
 
 // session is another browser in which the administrator is logged in.
-func (s *server) session() *browser {
+func (s *server) session() *browser { return s.sessionOf(testUser) }
+
+func (s *server) sessionOf(name string) *browser {
 	s.t.Helper()
-	u := must[*db.User](s.t)(s.db.UserByName(s.t.Context(), testUser))
+	u := must[*db.User](s.t)(s.db.UserByName(s.t.Context(), name))
 	secret, now := bearer.New(), db.Now()
 	err := s.db.CreateSession(s.t.Context(), &db.Session{
 		Hash: bearer.Hash(secret), UserID: u.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour),

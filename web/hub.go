@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"hostler/db"
+	"hostler/server/account"
 	"hostler/ui/live"
 )
 
@@ -55,8 +56,17 @@ func (h *hub) start() error {
 	if err != nil {
 		return err
 	}
-	h.cancel = []func(){cancel, h.web.Bus.OnLapse(h.reloadAll)}
+	h.cancel = []func(){cancel, h.web.Bus.OnLapse(h.reloadAll), h.web.Accounts.OnEnded(h.doubtAll)}
 	return nil
+}
+
+// doubtAll lets all connections ask whether their sessions are still good.
+func (h *hub) doubtAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.conns {
+		c.doubt()
+	}
 }
 
 // reloadAll lets all pages load again: changes were lost, and nobody knows which.
@@ -121,8 +131,8 @@ func (h *hub) connections() int {
 	return len(h.conns)
 }
 
-// subscribe makes topics all that a connection listens to. Unknown ones are ignored: the page may be newer than the
-// server.
+// subscribe makes topics all that a connection listens to. Unknown ones are ignored, because the page may be newer than
+// the server, and so are those that its role does not allow.
 func (h *hub) subscribe(c *connection, topics []string) {
 	for _, topic := range h.join(c, topics) {
 		switch kind, n, _ := parseTopic(topic); kind {
@@ -147,7 +157,8 @@ func (h *hub) join(c *connection, topics []string) (fresh []string) {
 	}
 	var want []string
 	for _, topic := range topics {
-		if _, _, ok := parseTopic(topic); ok && len(want) < liveTopics && !slices.Contains(want, topic) {
+		kind, _, ok := parseTopic(topic)
+		if ok && c.who.May(topicRights[kind]) && len(want) < liveTopics && !slices.Contains(want, topic) {
 			want = append(want, topic)
 		}
 	}
@@ -211,6 +222,12 @@ func (h *hub) forget() {
 
 // wanted reports whether a topic has a subscriber; h.mu is held.
 func (h *hub) wanted(topic string) bool { return len(h.topics[topic]) > 0 }
+
+// topicRights says what a role must allow for each kind of topic.
+var topicRights = map[string]account.Right{
+	live.TopicHosts: account.See, live.TopicOperations: account.See, live.TopicEvents: account.See, live.TopicOverview: account.See,
+	"host": account.See, "operation": account.See, "draft": account.Operate, "log": account.See, "job": account.See,
+}
 
 // parseTopic splits "operation.12"; n is 0 for topics without a number, as those of jobs are.
 func parseTopic(topic string) (kind string, n int64, ok bool) {

@@ -52,11 +52,13 @@ type change struct {
 type connection struct {
 	ws  *websocket.Conn
 	ctx context.Context // of the request: language; ends with the connection
+	who account.Identity
 
 	mu      sync.Mutex
 	pending map[string]*pending // by topic
 	order   []string            // topics with something pending, oldest first
 	wake    chan struct{}       // capacity 1
+	check   chan struct{}       // capacity 1: sessions have ended, maybe this one
 
 	// Only the writer uses these.
 	seq      map[string]int64
@@ -80,18 +82,18 @@ func (w *Web) live(c *gin.Context) error {
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
 	conn := &connection{
-		ws: ws, ctx: ctx, pending: map[string]*pending{}, wake: make(chan struct{}, 1),
+		ws: ws, ctx: ctx, who: identity(c), check: make(chan struct{}, 1), pending: map[string]*pending{}, wake: make(chan struct{}, 1),
 		seq: map[string]int64{}, reloaded: map[string]time.Time{},
 	}
 	if !w.hub.add(conn) {
 		return ws.Close()
 	}
-	session := identity(c).Session
+	conn.doubt() // it may have ended since it was looked at
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		// Closing ends the reader's wait, too.
 		defer func() { _ = ws.Close() }()
-		conn.write(func() bool { return w.sessionLives(ctx, session) })
+		conn.write(func() bool { return w.sameRights(ctx, conn.who) })
 	})
 	conn.read(w.hub)
 	cancel()
@@ -100,10 +102,14 @@ func (w *Web) live(c *gin.Context) error {
 	return nil
 }
 
-// sessionLives tells whether a session is still good. When the database does not answer it is, for now.
-func (w *Web) sessionLives(ctx context.Context, session string) bool {
-	_, err := w.Accounts.BySession(ctx, session)
-	return !errors.Is(err, account.ErrNotLoggedIn)
+// sameRights tells whether a session is still good and still that of the same role. When the database does not answer
+// it is, for now.
+func (w *Web) sameRights(ctx context.Context, who account.Identity) bool {
+	now, err := w.Accounts.BySession(ctx, who.Session)
+	if err != nil {
+		return !errors.Is(err, account.ErrNotLoggedIn)
+	}
+	return now.Role == who.Role
 }
 
 // read takes subscriptions until the connection ends.
@@ -123,8 +129,8 @@ func (c *connection) read(h *hub) {
 	}
 }
 
-// write sends what is pending, at most every liveEvery, and pings. It ends with the context or the session.
-func (c *connection) write(sessionLives func() bool) {
+// write sends what is pending, at most every liveEvery, and pings. It ends with the context, the session, or its role.
+func (c *connection) write(sameRights func() bool) {
 	ping := time.NewTicker(livePing)
 	defer ping.Stop()
 	pause := time.NewTimer(0)
@@ -145,9 +151,14 @@ func (c *connection) write(sessionLives func() bool) {
 			pause.Reset(liveEvery)
 		case <-pause.C:
 			wake = c.wake
-		case <-ping.C:
-			if !sessionLives() {
-				c.bye(websocket.ClosePolicyViolation, "the session has ended")
+		case <-c.check:
+			if !sameRights() {
+				c.bye(websocket.ClosePolicyViolation, sessionOver)
+				return
+			}
+		case <-ping.C: // other processes end sessions, too
+			if !sameRights() {
+				c.bye(websocket.ClosePolicyViolation, sessionOver)
 				return
 			}
 			if c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(liveWrite)) != nil {
@@ -159,9 +170,19 @@ func (c *connection) write(sessionLives func() bool) {
 	}
 }
 
+const sessionOver = "the session has ended, or its role has changed"
+
 func (c *connection) bye(code int, why string) {
 	// The page may be gone already; there is nobody to tell then.
 	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(time.Second))
+}
+
+// doubt makes the writer ask whether the session is still good.
+func (c *connection) doubt() {
+	select {
+	case c.check <- struct{}{}:
+	default:
+	}
 }
 
 // nudge wakes the writer.

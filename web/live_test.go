@@ -13,6 +13,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/account"
 	"hostler/server/fleet"
 	"hostler/ui/i18n"
 	"hostler/ui/live"
@@ -307,7 +308,7 @@ func TestChangesOfARowAreOneMessage(t *testing.T) {
 }
 
 func newTestConnection(t testing.TB) *connection {
-	return &connection{ctx: t.Context(), pending: map[string]*pending{}, wake: make(chan struct{}, 1)}
+	return &connection{ctx: t.Context(), who: account.Identity{Role: account.RoleOperator}, check: make(chan struct{}, 1), pending: map[string]*pending{}, wake: make(chan struct{}, 1)}
 }
 
 func TestLiveEndsWithTheServer(t *testing.T) {

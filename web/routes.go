@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/agent/wire"
+	"hostler/server/account"
 	"hostler/ui/assets"
 )
 
@@ -29,12 +30,38 @@ const (
 	agent    access = "agent"   // a host with a client certificate
 )
 
+// need is what somebody's role must allow for a route, and the name by which its use is recorded.
+type need struct {
+	right  account.Right
+	action string // "host.step"; of routes that change something
+}
+
+// What routes need.
+var (
+	open       = need{right: "open"} // no role: it is for those who have none, too, or for hosts
+	see        = need{right: account.See}
+	operate    = need{right: account.Operate}
+	review     = need{right: account.Audit}
+	administer = need{right: account.Administer}
+	own        = need{right: account.Own}
+)
+
+// unrecorded is the action of what changes nothing that others would miss: a draft, a preference, a calculation.
+const unrecorded = "unrecorded"
+
+// as names what a route does.
+func (n need) as(action string) need {
+	n.action = action
+	return n
+}
+
 // route is one line of the table.
 type route struct {
 	on     listener
 	method string
 	path   string // gin's notation
 	may    access
+	needs  need
 	do     func(*Web, *gin.Context) error
 }
 
@@ -52,126 +79,126 @@ const (
 	pathJobFile = wire.PathJobFile + ":id"
 )
 
-// routes is everything that is served. A test walks it as nobody, user, program and agent.
+// routes is everything that is served. Tests walk it as nobody, as every role, as program and agent.
 var routes = []route{
-	{public, get, "/setup", everyone, (*Web).setUpPage},
-	{public, post, "/setup", everyone, (*Web).setUp},
-	{public, get, "/login", everyone, (*Web).loginPage},
-	{public, post, "/login", everyone, (*Web).login},
-	{public, post, "/logout", user, (*Web).logout},
-	{public, post, "/preferences", everyone, (*Web).setPreferences},
+	{public, get, "/setup", everyone, open, (*Web).setUpPage},
+	{public, post, "/setup", everyone, open.as("user.set_up"), (*Web).setUp},
+	{public, get, "/login", everyone, open, (*Web).loginPage},
+	{public, post, "/login", everyone, open.as("user.login"), (*Web).login},
+	{public, post, "/logout", user, own.as("user.logout"), (*Web).logout},
+	{public, post, "/preferences", everyone, open.as(unrecorded), (*Web).setPreferences},
 
-	{public, get, "/", user, (*Web).overviewPage},
-	{public, get, "/hosts", user, (*Web).hostsPage},
-	{public, get, "/hosts/:id", user, (*Web).hostPage},
-	{public, post, "/hosts/:id/step", user, (*Web).setHostStep},
-	{public, get, "/operations", user, (*Web).operationsPage},
-	{public, get, "/operations/:id", user, (*Web).operationPage},
-	{public, get, "/operations/:id/tasks/:task", user, (*Web).taskPage},
-	{public, post, "/operations/:id/retry", user, (*Web).retryForm},
-	{public, post, "/operations/:id/cancel", user, (*Web).cancelForm},
-	{public, post, "/operations/:id/skip", user, (*Web).skipForm},
-	{public, post, "/operations/:id/unlock", user, (*Web).unlockForm},
-	{public, post, "/operations/:id/tasks/:task/forget-host-key", user, (*Web).forgetHostKeyForm},
-	{public, get, "/events", user, (*Web).eventsPage},
+	{public, get, "/", user, see, (*Web).overviewPage},
+	{public, get, "/hosts", user, see, (*Web).hostsPage},
+	{public, get, "/hosts/:id", user, see, (*Web).hostPage},
+	{public, post, "/hosts/:id/step", user, operate.as("host.step"), (*Web).setHostStep},
+	{public, get, "/operations", user, see, (*Web).operationsPage},
+	{public, get, "/operations/:id", user, see, (*Web).operationPage},
+	{public, get, "/operations/:id/tasks/:task", user, see, (*Web).taskPage},
+	{public, post, "/operations/:id/retry", user, operate.as("operation.retry"), (*Web).retryForm},
+	{public, post, "/operations/:id/cancel", user, operate.as("operation.cancel"), (*Web).cancelForm},
+	{public, post, "/operations/:id/skip", user, operate.as("operation.skip"), (*Web).skipForm},
+	{public, post, "/operations/:id/unlock", user, operate.as("operation.unlock"), (*Web).unlockForm},
+	{public, post, "/operations/:id/tasks/:task/forget-host-key", user, operate.as("host_key.forget"), (*Web).forgetHostKeyForm},
+	{public, get, "/events", user, see, (*Web).eventsPage},
 
-	{public, get, "/commands/new", user, (*Web).newCommandPage},
-	{public, post, "/commands/new", user, (*Web).newCommand},
-	{public, get, "/pushes/new", user, (*Web).newPushPage},
-	{public, post, "/pushes/new", user, (*Web).newPush},
-	{public, get, "/fetches/new", user, (*Web).newFetchPage},
-	{public, post, "/fetches/new", user, (*Web).newFetch},
-	{public, get, "/agent-upgrades/new", user, (*Web).newUpgradePage},
-	{public, post, "/agent-upgrades/new", user, (*Web).newUpgrade},
-	{public, get, "/child-agents/manage", user, (*Web).managePage},
-	{public, post, "/child-agents/manage", user, (*Web).manageChildren},
-	{public, get, "/jobs", user, (*Web).jobsPage},
-	{public, get, "/jobs/:id", user, (*Web).jobPage},
-	{public, get, "/jobs/:id/output", user, (*Web).jobOutputPart},
-	{public, post, "/jobs/:id/cancel", user, (*Web).cancelJobForm},
-	{public, get, "/child-agents", user, (*Web).childrenPage},
-	{public, get, "/child-agents/new", user, (*Web).newInstallPage},
-	{public, post, "/child-agents/new", user, (*Web).newInstall},
-	{public, post, "/hosts/:id/child-agents", user, (*Web).childActionForm},
+	{public, get, "/commands/new", user, operate, (*Web).newCommandPage},
+	{public, post, "/commands/new", user, operate.as("command.start"), (*Web).newCommand},
+	{public, get, "/pushes/new", user, operate, (*Web).newPushPage},
+	{public, post, "/pushes/new", user, operate.as("push.start"), (*Web).newPush},
+	{public, get, "/fetches/new", user, operate, (*Web).newFetchPage},
+	{public, post, "/fetches/new", user, operate.as("fetch.start"), (*Web).newFetch},
+	{public, get, "/agent-upgrades/new", user, operate, (*Web).newUpgradePage},
+	{public, post, "/agent-upgrades/new", user, operate.as("agent.upgrade"), (*Web).newUpgrade},
+	{public, get, "/child-agents/manage", user, operate, (*Web).managePage},
+	{public, post, "/child-agents/manage", user, operate.as("child_agent.manage"), (*Web).manageChildren},
+	{public, get, "/jobs", user, see, (*Web).jobsPage},
+	{public, get, "/jobs/:id", user, see, (*Web).jobPage},
+	{public, get, "/jobs/:id/output", user, see, (*Web).jobOutputPart},
+	{public, post, "/jobs/:id/cancel", user, operate.as("job.cancel"), (*Web).cancelJobForm},
+	{public, get, "/child-agents", user, see, (*Web).childrenPage},
+	{public, get, "/child-agents/new", user, operate, (*Web).newInstallPage},
+	{public, post, "/child-agents/new", user, operate.as("child_agent.install"), (*Web).newInstall},
+	{public, post, "/hosts/:id/child-agents", user, operate.as("child_agent.manage"), (*Web).childActionForm},
 
-	{public, get, "/trust", user, (*Web).trustPage},
-	{public, get, "/trust/certificates/:serial/revoke", user, (*Web).revokePage},
-	{public, post, "/trust/certificates/:serial/revoke", user, (*Web).revokeForm},
+	{public, get, "/trust", user, see, (*Web).trustPage},
+	{public, get, "/trust/certificates/:serial/revoke", user, operate, (*Web).revokePage},
+	{public, post, "/trust/certificates/:serial/revoke", user, operate.as("certificate.revoke"), (*Web).revokeForm},
 
-	{public, get, "/wizards", user, (*Web).wizardsPage},
-	{public, post, "/wizards", user, (*Web).startWizard},
-	{public, get, "/wizards/:id", user, (*Web).resumeWizard},
-	{public, get, "/wizards/:id/start", user, (*Web).wizardStartPage},
-	{public, post, "/wizards/:id/start", user, (*Web).saveWizardStart},
-	{public, get, "/wizards/:id/hosts", user, (*Web).wizardHostsPage},
-	{public, post, "/wizards/:id/hosts", user, (*Web).saveWizardHosts},
-	{public, post, "/wizards/:id/save", user, (*Web).autosaveWizard},
-	{public, get, "/wizards/:id/confirm", user, (*Web).wizardConfirmPage},
-	{public, get, "/wizards/:id/manual", user, (*Web).wizardManualPage},
-	{public, post, "/wizards/:id/token", user, (*Web).renewWizardToken},
-	{public, get, "/wizards/:id/summary", user, (*Web).wizardSummaryPage},
-	{public, post, "/wizards/:id/finish", user, (*Web).finishWizard},
-	{public, post, "/wizards/:id/discard", user, (*Web).discardWizard},
+	{public, get, "/wizards", user, operate, (*Web).wizardsPage},
+	{public, post, "/wizards", user, operate.as("wizard.start"), (*Web).startWizard},
+	{public, get, "/wizards/:id", user, operate, (*Web).resumeWizard},
+	{public, get, "/wizards/:id/start", user, operate, (*Web).wizardStartPage},
+	{public, post, "/wizards/:id/start", user, operate.as(unrecorded), (*Web).saveWizardStart},
+	{public, get, "/wizards/:id/hosts", user, operate, (*Web).wizardHostsPage},
+	{public, post, "/wizards/:id/hosts", user, operate.as("bootstrap.start"), (*Web).saveWizardHosts},
+	{public, post, "/wizards/:id/save", user, operate.as(unrecorded), (*Web).autosaveWizard},
+	{public, get, "/wizards/:id/confirm", user, operate, (*Web).wizardConfirmPage},
+	{public, get, "/wizards/:id/manual", user, operate, (*Web).wizardManualPage},
+	{public, post, "/wizards/:id/token", user, operate.as("enrol_token.create"), (*Web).renewWizardToken},
+	{public, get, "/wizards/:id/summary", user, operate, (*Web).wizardSummaryPage},
+	{public, post, "/wizards/:id/finish", user, operate.as("wizard.finish"), (*Web).finishWizard},
+	{public, post, "/wizards/:id/discard", user, operate.as("wizard.discard"), (*Web).discardWizard},
 
-	{public, get, "/live", user, (*Web).live},
-	{public, get, assets.Prefix + "*name", everyone, wrap(assets.Handler())},
-	{public, head, assets.Prefix + "*name", everyone, wrap(assets.Handler())},
+	{public, get, "/live", user, see, (*Web).live},
+	{public, get, assets.Prefix + "*name", everyone, open, wrap(assets.Handler())},
+	{public, head, assets.Prefix + "*name", everyone, open, wrap(assets.Handler())},
 
-	{public, get, "/healthz", everyone, (*Web).healthz},
-	{public, get, "/readyz", everyone, (*Web).readyz},
-	{public, get, "/metrics", local, (*Web).exposeMetrics},
-	{public, get, "/api/openapi.json", everyone, (*Web).openAPI},
+	{public, get, "/healthz", everyone, open, (*Web).healthz},
+	{public, get, "/readyz", everyone, open, (*Web).readyz},
+	{public, get, "/metrics", local, see, (*Web).exposeMetrics},
+	{public, get, "/api/openapi.json", everyone, open, (*Web).openAPI},
 
-	{public, post, api + "/hosts/expand", program, (*Web).expandHosts},
-	{public, get, api + "/hosts", program, (*Web).listHosts},
-	{public, get, api + "/hosts/:id", program, (*Web).getHost},
-	{public, post, api + "/hosts/:id/step", program, (*Web).putHostStep},
-	{public, post, api + "/bootstraps", program, (*Web).createBootstrap},
-	{public, get, api + "/operations", program, (*Web).listOperations},
-	{public, get, api + "/operations/:id", program, (*Web).getOperation},
-	{public, post, api + "/operations/:id/retry", program, (*Web).retryOperation},
-	{public, post, api + "/operations/:id/cancel", program, (*Web).cancelOperation},
-	{public, post, api + "/operations/:id/skip", program, (*Web).skipTasks},
-	{public, post, api + "/operations/:id/unlock", program, (*Web).unlockOperation},
-	{public, get, api + "/operations/:id/tasks/:task", program, (*Web).getTask},
-	{public, get, api + "/operations/:id/tasks/:task/log", program, (*Web).getTaskLog},
-	{public, post, api + "/operations/:id/tasks/:task/forget-host-key", program, (*Web).forgetHostKey},
-	{public, get, api + "/operations/:id/outcomes", program, (*Web).getOutcomes},
-	{public, get, api + "/events", program, (*Web).listEvents},
+	{public, post, api + "/hosts/expand", program, operate.as(unrecorded), (*Web).expandHosts},
+	{public, get, api + "/hosts", program, see, (*Web).listHosts},
+	{public, get, api + "/hosts/:id", program, see, (*Web).getHost},
+	{public, post, api + "/hosts/:id/step", program, operate.as("host.step"), (*Web).putHostStep},
+	{public, post, api + "/bootstraps", program, operate.as("bootstrap.start"), (*Web).createBootstrap},
+	{public, get, api + "/operations", program, see, (*Web).listOperations},
+	{public, get, api + "/operations/:id", program, see, (*Web).getOperation},
+	{public, post, api + "/operations/:id/retry", program, operate.as("operation.retry"), (*Web).retryOperation},
+	{public, post, api + "/operations/:id/cancel", program, operate.as("operation.cancel"), (*Web).cancelOperation},
+	{public, post, api + "/operations/:id/skip", program, operate.as("operation.skip"), (*Web).skipTasks},
+	{public, post, api + "/operations/:id/unlock", program, operate.as("operation.unlock"), (*Web).unlockOperation},
+	{public, get, api + "/operations/:id/tasks/:task", program, see, (*Web).getTask},
+	{public, get, api + "/operations/:id/tasks/:task/log", program, see, (*Web).getTaskLog},
+	{public, post, api + "/operations/:id/tasks/:task/forget-host-key", program, operate.as("host_key.forget"), (*Web).forgetHostKey},
+	{public, get, api + "/operations/:id/outcomes", program, see, (*Web).getOutcomes},
+	{public, get, api + "/events", program, see, (*Web).listEvents},
 
-	{public, post, pathFiles, program, (*Web).uploadFile},
-	{public, post, api + "/commands", program, (*Web).createCommand},
-	{public, post, api + "/pushes", program, (*Web).createPush},
-	{public, post, api + "/fetches", program, (*Web).createFetch},
-	{public, get, api + "/child-agents", program, (*Web).listChildAgents},
-	{public, post, api + "/child-agents/log", program, (*Web).createChildLog},
-	{public, post, api + "/child-agents/:action", program, (*Web).createChildAction},
-	{public, post, api + "/agent-upgrades", program, (*Web).createUpgrade},
-	{public, get, api + "/jobs", program, (*Web).listJobs},
-	{public, get, api + "/jobs/:id", program, (*Web).getJob},
-	{public, get, api + "/jobs/:id/output", program, (*Web).getJobOutput},
-	{public, get, api + "/jobs/:id/file", program, (*Web).getJobFile},
-	{public, post, api + "/jobs/:id/cancel", program, (*Web).cancelJob},
+	{public, post, pathFiles, program, operate.as("file.upload"), (*Web).uploadFile},
+	{public, post, api + "/commands", program, operate.as("command.start"), (*Web).createCommand},
+	{public, post, api + "/pushes", program, operate.as("push.start"), (*Web).createPush},
+	{public, post, api + "/fetches", program, operate.as("fetch.start"), (*Web).createFetch},
+	{public, get, api + "/child-agents", program, see, (*Web).listChildAgents},
+	{public, post, api + "/child-agents/log", program, operate.as("child_agent.log"), (*Web).createChildLog},
+	{public, post, api + "/child-agents/:action", program, operate.as("child_agent.manage"), (*Web).createChildAction},
+	{public, post, api + "/agent-upgrades", program, operate.as("agent.upgrade"), (*Web).createUpgrade},
+	{public, get, api + "/jobs", program, see, (*Web).listJobs},
+	{public, get, api + "/jobs/:id", program, see, (*Web).getJob},
+	{public, get, api + "/jobs/:id/output", program, see, (*Web).getJobOutput},
+	{public, get, api + "/jobs/:id/file", program, see, (*Web).getJobFile},
+	{public, post, api + "/jobs/:id/cancel", program, operate.as("job.cancel"), (*Web).cancelJob},
 
-	{public, get, api + "/certificates", program, (*Web).listCertificates},
-	{public, post, api + "/certificates/revoke", program, (*Web).revokeCertificates},
+	{public, get, api + "/certificates", program, see, (*Web).listCertificates},
+	{public, post, api + "/certificates/revoke", program, operate.as("certificate.revoke"), (*Web).revokeCertificates},
 
-	{handshake, get, wire.PathPing, everyone, (*Web).ping},
-	{handshake, get, wire.PathCA, everyone, (*Web).caCertificate},
-	{handshake, post, wire.PathEnroll, everyone, (*Web).enrol},
-	{handshake, get, wire.PathScript, everyone, (*Web).setupScript},
-	{handshake, get, wire.PathRepo + "*path", everyone, (*Web).repository},
-	{handshake, head, wire.PathRepo + "*path", everyone, (*Web).repository},
+	{handshake, get, wire.PathPing, everyone, open, (*Web).ping},
+	{handshake, get, wire.PathCA, everyone, open, (*Web).caCertificate},
+	{handshake, post, wire.PathEnroll, everyone, open, (*Web).enrol},
+	{handshake, get, wire.PathScript, everyone, open, (*Web).setupScript},
+	{handshake, get, wire.PathRepo + "*path", everyone, open, (*Web).repository},
+	{handshake, head, wire.PathRepo + "*path", everyone, open, (*Web).repository},
 
-	{secured, post, wire.PathRegister, agent, (*Web).register},
-	{secured, post, wire.PathStatus, agent, (*Web).status},
-	{secured, post, wire.PathJobResult, agent, (*Web).jobResult},
-	{secured, post, wire.PathRenew, agent, (*Web).renewCertificate},
-	{secured, post, wire.PathOutput, agent, (*Web).jobOutput},
-	{secured, post, wire.PathEvents, agent, (*Web).hostEvents},
-	{secured, get, pathJobFile, agent, (*Web).sendJobFile},
-	{secured, post, pathJobFile, agent, (*Web).takeJobFile},
-	{secured, get, wire.PathWake, agent, (*Web).openWake},
+	{secured, post, wire.PathRegister, agent, open, (*Web).register},
+	{secured, post, wire.PathStatus, agent, open, (*Web).status},
+	{secured, post, wire.PathJobResult, agent, open, (*Web).jobResult},
+	{secured, post, wire.PathRenew, agent, open, (*Web).renewCertificate},
+	{secured, post, wire.PathOutput, agent, open, (*Web).jobOutput},
+	{secured, post, wire.PathEvents, agent, open, (*Web).hostEvents},
+	{secured, get, pathJobFile, agent, open, (*Web).sendJobFile},
+	{secured, post, pathJobFile, agent, open, (*Web).takeJobFile},
+	{secured, get, wire.PathWake, agent, open, (*Web).openWake},
 }
 
 func wrap(h http.Handler) func(*Web, *gin.Context) error {

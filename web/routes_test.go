@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/account"
+	"hostler/ui/live"
 )
 
 // concrete fills a route's path: things that exist where they change nothing, and a draft that may be discarded.
@@ -41,26 +44,116 @@ func TestNobodyGetsPastTheTable(t *testing.T) {
 	}
 }
 
-func TestPersonMayUseAll(t *testing.T) {
-	s := newServer(t)
-	b := s.setUp()
+// TestEveryRouteNeedsSomething holds that no route was added without saying what it needs and how its use is recorded.
+func TestEveryRouteNeedsSomething(t *testing.T) {
+	rights := []account.Right{see.right, operate.right, review.right, administer.right, own.right}
 	for _, r := range routes {
-		if r.on != public || r.path == "/live" || r.path == "/logout" {
+		if r.may == everyone || r.may == agent {
+			if r.needs.right != open.right {
+				t.Errorf("%s %s is for %s and needs %q", r.method, r.path, r.may, r.needs.right)
+			}
+		} else if !slices.Contains(rights, r.needs.right) {
+			t.Errorf("%s %s needs %q, which is no right", r.method, r.path, r.needs.right)
+		}
+		if r.on != public {
 			continue
 		}
-		var got reply
-		switch {
-		case r.method != post:
-			got = send(t, b.client, r.method, s.public.URL+concrete(r), nil, nil)
-		case strings.HasPrefix(r.path, "/api/"):
-			got = send(t, b.client, post, s.public.URL+concrete(r), strings.NewReader("{}"), map[string]string{
-				"Content-Type": "application/json", "X-CSRF-Token": b.csrf(), "Sec-Fetch-Site": "same-origin",
-			})
-		default:
-			got = b.post(concrete(r), nil)
+		if changes := r.method == post; changes != (r.needs.action != "") {
+			t.Errorf("%s %s is recorded as %q", r.method, r.path, r.needs.action)
 		}
-		if refusedBecauseOfWho(got) || got.status >= 500 {
-			t.Errorf("%s %s answered a person with %d: %.200s", r.method, r.path, got.status, got.body)
+		if r.method == post && r.needs.right == account.See {
+			t.Errorf("%s %s changes something and needs no more than to look", r.method, r.path)
+		}
+	}
+}
+
+// ask sends an empty request to a route as a page's own form or script does.
+func (b *browser) ask(r route) reply {
+	b.s.t.Helper()
+	switch {
+	case r.method != post:
+		return send(b.s.t, b.client, r.method, b.s.public.URL+concrete(r), nil, nil)
+	case strings.HasPrefix(r.path, "/api/"):
+		return send(b.s.t, b.client, post, b.s.public.URL+concrete(r), strings.NewReader("{}"), map[string]string{
+			"Content-Type": "application/json", "X-CSRF-Token": b.csrf(), "Sec-Fetch-Site": "same-origin",
+		})
+	}
+	return b.post(concrete(r), nil)
+}
+
+// TestAttackRoleEscalationOnEveryRoute walks the table as people and programs of every role.
+func TestAttackRoleEscalationOnEveryRoute(t *testing.T) {
+	s := newServer(t)
+	s.setUp()
+	for _, role := range account.Roles {
+		b, token := s.person("a-"+role, role), s.newToken("t-"+role, role)
+		for _, r := range routes {
+			if r.on != public || r.path == "/live" || r.path == "/logout" {
+				continue
+			}
+			allowed := r.may == everyone || account.May(role, r.needs.right)
+			got := b.ask(r)
+			if refusedBecauseOfWho(got) == allowed || got.status >= 500 {
+				t.Errorf("%s %s answered an %s with %d: %.200s", r.method, r.path, role, got.status, got.body)
+			}
+			if !allowed && wantedJSON(r) && got.failure(t).Code != codeForbidden {
+				t.Errorf("%s %s refused an %s with %s", r.method, r.path, role, got.body)
+			}
+			header := map[string]string{"Authorization": "Bearer " + token, "X-Forwarded-For": "192.0.2.1", "Content-Type": "application/json"}
+			got = send(t, s.browser().client, r.method, s.public.URL+concrete(r), strings.NewReader("{}"), header)
+			if allowed = allowed && r.may != user; refusedBecauseOfWho(got) == allowed || got.status >= 500 {
+				t.Errorf("%s %s answered a token of an %s with %d: %.200s", r.method, r.path, role, got.status, got.body)
+			}
+		}
+	}
+}
+
+func wantedJSON(r route) bool { return strings.HasPrefix(r.path, "/api/") }
+
+// TestAttackRoleEscalationInOpenSessions changes a role while its session is in use.
+func TestAttackRoleEscalationInOpenSessions(t *testing.T) {
+	s := newServer(t)
+	s.setUp()
+	b := s.person("bob", account.RoleOperator)
+	if r := b.post("/wizards", nil); refusedBecauseOfWho(r) {
+		t.Fatalf("an operator was answered %d", r.status)
+	}
+	bob := must[*db.User](t)(s.db.UserByName(t.Context(), "bob"))
+	if err := s.web.Accounts.SetRole(t.Context(), testUser, bob, account.RoleAuditor); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.post("/wizards", nil); r.status != http.StatusForbidden {
+		t.Errorf("an operator who is an auditor now was answered %d", r.status)
+	}
+	if r := b.get("/hosts"); r.status != http.StatusOK {
+		t.Errorf("the session ended with the role: %d", r.status)
+	}
+	if err := s.web.Accounts.Disable(t.Context(), testUser, bob); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.get("/hosts"); !refusedBecauseOfWho(r) {
+		t.Errorf("somebody who is disabled was answered %d", r.status)
+	}
+}
+
+// TestTopicsNeedRights walks the topics of the live pages as every role.
+func TestTopicsNeedRights(t *testing.T) {
+	for _, topic := range []string{
+		live.TopicHosts, live.TopicOperations, live.TopicEvents, live.TopicOverview, live.TopicHost(1), live.TopicOperation(1), live.TopicDraft(1),
+		live.TopicLog(1), live.TopicJob("0199c0de-0000-7000-8000-000000000000"),
+	} {
+		kind, _, ok := parseTopic(topic)
+		if right := topicRights[kind]; !ok || right == "" {
+			t.Errorf("%s needs %q", topic, right)
+		}
+		for _, role := range append([]string{""}, account.Roles...) {
+			c := newTestConnection(t)
+			c.who.Role = role
+			h := newHub(nil)
+			h.conns[c] = nil
+			if got := h.join(c, []string{topic}); (len(got) == 1) != account.May(role, topicRights[kind]) {
+				t.Errorf("%q may listen to %v", role, got)
+			}
 		}
 	}
 }

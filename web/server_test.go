@@ -98,13 +98,22 @@ func newServer(t testing.TB) *server {
 func newServerOn(t testing.TB, d *db.DB) *server {
 	t.Helper()
 	s := &server{t: t, db: d, dir: t.TempDir(), log: &lockedBuffer{}, release: make(chan struct{})}
-	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.bus = must[*event.Bus](t)(event.OpenBus("", log))
 	t.Cleanup(s.bus.Close)
 	s.start(log)
-	s.token = must[string](t)(s.web.Accounts.CreateToken(ctx, "ci"))
+	s.token = s.newToken("ci", account.RoleAdministrator)
 	return s
+}
+
+// newToken makes a program's token.
+func (s *server) newToken(name, role string) string {
+	s.t.Helper()
+	_, secret, err := s.web.Accounts.CreateToken(context.Background(), account.TokenSpec{Name: name, Role: role})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return secret
 }
 
 // start makes the parts that a restart makes anew.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -32,6 +31,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},
+		{"role", account.Roles, page.Roles},
 	} {
 		if len(c.used) == 0 {
 			t.Errorf("no %s was found: the search is wrong", c.what)
@@ -71,20 +71,10 @@ func enrolmentCodes(t *testing.T) []string {
 	return slices.DeleteFunc(codes, func(code string) bool { return strings.HasPrefix(code, "certificate_") || code == "too_early" })
 }
 
-// accountCodes are the complaints about names and passwords.
+// accountCodes are the complaints about names, passwords and roles.
 func accountCodes(t *testing.T) []string {
 	t.Helper()
-	var codes []string
-	for _, try := range [][2]string{
-		{"", testPassword}, {testUser, "short"}, {testUser, strings.Repeat("long", 100)}, {"administrator", "administrator"},
-	} {
-		var wrong *account.FieldError
-		if !errors.As(account.CheckUser(try[0], try[1]), &wrong) {
-			t.Fatalf("%q with %q is not refused", try[0], try[1])
-		}
-		codes = append(codes, wrong.Code)
-	}
-	return codes
+	return matches(t, "../server/account", `&FieldError\{"\w+", "(\w+)"`)
 }
 
 // sources are the files of a package, without tests.

@@ -51,13 +51,19 @@ func (r *rig) must(err error) {
 
 func (r *rig) createUser(name string) *db.User {
 	r.Helper()
-	u, err := r.accounts.CreateUser(r.Context(), name, password)
+	u, err := r.accounts.CreateUser(r.Context(), "root", name, password, account.RoleAdministrator)
 	r.must(err)
 	return u
 }
 
 func (r *rig) login(name, password string) (string, error) {
-	return r.accounts.Login(r.Context(), name, password, "10.0.0.1")
+	return r.accounts.Login(r.Context(), account.Attempt{Name: name, Password: password, Address: "10.0.0.1"})
+}
+
+func (r *rig) createToken(name string) (string, error) {
+	r.Helper()
+	_, secret, err := r.accounts.CreateToken(r.Context(), account.TokenSpec{Name: name, Role: account.RoleAdministrator, By: "root"})
+	return secret, err
 }
 
 // count counts the events of a kind.
@@ -80,10 +86,10 @@ func (r *rig) count(kind string) int {
 func TestCheckUser(t *testing.T) {
 	for _, c := range []struct{ name, password, code string }{
 		{"alice", password, ""},
-		{"a", "0123456789", ""},
+		{"a", "0p1v2x3m4k", ""},
 		{"Al.ice_2@lab-1", password, ""},
-		{strings.Repeat("a", 64), strings.Repeat("b", 256), ""},
-		{"alice", "密码密码密码密码密码", ""}, // ten characters
+		{strings.Repeat("a", 64), strings.Repeat("correct ho", 25) + "rse 12", ""},
+		{"alice", "正确的马电池订书钉呀", ""}, // ten characters
 		{"", password, "name_invalid"},
 		{".alice", password, "name_invalid"},
 		{"-alice", password, "name_invalid"},
@@ -94,9 +100,22 @@ func TestCheckUser(t *testing.T) {
 		{strings.Repeat("a", 65), password, "name_invalid"},
 		{"alice", "", "password_short"},
 		{"alice", "123456789", "password_short"},
-		{"alice", "密码密码密码密码密", "password_short"},
+		{"alice", "正确的马电池订书钉", "password_short"},
 		{"alice", strings.Repeat("b", 257), "password_long"},
 		{"alice.smith", "alice.smith", "password_name"},
+		{"alice", "aaaaaaaaaaaa", "password_weak"},
+		{"alice", "1234567890", "password_weak"},
+		{"alice", "abcdefghijklmnop", "password_weak"},
+		{"alice", "qwertyuiop", "password_weak"},
+		{"alice", "1qaz2wsx3edc", "password_weak"},
+		{"alice", "Password123!", "password_weak"},
+		{"alice", "hostler-admin-2026", "password_weak"},
+		{"alice", "alicealice1", "password_weak"},
+		{"alice", "Alice.Alice.Alice", "password_weak"},
+		{"alice", "abababababababab", "password_weak"},
+		{"alice", "correct horse", ""},
+		{"alice", "Tr0ub4dor&3", ""},
+		{"alice", "kT9vQx2mBz", ""},
 	} {
 		err := account.CheckUser(c.name, c.password)
 		var field *account.FieldError
@@ -177,7 +196,7 @@ func TestCreateUser(t *testing.T) {
 	if u.Role != account.RoleAdministrator || !strings.HasPrefix(u.PasswordHash, "$argon2id$") {
 		t.Errorf("got %+v", u)
 	}
-	if _, err := r.accounts.CreateUser(t.Context(), "alice", password); !errors.Is(err, db.ErrDuplicate) {
+	if _, err := r.accounts.CreateUser(t.Context(), "root", "alice", password, account.RoleOperator); !errors.Is(err, db.ErrDuplicate) {
 		t.Errorf("a name twice: %v", err)
 	}
 	other := r.createUser("Alice") // names are as typed
@@ -188,17 +207,17 @@ func TestCreateUser(t *testing.T) {
 
 func TestSetPassword(t *testing.T) {
 	r := newRig(t)
-	r.createUser("alice")
+	u := r.createUser("alice")
 	session, err := r.login("alice", password)
 	r.must(err)
 	var field *account.FieldError
-	if err := r.accounts.SetPassword(t.Context(), "alice", "short"); !errors.As(err, &field) {
+	if err := r.accounts.SetPassword(t.Context(), "root", u, "short"); !errors.As(err, &field) {
 		t.Errorf("a short password: %v", err)
 	}
-	if err := r.accounts.SetPassword(t.Context(), "nobody", password); !errors.Is(err, db.ErrNotFound) {
+	if err := r.accounts.SetPassword(t.Context(), "root", &db.User{ID: 99, Name: "nobody"}, password); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("nobody's password: %v", err)
 	}
-	r.must(r.accounts.SetPassword(t.Context(), "alice", "battery staple"))
+	r.must(r.accounts.SetPassword(t.Context(), "root", u, "battery staple"))
 	if _, err := r.accounts.BySession(t.Context(), session); !errors.Is(err, account.ErrNotLoggedIn) {
 		t.Errorf("a session outlived its password: %v", err)
 	}
@@ -215,7 +234,7 @@ func TestLoginGivesUpWithItsContext(t *testing.T) {
 	r.createUser("alice")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.accounts.Login(ctx, "alice", password, ""); !errors.Is(err, context.Canceled) {
+	if _, err := r.accounts.Login(ctx, account.Attempt{Name: "alice", Password: password}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

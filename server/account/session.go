@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -15,24 +16,36 @@ import (
 
 // Identity is who acts.
 type Identity struct {
-	Name    string // user or token name
-	UserID  int64  // 0 for a token
-	Token   bool   // true: an API token, no browser
-	Session string // the cookie's value of a session; secret
+	Name      string // user or token name
+	UserID    int64  // 0 for a token
+	Token     bool   // true: an API token, no browser
+	Role      string
+	Owner     string // the role of the person that a token belongs to; "" for none
+	Session   string // the cookie's value of a session; secret
+	SessionID int64
+}
+
+// Attempt is what somebody gives to log in.
+type Attempt struct {
+	Name, Password string
+	Address        string // where it came from
+	Browser        string // as it calls itself
 }
 
 // Login checks a password and begins a session; the secret returned goes into a cookie. After several wrong
-// passwords the name has to wait, longer each time: ErrTooManyTries.
-func (a *Accounts) Login(ctx context.Context, name, password, address string) (secret string, err error) {
-	u, err := a.db.UserByName(ctx, name)
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
+// passwords tries have to wait, longer each time: ErrTooManyTries.
+func (a *Accounts) Login(ctx context.Context, in Attempt) (secret string, err error) {
+	u, err := a.db.UserByName(ctx, in.Name)
+	if errors.Is(err, db.ErrNotFound) {
+		u, err = nil, nil
+	}
+	if err != nil {
 		return "", err
 	}
-	known := err == nil
-	err = a.try(ctx, name, u.PasswordHash, password, known)
+	err = a.try(ctx, u, in)
 	if errors.Is(err, ErrWrongCredentials) && a.recordsFailure() {
-		failed := db.Event{Kind: event.UserLoginFailed, Severity: db.SeverityWarning, Params: map[string]string{"address": address}}
-		if known { // what else is typed there may be a password
+		failed := db.Event{Kind: event.UserLoginFailed, Severity: db.SeverityWarning, Params: map[string]string{"address": in.Address}}
+		if u != nil { // what else is typed there may be a password
 			failed.Params["user"] = u.Name
 		}
 		a.events.Record(ctx, failed)
@@ -40,75 +53,73 @@ func (a *Accounts) Login(ctx context.Context, name, password, address string) (s
 	if err != nil {
 		return "", err
 	}
+	return a.begin(ctx, u, in)
+}
+
+// begin makes the session of somebody who has proved who it is.
+func (a *Accounts) begin(ctx context.Context, u *db.User, in Attempt) (secret string, err error) {
 	secret = bearer.New()
 	now := a.now()
+	hash := bearer.Hash(secret)
 	err = a.db.CreateSession(ctx, &db.Session{
-		Hash: bearer.Hash(secret), UserID: u.ID, Address: address, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(sessionLifetime),
+		Hash: hash, UserID: u.ID, Address: in.Address, Browser: clip(strings.ToValidUTF8(in.Browser, ""), 255), CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(sessionLifetime),
 	})
 	if err != nil {
 		return "", err
 	}
-	a.events.Record(ctx, db.Event{Kind: event.UserLogin, Actor: u.Name, Params: map[string]string{"user": u.Name, "address": address}})
+	// A password that was changed meanwhile has ended the sessions that it found, and not this one.
+	again, err := a.db.User(ctx, u.ID)
+	if err == nil && again.PasswordHash != u.PasswordHash {
+		err = ErrWrongCredentials
+	}
+	if err != nil {
+		return "", errors.Join(err, a.db.DeleteSession(ctx, hash))
+	}
+	if err := a.db.NoteLogin(ctx, u.ID, now); err != nil {
+		a.log.Error("cannot note that somebody logged in", "user", u.Name, "err", err)
+	}
+	a.events.Record(ctx, db.Event{Kind: event.UserLogin, Actor: u.Name, Params: map[string]string{"user": u.Name, "address": in.Address}})
 	return secret, nil
 }
 
 // unknownUser is compared with when there is no such user, so that the time taken does not tell.
 const unknownUser = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// try checks a password, counts it when it is wrong and forgets the wrong ones when it is right. All of that
-// happens in one slot: of many that come at once none may pass before those ahead of it are counted.
-func (a *Accounts) try(ctx context.Context, name, hash, password string, known bool) error {
+// try checks a password, counts it when it is wrong and forgets the wrong ones when it is right; u is nil when there is
+// no such user. All of that happens in one slot: of many that come at once none may pass before those ahead of it are
+// counted.
+func (a *Accounts) try(ctx context.Context, u *db.User, in Attempt) error {
 	select {
 	case a.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-a.slots }()
-	name = clip(name) // no user has a longer one, and invented ones must not fill the memory
-	if wait := a.wait(name); wait > 0 {
+	const longestName = 64 // no user has a longer one, and invented ones must not fill the memory
+	name := clip(in.Name, longestName)
+	if wait := a.delays.wait(name, in.Address); wait > 0 {
 		return fmt.Errorf("%w: wait %s", ErrTooManyTries, wait.Round(time.Second))
 	}
-	if !known {
-		hash = unknownUser
+	hash := unknownUser
+	if u != nil {
+		hash = u.PasswordHash
 	}
-	ok := len(password) <= maxPassword
+	ok := len(in.Password) <= maxPassword
 	if ok {
 		var err error
-		if ok, err = argon2id.ComparePasswordAndHash(password, hash); err != nil {
+		if ok, err = argon2id.ComparePasswordAndHash(in.Password, hash); err != nil {
 			return fmt.Errorf("cannot check the password: %w", err)
 		}
 	}
-	if !ok || !known {
-		a.failed(name)
+	if !ok || u == nil {
+		a.delays.failed(name, in.Address)
 		return ErrWrongCredentials
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.tries, name)
+	if u.DisabledAt != nil { // told only to who knows the password
+		return ErrDisabled
+	}
+	a.delays.succeeded(name, in.Address)
 	return nil
-}
-
-// wait is how long a name has to wait before its next try.
-func (a *Accounts) wait(name string) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.tries[name].until.Sub(a.now())
-}
-
-// failed counts a wrong password: from the sixth on a name waits 2, 4, 8 … seconds, at most 5 minutes.
-func (a *Accounts) failed(name string) {
-	const most, remembered = 5 * time.Minute, 10_000
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.tries) >= remembered {
-		clear(a.tries)
-	}
-	t := a.tries[name]
-	t.wrong++
-	if over := t.wrong - freeTries; over > 0 {
-		t.until = a.now().Add(min(most, time.Second<<min(over, 16)))
-	}
-	a.tries[name] = t
 }
 
 // recordsFailure reports whether a failed login is to be recorded: whoever may try must not fill the database.
@@ -138,50 +149,54 @@ func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, erro
 			a.log.Error("cannot note that a session was used; it may end early", "user", s.User.Name, "err", err)
 		}
 	}
-	return Identity{Name: s.User.Name, UserID: s.UserID, Session: secret}, nil
+	return Identity{Name: s.User.Name, UserID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID}, nil
+}
+
+// sessionsListed bounds a list of sessions: the newest are enough to find one that should not be there.
+const sessionsListed = 1000
+
+// Sessions lists the sessions of a person, the newest first; userID 0 is everybody.
+func (a *Accounts) Sessions(ctx context.Context, userID int64) ([]Browser, error) {
+	ss, err := a.db.Sessions(ctx, userID, a.now(), sessionsListed)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Browser, len(ss))
+	for i := range ss {
+		all[i] = DescribeSession(&ss[i])
+	}
+	return all, nil
 }
 
 // Logout ends a session.
 func (a *Accounts) Logout(ctx context.Context, secret string) error {
-	return a.db.DeleteSession(ctx, bearer.Hash(secret))
+	if err := a.db.DeleteSession(ctx, bearer.Hash(secret)); err != nil {
+		return err
+	}
+	a.tellEnded()
+	return nil
 }
 
-// CreateToken makes an API token; it is returned once. db.ErrDuplicate when the name is taken.
-func (a *Accounts) CreateToken(ctx context.Context, name string) (string, error) {
-	if !namePattern.MatchString(name) {
-		return "", &FieldError{"name", "name_invalid", "a token's name has 1 to 64 letters, digits and . _ @ -, and begins with a letter or digit"}
+// EndSession ends a session by its number; db.ErrNotFound when it is gone or not the user's. userID 0 is anybody.
+func (a *Accounts) EndSession(ctx context.Context, userID, id int64) error {
+	if err := a.db.EndSession(ctx, userID, id); err != nil {
+		return err
 	}
-	secret := bearer.New()
-	if err := a.db.CreateAPIToken(ctx, &db.APIToken{Name: name, Hash: bearer.Hash(secret), CreatedAt: a.now()}); err != nil {
-		return "", err
-	}
-	a.events.Record(ctx, db.Event{Kind: event.TokenCreated, Params: map[string]string{"token": name}})
-	return secret, nil
+	a.tellEnded()
+	return nil
 }
 
-// ByToken finds which program a bearer token belongs to; ErrNotLoggedIn otherwise.
-func (a *Accounts) ByToken(ctx context.Context, secret string) (Identity, error) {
-	t, err := a.db.APITokenByHash(ctx, bearer.Hash(secret))
-	if errors.Is(err, db.ErrNotFound) {
-		return Identity{}, ErrNotLoggedIn
-	}
-	if err != nil {
-		return Identity{}, err
-	}
-	now := a.now()
-	if t.LastUsedAt == nil || now.Sub(*t.LastUsedAt) > sessionTouch {
-		if err := a.db.TouchAPIToken(ctx, t.ID, now); err != nil {
-			a.log.Error("cannot note that a token was used", "token", t.Name, "err", err)
-		}
-	}
-	return Identity{Name: "token:" + t.Name, Token: true}, nil
+// EndOtherSessions ends all of a person's sessions but this one, and says how many.
+func (a *Accounts) EndOtherSessions(ctx context.Context, who Identity) (int64, error) {
+	n, err := a.db.EndOtherSessions(ctx, who.UserID, bearer.Hash(who.Session))
+	a.tellEnded()
+	return n, err
 }
 
-// clip bounds a name to what a user's may have.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most]
+// clip bounds a text to so many bytes, and does not cut a character in two.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return s
+	return strings.ToValidUTF8(s[:most], "")
 }

@@ -106,7 +106,7 @@ func TestWrongPasswordsDelay(t *testing.T) {
 		if name == "nobody" {
 			continue
 		}
-		if _, err := r.accounts.Login(t.Context(), "nobody", password, ""); !errors.Is(err, account.ErrWrongCredentials) {
+		if _, err := r.accounts.Login(t.Context(), account.Attempt{Name: "nobody", Password: password}); !errors.Is(err, account.ErrWrongCredentials) {
 			t.Errorf("another name waits, too: %v", err)
 		}
 		r.clock.Advance(5 * time.Minute)
@@ -205,7 +205,7 @@ func TestLogout(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	r := newRig(t)
-	secret, err := r.accounts.CreateToken(t.Context(), "ci")
+	secret, err := r.createToken("ci")
 	r.must(err)
 	for range 2 {
 		id, err := r.accounts.ByToken(t.Context(), secret)
@@ -214,16 +214,16 @@ func TestTokens(t *testing.T) {
 			t.Errorf("got %+v", id)
 		}
 	}
-	kept, err := r.db.APITokenByHash(t.Context(), bearer.Hash(secret))
+	kept, err := r.db.APITokenByHash(t.Context(), bearer.Hash(secret), r.clock.Now())
 	r.must(err)
 	if kept.LastUsedAt == nil || !kept.LastUsedAt.Equal(r.clock.Now()) || strings.Contains(fmt.Sprintf("%+v", kept), secret) {
 		t.Errorf("kept %+v", kept)
 	}
-	if _, err := r.accounts.CreateToken(t.Context(), "ci"); !errors.Is(err, db.ErrDuplicate) {
+	if _, err := r.createToken("ci"); !errors.Is(err, db.ErrDuplicate) {
 		t.Errorf("a name twice: %v", err)
 	}
 	var field *account.FieldError
-	if _, err := r.accounts.CreateToken(t.Context(), "c i"); !errors.As(err, &field) || field.Field != "name" {
+	if _, err := r.createToken("c i"); !errors.As(err, &field) || field.Field != "name" {
 		t.Errorf("a bad name: %v", err)
 	}
 	for _, wrong := range []string{"", "ci", bearer.Hash(secret), secret + "x"} {
@@ -244,7 +244,7 @@ func TestFullDiskLocksNobodyOut(t *testing.T) {
 	r.createUser("alice")
 	session, err := r.login("alice", password)
 	r.must(err)
-	token, err := r.accounts.CreateToken(t.Context(), "ci")
+	token, err := r.createToken("ci")
 	r.must(err)
 	for _, table := range []string{"sessions", "api_tokens"} {
 		dbtest.Refuse(t, r.url, "UPDATE", table, "TRUE")

@@ -16,6 +16,8 @@ const (
 	tidyJobs = 20
 	// certificatesKeep is how long certificates stay on record after their end.
 	certificatesKeep = 30 * 24 * time.Hour
+	// apiTokensKeep is how long API tokens are listed after their end, so that it is seen why a program is refused.
+	apiTokensKeep = 30 * 24 * time.Hour
 )
 
 func (a *App) openSchedule(context.Context) error {
@@ -36,12 +38,13 @@ func (a *App) tidy(ctx context.Context) error {
 	now := db.Now()
 	_, sessions := a.db.DeleteExpiredSessions(ctx, now)
 	_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now)
+	_, apiTokens := a.db.DeleteExpiredAPITokens(ctx, now.Add(-apiTokensKeep))
 	_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
 	events := inBatches(ctx, tidyBatch, a.db.DeleteEventsBefore, now.Add(-a.opts.EventKeep))
 	certificates := inBatches(ctx, tidyBatch, a.db.DeleteCertificatesBefore, now.Add(-certificatesKeep))
 	jobs := inBatches(ctx, tidyJobs, a.db.DeleteJobsBefore, now.Add(-a.opts.LogKeep))
 	_, shared := a.db.DeleteOperationJobsBefore(ctx, now.Add(-a.opts.LogKeep))
-	return errors.Join(sessions, tokens, logs, events, certificates, jobs, shared, a.files.Sweep(ctx))
+	return errors.Join(sessions, tokens, apiTokens, logs, events, certificates, jobs, shared, a.files.Sweep(ctx))
 }
 
 // inBatches removes what is from before a time, until nothing is left.

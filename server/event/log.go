@@ -24,7 +24,13 @@ const (
 	UserCreated         = "user.created"
 	UserLogin           = "user.login"
 	UserLoginFailed     = "user.login_failed"
+	UserPassword        = "user.password"
+	UserRole            = "user.role"
+	UserDisabled        = "user.disabled"
+	UserEnabled         = "user.enabled"
+	UserRemoved         = "user.removed"
 	TokenCreated        = "token.created"
+	TokenEnded          = "token.ended"
 	JobFinished         = "job.finished"
 	ServerStarted       = "server.started"
 )

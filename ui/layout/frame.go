@@ -14,6 +14,11 @@ type Frame struct {
 	Version string    // the server's version
 	Search  string    // what the search box of the header shows
 	Notice  *Notice   // what the request before this one achieved; nil for nothing
+
+	// What the role of whoever is logged in allows: pages do not offer the rest.
+	ReadOnly    bool // it starts and changes no work
+	Audits      bool // it reads the audit log
+	Administers bool // it manages people and the server
 }
 
 // Themes.

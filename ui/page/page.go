@@ -113,8 +113,8 @@ func stateTone(state string) string {
 // FieldCodes are the complaints about one form field that the catalogues have a text for; see FieldText. What is
 // wrong with credentials is a Problem.
 var FieldCodes = []string{
-	"required", "too_long", "token_wrong", "name_invalid", "password_short", "password_long", "password_name",
-	"password_differs", "login_wrong", "login_wait", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
+	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
+	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid",
 }
 
@@ -160,10 +160,17 @@ var NoticeCodes = []string{
 // NoticeText is the sentence of a notice code, for layout.Notice.
 func NoticeText(ctx context.Context, code string) string { return known(ctx, "notice.", code) }
 
-// actorText names who did something: a user, or "token:NAME" for a program's token.
+// Roles of people and programs, the strongest first.
+var Roles = []string{"administrator", "operator", "auditor"}
+
+// actorText names who did something: a user, "token:NAME" for a program's token, or "cli:NAME" for whoever worked on
+// the server's command line.
 func actorText(ctx context.Context, actor string) string {
 	if name, ok := strings.CutPrefix(actor, "token:"); ok {
 		return i18n.T(ctx, "actor.token", "Name", name)
+	}
+	if name, ok := strings.CutPrefix(actor, "cli:"); ok {
+		return i18n.T(ctx, "actor.cli", "Name", name)
 	}
 	return actor
 }

@@ -217,7 +217,8 @@ func ArrivalValues(arrived, uses int) map[string]string {
 var EventKinds = []string{
 	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.key_forgotten",
 	"enrol.refused", "operation.started", "operation.finished", "operation.canceled", "operation.retried",
-	"user.created", "user.login", "user.login_failed", "token.created", "job.finished", "server.started",
+	"user.created", "user.login", "user.login_failed", "user.password", "user.role", "user.disabled", "user.enabled", "user.removed",
+	"token.created", "token.ended", "job.finished", "server.started",
 	"child.exited", "child.fatal", "child.killed", "child.limits_polled", "config.refused", "disk.full", "disk.freed",
 	"clock.jumped", "agent.upgraded", "agent.rolled_back", "events.dropped", "certificate.revoked",
 }
@@ -228,6 +229,7 @@ func EventText(ctx context.Context, e Event) string {
 	for k, v := range e.Params {
 		args[k] = v
 	}
+	args["role"] = known(ctx, "role.", args["role"])
 	args["reason"] = refusalText(ctx, args["code"], args["message"])
 	args["title"] = titleIn(ctx, args["kind"], args["title"])
 	if s, ok := i18n.Fill(ctx, "event."+e.Kind, args); ok {

@@ -39,6 +39,7 @@ func spelled() map[string]bool {
 	add("refusal.", page.RefusalCodes...)
 	add("notice.", page.NoticeCodes...)
 	add("event.", page.EventKinds...)
+	add("role.", page.Roles...)
 	add("host.state.", page.HostStates...)
 	add("group.", page.TaskGroups...)
 	add("counts.", page.TaskGroups...)

@@ -1,0 +1,164 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"hostler/db"
+	"hostler/internal/bearer"
+	"hostler/server/event"
+)
+
+// CommandLine begins the name of whoever acts on the server's command line; the name of the system's user follows.
+const CommandLine = "cli:"
+
+// User finds a person; db.ErrNotFound.
+func (a *Accounts) User(ctx context.Context, name string) (*db.User, error) {
+	return a.db.UserByName(ctx, name)
+}
+
+// listPart is how many rows of a list are read at a time.
+const listPart = 500
+
+// Users lists everybody by name.
+func (a *Accounts) Users(ctx context.Context) ([]Person, error) {
+	var all []Person
+	for after := ""; ; {
+		us, err := a.db.Users(ctx, after, listPart)
+		if err != nil {
+			return nil, err
+		}
+		for i := range us {
+			all = append(all, DescribeUser(&us[i]))
+		}
+		if len(us) < listPart {
+			return all, nil
+		}
+		after = us[len(us)-1].Name
+	}
+}
+
+// CreateUser makes a person with a role; db.ErrDuplicate when the name is taken. by is who does it.
+func (a *Accounts) CreateUser(ctx context.Context, by, name, password, role string) (*db.User, error) {
+	u, err := a.newUser(name, password, role)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.db.CreateUser(ctx, u); err != nil {
+		return nil, err
+	}
+	a.record(ctx, event.UserCreated, by, name, role)
+	return u, nil
+}
+
+func (a *Accounts) newUser(name, password, role string) (*db.User, error) {
+	if err := CheckUser(name, password); err != nil {
+		return nil, err
+	}
+	if err := checkRole(role); err != nil {
+		return nil, err
+	}
+	hash, err := a.hash(password)
+	if err != nil {
+		return nil, err
+	}
+	return &db.User{Name: name, PasswordHash: hash, Role: role}, nil
+}
+
+func checkRole(role string) error {
+	if !slices.Contains(Roles, role) {
+		return &FieldError{"role", "role_unknown", "the roles are administrator, operator and auditor"}
+	}
+	return nil
+}
+
+// record keeps what was done to a person.
+func (a *Accounts) record(ctx context.Context, kind, by, user, role string) {
+	params := map[string]string{"user": user}
+	if role != "" {
+		params["role"] = role
+	}
+	a.events.Record(ctx, db.Event{Kind: kind, Actor: by, Params: params})
+}
+
+// SetPassword replaces a person's password and ends the person's sessions.
+func (a *Accounts) SetPassword(ctx context.Context, by string, u *db.User, password string) error {
+	return a.setPassword(ctx, by, u, password, "")
+}
+
+// ChangePassword replaces one's own password, which is to be known, and ends all of one's sessions but this one:
+// ErrWrongCredentials, ErrTooManyTries.
+func (a *Accounts) ChangePassword(ctx context.Context, who Identity, address, old, password string) error {
+	u, err := a.db.User(ctx, who.UserID)
+	if err != nil {
+		return err
+	}
+	if err := a.try(ctx, u, Attempt{Name: u.Name, Password: old, Address: address}); err != nil {
+		return err
+	}
+	return a.setPassword(ctx, who.Name, u, password, bearer.Hash(who.Session))
+}
+
+func (a *Accounts) setPassword(ctx context.Context, by string, u *db.User, password, keep string) error {
+	if err := CheckPassword(u.Name, password); err != nil {
+		return err
+	}
+	hash, err := a.hash(password)
+	if err != nil {
+		return err
+	}
+	if err := a.db.SetPassword(ctx, u.ID, hash, keep); err != nil {
+		return err
+	}
+	a.tellEnded()
+	a.record(ctx, event.UserPassword, by, u.Name, "")
+	return nil
+}
+
+// SetRole changes what a person may do; db.ErrLastAdministrator.
+func (a *Accounts) SetRole(ctx context.Context, by string, u *db.User, role string) error {
+	if err := checkRole(role); err != nil {
+		return err
+	}
+	if err := a.db.SetRole(ctx, u.ID, role); err != nil {
+		return err
+	}
+	a.tellEnded()
+	a.record(ctx, event.UserRole, by, u.Name, role)
+	return nil
+}
+
+// Disable keeps a person out and ends the person's sessions; tokens rest. db.ErrLastAdministrator.
+func (a *Accounts) Disable(ctx context.Context, by string, u *db.User) error {
+	now := a.now()
+	if err := a.db.DisableUser(ctx, u.ID, &now); err != nil {
+		return err
+	}
+	a.tellEnded()
+	a.record(ctx, event.UserDisabled, by, u.Name, "")
+	return nil
+}
+
+// Enable lets a person in again.
+func (a *Accounts) Enable(ctx context.Context, by string, u *db.User) error {
+	if err := a.db.DisableUser(ctx, u.ID, nil); err != nil {
+		return err
+	}
+	a.record(ctx, event.UserEnabled, by, u.Name, "")
+	return nil
+}
+
+// Remove removes a person with all sessions and tokens; one who is gone already is no error. db.ErrLastAdministrator.
+func (a *Accounts) Remove(ctx context.Context, by string, u *db.User) error {
+	err := a.db.RemoveUser(ctx, u.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.tellEnded()
+	a.record(ctx, event.UserRemoved, by, u.Name, "")
+	return nil
+}

@@ -74,7 +74,7 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 
 // serve is the part of the work that has to do with the server.
 func (w *worker) serve(ctx context.Context) error {
-	enroller := enroll.New(w.settings, w.store, clock.Real(), w.log)
+	enroller := enroll.New(w.settings, w.store, clock.Real(), w.log, collectFacts)
 	identity, err := enroller.Identity(ctx)
 	if err != nil {
 		return nil // only ctx ends the attempts
@@ -111,10 +111,12 @@ func (w *worker) serve(ctx context.Context) error {
 		Enroller: enroller, Identity: identity, Session: w.session, Runner: runner, Events: w.events, Room: w.room,
 		Woken: waker.Woken(), Moment: task.Now, Answered: sync.OnceFunc(func() { close(w.answered) }),
 		Children: w.children.Children,
-		Facts:    func(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") },
+		Facts:    collectFacts,
 	}).Run(ctx)
 	return nil
 }
+
+func collectFacts(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") }
 
 // parts is what jobs work with.
 func (w *worker) parts(ca *x509.Certificate) *task.Parts {

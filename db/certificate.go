@@ -3,8 +3,6 @@ package db
 import (
 	"context"
 	"time"
-
-	"gorm.io/gorm"
 )
 
 // Certificate is one that the internal CA signed.
@@ -20,22 +18,11 @@ type Certificate struct {
 	TaskID      *int64 // where that token came from
 	DraftID     *int64
 	Cluster     string
+	Tags        string // what its host is tagged with when it registers first
+	Machine     string // what the host said its machine id was; "" when it said nothing
 	RevokedAt   *time.Time
 	RevokedBy   string // user or token
 	CreatedAt   time.Time
-}
-
-// EnrolToken admits agents; only its hash is kept.
-type EnrolToken struct {
-	ID        int64  `gorm:"primaryKey"`
-	Hash      string // hex SHA-256, unique
-	Hostname  string // the only host it admits; "" for any
-	Cluster   string
-	TaskID    *int64 // the bootstrap task it was made for
-	DraftID   *int64 // the wizard draft it was made for
-	UsesLeft  int
-	CreatedAt time.Time
-	ExpiresAt time.Time
 }
 
 // CreateCertificate records a certificate.
@@ -91,37 +78,4 @@ func (d *DB) DeleteCertificatesBefore(ctx context.Context, before time.Time, lim
 	}
 	g := d.write(ctx).Where("serial IN ?", serials).Delete(&Certificate{})
 	return g.RowsAffected, translate("delete ended certificates", g.Error)
-}
-
-// CreateEnrolToken records a token's hash.
-func (d *DB) CreateEnrolToken(ctx context.Context, t *EnrolToken) error {
-	return translate("create enrolment token", d.write(ctx).Create(t).Error)
-}
-
-// EnrolToken finds a token by its hash, used up and expired ones too; ErrNotFound when there is none.
-func (d *DB) EnrolToken(ctx context.Context, hash string) (*EnrolToken, error) {
-	var t EnrolToken
-	return &t, translate("find enrolment token", d.read(ctx).Where("hash = ?", hash).Take(&t).Error)
-}
-
-// UseEnrolToken takes one use; ErrStale when none is left.
-func (d *DB) UseEnrolToken(ctx context.Context, id int64) error {
-	g := d.write(ctx).Model(&EnrolToken{}).Where("id = ? AND uses_left > 0", id).Update("uses_left", gorm.Expr("uses_left - 1"))
-	if g.Error == nil && g.RowsAffected == 0 {
-		return ErrStale
-	}
-	return translate("use enrolment token", g.Error)
-}
-
-// EndEnrolTokens takes all uses that are left from a draft's tokens.
-func (d *DB) EndEnrolTokens(ctx context.Context, draftID int64, now time.Time) error {
-	// Tokens that expired are removed sooner or later; their index also finds the few that have not.
-	g := d.write(ctx).Model(&EnrolToken{}).Where("expires_at > ? AND draft_id = ?", now, draftID).Update("uses_left", 0)
-	return translate("end enrolment tokens", g.Error)
-}
-
-// DeleteExpiredEnrolTokens removes tokens that ended before now.
-func (d *DB) DeleteExpiredEnrolTokens(ctx context.Context, now time.Time) (int64, error) {
-	g := d.write(ctx).Where("expires_at <= ?", now).Delete(&EnrolToken{})
-	return g.RowsAffected, translate("delete expired enrolment tokens", g.Error)
 }

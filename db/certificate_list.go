@@ -144,9 +144,26 @@ func (d *DB) uncertified(ctx context.Context, column string, values []string) ([
 	return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(found, v) }), nil
 }
 
-// RevokedFor reports whether a certificate that a token got for a host name was revoked.
-func (d *DB) RevokedFor(ctx context.Context, tokenID int64, hostname string) (bool, error) {
-	var n int64
-	err := d.read(ctx).Model(&Certificate{}).Where("token_id = ? AND hostname = ? AND revoked_at IS NOT NULL", tokenID, hostname).Count(&n).Error
-	return n > 0, translate("find certificates", err)
+// Traces are what a host that comes back may be known by. It may have another name or another key, but seldom both, and on
+// another machine.
+type Traces struct {
+	Hostname string
+	KeyHash  string
+	Machine  string // "" is none
+}
+
+// LatestCertificates reads the newest certificate of each trace, whatever has become of it.
+func (d *DB) LatestCertificates(ctx context.Context, t Traces) ([]Certificate, error) {
+	var found []Certificate
+	for _, by := range []struct{ column, value string }{{"hostname", t.Hostname}, {"key_hash", t.KeyHash}, {"machine", t.Machine}} {
+		if by.value == "" {
+			continue
+		}
+		var c []Certificate
+		if err := d.read(ctx).Where(by.column+" = ?", by.value).Order("created_at DESC").Limit(1).Find(&c).Error; err != nil {
+			return nil, translate("find certificates", err)
+		}
+		found = append(found, c...)
+	}
+	return found, nil
 }

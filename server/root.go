@@ -18,6 +18,7 @@ func root() *cobra.Command {
 		group("users", "Manage who may log in", listUsers(), addUser(), changeRole(), setPassword(), disableUser(), enableUser(), removeUser()),
 		group("token", "Manage API tokens", createToken(), listTokens(), endToken()),
 		group("certs", "Manage the certificates of hosts", listCertificates(), revokeCertificates()),
+		group("enrol-tokens", "Manage the tokens that admit hosts", listEnrolTokens(), createEnrolToken(), endEnrolToken()),
 		group("hosts", "Work with lists of hosts", expandHosts()),
 		runCommand(), pushCommand(), fetchCommand(), upgradeAgents(),
 		group("jobs", "See what hosts were told to do", listJobs(), showJob(), jobOutput(), cancelJob()),

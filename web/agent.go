@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 
 	"github.com/gin-gonic/gin"
 
@@ -42,7 +43,7 @@ func (w *Web) enrol(c *gin.Context) error {
 		return err
 	}
 	ctx, address := c.Request.Context(), c.RemoteIP()
-	reply, err := w.CA.Enrol(ctx, in)
+	reply, err := w.CA.Enrol(ctx, in, peerAddress(c))
 	var refused *wire.Error
 	if errors.As(err, &refused) && w.refusals.allow(address) {
 		w.Events.Record(ctx, db.Event{
@@ -108,6 +109,15 @@ func (w *Web) renewCertificate(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, reply)
 	return nil
+}
+
+// peerAddress is where a connection comes from; the zero Addr, which is in no range, when that cannot be told.
+func peerAddress(c *gin.Context) netip.Addr {
+	address, err := netip.ParseAddr(c.RemoteIP())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Unmap()
 }
 
 // clip bounds what an agent that nobody knows yet puts into an event.

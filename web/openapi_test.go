@@ -73,6 +73,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"Exec": wire.Exec{}, "Push": wire.Push{}, "Fetch": wire.Fetch{}, "Log": wire.Log{}, "Limits": wire.Limits{}, "Exit": wire.Exit{},
 		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "Outcome": outcomeReply{}, "OutcomeHost": outcomeHost{}, "OutcomesReply": outcomesReply{},
 		"Certificate": certificateReply{}, "CertificatesReply": certificatesReply{}, "RevokeRequest": trust.RevokeRequest{}, "RevokedReply": revokedReply{},
+		"EnrolToken": enrolTokenReply{}, "EnrolTokensReply": enrolTokensReply{}, "EnrolTokenRequest": trust.TokenRequest{}, "NewEnrolTokenReply": newEnrolTokenReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
 	} {
 		ref, ok := schemas[name]
@@ -137,7 +138,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"createFetch":        toJSON(t, map[string]any{"targets": targets, "path": "/etc/motd"}),
 		"createChildAction":  toJSON(t, map[string]any{"targets": targets, "name": "BasicAgent"}),
 		"revokeCertificates": `{"hosts":["node2.lab.test"]}`,
-		"createChildLog":     `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),
+		"createEnrolToken":   `{"host":"*.lab.test","uses":3}`, "endEnrolToken": "{}",
+		"createChildLog": `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),
 	}
 	doc := document(t)
 	for path, item := range doc.Paths.Map() {

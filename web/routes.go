@@ -125,6 +125,12 @@ var routes = []route{
 	{public, get, "/trust/certificates/:serial/revoke", user, operate, (*Web).revokePage},
 	{public, post, "/trust/certificates/:serial/revoke", user, operate.as("certificate.revoke"), (*Web).revokeForm},
 
+	{public, get, "/trust/tokens", user, see, (*Web).enrolTokensPage},
+	{public, get, "/trust/tokens/new", user, operate, (*Web).newEnrolTokenPage},
+	{public, post, "/trust/tokens/new", user, operate.as("enrol_token.create"), (*Web).newEnrolTokenForm},
+	{public, get, "/trust/tokens/:id", user, operate, (*Web).enrolTokenPage},
+	{public, post, "/trust/tokens/:id/end", user, operate.as("enrol_token.end"), (*Web).endEnrolTokenForm},
+
 	{public, get, "/wizards", user, operate, (*Web).wizardsPage},
 	{public, post, "/wizards", user, operate.as("wizard.start"), (*Web).startWizard},
 	{public, get, "/wizards/:id", user, operate, (*Web).resumeWizard},
@@ -182,6 +188,10 @@ var routes = []route{
 
 	{public, get, api + "/certificates", program, see, (*Web).listCertificates},
 	{public, post, api + "/certificates/revoke", program, operate.as("certificate.revoke"), (*Web).revokeCertificates},
+
+	{public, get, api + "/enrol-tokens", program, see, (*Web).listEnrolTokens},
+	{public, post, api + "/enrol-tokens", program, operate.as("enrol_token.create"), (*Web).createEnrolToken},
+	{public, post, api + "/enrol-tokens/:id/end", program, operate.as("enrol_token.end"), (*Web).endEnrolToken},
 
 	{handshake, get, wire.PathPing, everyone, open, (*Web).ping},
 	{handshake, get, wire.PathCA, everyone, open, (*Web).caCertificate},

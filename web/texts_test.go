@@ -25,7 +25,8 @@ func TestCodesHaveTexts(t *testing.T) {
 		what        string
 		used, known []string
 	}{
-		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t)), page.FieldCodes},
+		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t),
+			matches(t, "../server/trust", `FieldError\{Field: [^}]*Code: "(\w+)"`)), page.FieldCodes},
 		{"notice", matches(t, ".", `(?:notice|controlForm)\(c, "(\w+)"`), page.NoticeCodes},
 		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes()), page.FailureCodes},
 		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},

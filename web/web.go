@@ -73,7 +73,8 @@ type Web struct {
 	agents    *identities
 	peers     *peers
 	refusals  *throttle
-	tokens    *draftTokens
+	tokens    *draftTokens // by draft
+	made      *draftTokens // by the token's own number: those that were made on a page
 	hub       *hub
 	wakes     *wakeHub
 	metrics   *metrics
@@ -90,7 +91,7 @@ func New(d Deps) (*Web, error) {
 	gin.SetMode(gin.ReleaseMode)
 	w := &Web{
 		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery),
-		tokens: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(),
+		tokens: newDraftTokens(), made: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(),
 	}
 	w.hub, w.wakes = newHub(w), newWakeHub(w)
 	w.metrics = newMetrics(w)

@@ -25,8 +25,8 @@ const (
 	manualUses     = 10 // hosts that a token admits when nobody said how many there are
 )
 
-// draftTokens remembers the enrolment tokens of drafts as long as they are good, because the database has their
-// hashes only and a page that is loaded again must show the same commands.
+// draftTokens remembers enrolment tokens as long as they are good, because the database has their hashes only and a page
+// that is loaded again must show the same commands.
 type draftTokens struct {
 	mu    sync.Mutex
 	known map[int64]draftToken
@@ -133,7 +133,10 @@ func (w *Web) usesLeft(ctx context.Context, draftID int64) (int, error) {
 	if errors.Is(err, db.ErrNotFound) {
 		return 0, nil
 	}
-	return row.UsesLeft, err
+	if err != nil || row.State(w.Options.Now()) != db.EnrolTokenOpen {
+		return 0, err
+	}
+	return row.UsesLeft, nil
 }
 
 // commands are what a person runs on a host. Nothing that comes over the network is trusted or run before the CA

@@ -254,7 +254,7 @@ func TestManualRegistration(t *testing.T) {
 		return send(t, s.hostClient(nil), post, s.handshake.URL+wire.PathEnroll, strings.NewReader(
 			toJSON(t, wire.EnrollRequest{Hostname: "byhand.lab.test", Token: secret, CSR: request})), nil)
 	}
-	if r := enrol(token.secret); r.failure(t).Code != "token_used" {
+	if r := enrol(token.secret); r.failure(t).Code != "token_ended" {
 		t.Errorf("the token before the renewal answered %d %s", r.status, r.body)
 	}
 	if r := enrol(renewed.secret); r.status != 200 {
@@ -271,7 +271,7 @@ func TestTokensEndWithTheirDraft(t *testing.T) {
 	b := s.setUp()
 	ended := func(secret string) bool {
 		t.Helper()
-		return must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), bearer.Hash(secret))).UsesLeft == 0
+		return must[*db.EnrolToken](t)(s.db.EnrolToken(t.Context(), bearer.Hash(secret))).State(db.Now()) == db.EnrolTokenEnded
 	}
 	for _, end := range []string{"/discard", "/finish"} {
 		path := b.newDraft("dc1")

@@ -42,15 +42,16 @@ type Enroller struct {
 	store    *state.Store
 	clock    clock.Clock
 	log      *slog.Logger
+	facts    func(context.Context) *wire.Facts
 
 	// request is kept over attempts: when an answer was lost, the next attempt shows the same key, and the
 	// server can tell that the token was used by none other.
 	request *request
 }
 
-// New makes an Enroller.
-func New(s *settings.Settings, store *state.Store, c clock.Clock, log *slog.Logger) *Enroller {
-	return &Enroller{settings: s, store: store, clock: c, log: log}
+// New makes an Enroller. facts is what the server is told of the host before it is trusted.
+func New(s *settings.Settings, store *state.Store, c clock.Clock, log *slog.Logger, facts func(context.Context) *wire.Facts) *Enroller {
+	return &Enroller{settings: s, store: store, clock: c, log: log, facts: facts}
 }
 
 // Identity returns the agent's certificate, enrolling first where there is none yet or agent.ini has a token.
@@ -142,7 +143,7 @@ func (e *Enroller) enrol(ctx context.Context, ca *x509.Certificate, current *Ide
 	identity, err := e.redeem(ctx, ca)
 	if err != nil && strings.HasPrefix(link.Code(err), "token_") && current != nil && !e.expired(current) {
 		e.log.Warn("the new token is refused; the agent goes on with its certificate", "error", err)
-		if link.Code(err) == "token_used" {
+		if used := link.Code(err); used == "token_used" || used == "token_ended" {
 			e.forgetToken()
 		}
 		e.adopt(current, current)
@@ -166,7 +167,7 @@ func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity,
 		}
 		e.request = request
 	}
-	ask := wire.EnrollRequest{Hostname: e.settings.Hostname, Token: e.settings.Token, CSR: string(e.request.csr)}
+	ask := wire.EnrollRequest{Hostname: e.settings.Hostname, Token: e.settings.Token, CSR: string(e.request.csr), Facts: e.facts(ctx)}
 	if known := e.store.Values(); known.CAPin == e.settings.CAPin {
 		ask.AgentSN = known.AgentSN
 	}

@@ -15,7 +15,9 @@ import (
 )
 
 func enroller(host *agenttest.Host) *Enroller {
-	return New(host.Settings(), host.Store, host.Clock.Clock(), host.Log.Logger())
+	return New(host.Settings(), host.Store, host.Clock.Clock(), host.Log.Logger(), func(context.Context) *wire.Facts {
+		return &wire.Facts{MachineID: "c0ffee"}
+	})
 }
 
 func mustEnrol(t *testing.T, host *agenttest.Host) *Identity {
@@ -49,7 +51,7 @@ func TestEnrol(t *testing.T) {
 	identity := mustEnrol(t, host)
 
 	ask := agenttest.Receive(t, server.Enrols)
-	if ask.Hostname != "node1.lab.test" || ask.Token != "secret-1" || ask.AgentSN != "" {
+	if ask.Hostname != "node1.lab.test" || ask.Token != "secret-1" || ask.AgentSN != "" || ask.Facts == nil || ask.Facts.MachineID != "c0ffee" {
 		t.Errorf("asked %+v", ask)
 	}
 	leaf := identity.Certificate.Leaf
@@ -184,7 +186,7 @@ func TestARefusedTokenLeavesAValidCertificateInUse(t *testing.T) {
 	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
 	host := agenttest.NewHost(t, server, "first")
 	before := mustEnrol(t, host)
-	for code, removed := range map[string]bool{"token_used": true, "token_expired": false} {
+	for code, removed := range map[string]bool{"token_used": true, "token_ended": true, "token_expired": false} {
 		server.OnEnrol = func(wire.EnrollRequest) error { return agenttest.Refuse(403, code) }
 		host.Bootstrap(server, "again")
 		if after := mustEnrol(t, host); !after.Certificate.Leaf.Equal(before.Certificate.Leaf) {

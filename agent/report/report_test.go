@@ -46,7 +46,7 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) start() (stop func()) {
 	f.t.Helper()
 	host := f.host
-	enroller := enroll.New(host.Settings(), host.Store, host.Clock.Clock(), host.Log.Logger())
+	enroller := enroll.New(host.Settings(), host.Store, host.Clock.Clock(), host.Log.Logger(), func(context.Context) *wire.Facts { return nil })
 	identity, err := enroller.Identity(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)

@@ -44,6 +44,7 @@ type EnrollRequest struct {
 	AgentSN  string `json:"agentsn,omitempty"` // the serial number the agent would like to keep (UUID)
 	Token    string `json:"token"`             // one-time enrolment token
 	CSR      string `json:"csr"`               // PKCS #10, PEM
+	Facts    *Facts `json:"facts,omitempty"`   // for the person who approves the host
 }
 
 // EnrollReply carries the signed certificate. The agent's serial number is the certificate's common name.

@@ -18,6 +18,8 @@ const (
 	certificatesKeep = 30 * 24 * time.Hour
 	// apiTokensKeep is how long API tokens are listed after their end, so that it is seen why a program is refused.
 	apiTokensKeep = 30 * 24 * time.Hour
+	// enrolTokensKeep is the same for enrolment tokens: somebody may want to know what became of one.
+	enrolTokensKeep = 7 * 24 * time.Hour
 )
 
 func (a *App) openSchedule(context.Context) error {
@@ -37,7 +39,7 @@ func (a *App) openSchedule(context.Context) error {
 func (a *App) tidy(ctx context.Context) error {
 	now := db.Now()
 	_, sessions := a.db.DeleteExpiredSessions(ctx, now)
-	_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now)
+	_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now.Add(-enrolTokensKeep))
 	_, apiTokens := a.db.DeleteExpiredAPITokens(ctx, now.Add(-apiTokensKeep))
 	_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
 	events := inBatches(ctx, tidyBatch, a.db.DeleteEventsBefore, now.Add(-a.opts.EventKeep))

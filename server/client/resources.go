@@ -111,6 +111,20 @@ type Certificate struct {
 	NotAfter    time.Time `json:"not_after"`
 }
 
+// EnrolToken is a token that admits hosts.
+type EnrolToken struct {
+	ID        int64     `json:"id"`
+	State     string    `json:"state"`
+	Note      string    `json:"note"`
+	Host      string    `json:"host"`
+	Networks  string    `json:"networks"`
+	Uses      int       `json:"uses"`
+	UsesLeft  int       `json:"uses_left"`
+	CreatedBy string    `json:"created_by"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Token     string    `json:"token"` // told when it is made, and then only
+}
+
 // Start posts a request that starts an operation, and returns its number.
 func (c *Client) Start(ctx context.Context, path string, in any) (int64, error) {
 	var started struct {

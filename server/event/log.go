@@ -16,6 +16,8 @@ const (
 	HostIdentityRefused = "host.identity_refused"
 	HostKeyForgotten    = "host.key_forgotten"
 	EnrolRefused        = "enrol.refused"
+	AdmissionMade       = "enrol.token_created"
+	AdmissionEnded      = "enrol.token_ended"
 	CertificateRevoked  = "certificate.revoked"
 	OperationStarted    = "operation.started"
 	OperationFinished   = "operation.finished"

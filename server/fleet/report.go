@@ -51,13 +51,16 @@ func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address 
 	now := f.opts.Now()
 	h = db.Host{
 		AgentSN: cert.AgentSN, Name: cert.Hostname, Cluster: cert.Cluster, Address: address, State: db.HostInit,
-		AgentVersion: clip(r.Version), TaskID: cert.TaskID, DraftID: cert.DraftID, RegisteredAt: &now, CreatedAt: now, UpdatedAt: now,
+		AgentVersion: clip(r.Version), Tags: cert.Tags, TaskID: cert.TaskID, DraftID: cert.DraftID, RegisteredAt: &now, CreatedAt: now, UpdatedAt: now,
 	}
 	f.mu.RLock()
 	known, again := f.bySN[cert.AgentSN]
 	store = true
 	if again {
-		h.Step, h.Tags, h.Facts, h.FQDN, h.OSName, h.Arch = known.Step, known.Tags, known.Facts, known.FQDN, known.OSName, known.Arch
+		h.Step, h.Facts, h.FQDN, h.OSName, h.Arch = known.Step, known.Facts, known.FQDN, known.OSName, known.Arch
+		if known.Tags != "" {
+			h.Tags = known.Tags
+		}
 		h.CreatedAt = known.CreatedAt
 		store = f.opts.Elapsed()-known.stored >= registerEvery || known.Cluster != h.Cluster ||
 			!equal(known.TaskID, h.TaskID) || !equal(known.DraftID, h.DraftID)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -33,38 +34,39 @@ func canonical(hostname string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(hostname), "."))
 }
 
-// Enrol admits an agent: it checks the request and the token and signs a certificate for the serial number
-// that the agent asks for, or for a new one when it may not have that number. Refusals are *wire.Error.
-func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest) (wire.EnrollReply, error) {
+// Enrol admits an agent that comes from an address: it checks the request and the token and signs a certificate for the
+// serial number that the agent asks for, or for a new one when it may not have that number. Refusals are *wire.Error.
+func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (wire.EnrollReply, error) {
 	hostname := canonical(r.Hostname)
 	public, err := checkRequest(r.CSR, hostname)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	t, err := c.admit(ctx, r.Token, hostname)
+	t, err := c.admit(ctx, r.Token, hostname, from)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
 	c.admitting.Lock()
 	defer c.admitting.Unlock()
+	by := claim{r.AgentSN, hostname, keyHash(public), machineOf(r.Facts), t.Hostname == hostname}
 	// An answer that was lost on its way must not leave the host outside with a token that is used up: the same
 	// key gets its certificate again.
-	earlier, err := c.db.CertificateFor(ctx, t.ID, keyHash(public))
+	earlier, err := c.db.CertificateFor(ctx, t.ID, by.keyHash)
 	if err == nil && earlier.Hostname == hostname && earlier.RevokedAt == nil {
 		return c.issue(ctx, public, earlier, nil)
 	}
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return wire.EnrollReply{}, err
 	}
-	if err := c.checkReturn(ctx, t, hostname); err != nil {
+	if err := c.checkReturn(ctx, t, by); err != nil {
 		return wire.EnrollReply{}, err
 	}
-	sn, err := c.serialFor(ctx, claim{r.AgentSN, hostname, keyHash(public), t.Hostname == hostname})
+	sn, err := c.serialFor(ctx, by)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
 	return c.issue(ctx, public, &db.Certificate{
-		AgentSN: sn, Hostname: hostname, TokenID: &t.ID, TaskID: t.TaskID, DraftID: t.DraftID, Cluster: t.Cluster,
+		AgentSN: sn, Hostname: hostname, Machine: by.machine, TokenID: &t.ID, TaskID: t.TaskID, DraftID: t.DraftID, Cluster: t.Cluster, Tags: t.Tags,
 	}, t)
 }
 
@@ -89,17 +91,41 @@ func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest
 	return c.issue(ctx, public, old, nil)
 }
 
-// checkReturn refuses a host whose certificate was revoked and that comes again with the token that it had then: the
-// token was for as many hosts as it has uses, not for one that somebody has turned away since.
-func (c *CA) checkReturn(ctx context.Context, t *db.EnrolToken, hostname string) error {
-	revoked, err := c.db.RevokedFor(ctx, t.ID, hostname)
-	if err == nil && revoked {
-		return &wire.Error{
-			Code: "host_revoked", Message: fmt.Sprintf("%s was admitted by this token before, and its certificate was revoked", hostname),
-			Hint: "make a new token in the wizard, or bootstrap the host again",
-		}
+// checkReturn refuses a host that somebody has turned away, as far as it is known again: by its name, by its key, by its
+// machine. The newest certificate of each decides. Only a token that was made since, and for just this name, says that
+// a person wants it back.
+func (c *CA) checkReturn(ctx context.Context, t *db.EnrolToken, by claim) error {
+	latest, err := c.db.LatestCertificates(ctx, db.Traces{Hostname: by.hostname, KeyHash: by.keyHash, Machine: by.machine})
+	if err != nil {
+		return err
 	}
-	return err
+	for i := range latest {
+		revoked := latest[i].RevokedAt
+		if revoked == nil || by.named && t.CreatedAt.After(*revoked) {
+			continue
+		}
+		return errTurnedAway(by, &latest[i])
+	}
+	return nil
+}
+
+func errTurnedAway(by claim, revoked *db.Certificate) error {
+	message := fmt.Sprintf("the certificate of %s was revoked", revoked.Hostname)
+	if revoked.Hostname != by.hostname {
+		message += fmt.Sprintf(", and %s has its key or its machine id", by.hostname)
+	}
+	return &wire.Error{
+		Code: "host_revoked", Message: message,
+		Hint: "to take the host back, make a token for just this name, or bootstrap it again; a clone needs a machine id of its own",
+	}
+}
+
+// machineOf is what a host says its machine id is; "" when it says nothing.
+func machineOf(f *wire.Facts) string {
+	if f == nil || len(f.MachineID) > 64 {
+		return ""
+	}
+	return strings.ToLower(f.MachineID)
 }
 
 // Identify finds the record of a client certificate that TLS has verified already. Refusals are *wire.Error.
@@ -122,6 +148,7 @@ type claim struct {
 	wish     string // as sent; any text
 	hostname string
 	keyHash  string // of the key that the request proves to be held
+	machine  string // as the host says; "" when it says nothing
 	named    bool   // the token was made for just this host name
 }
 

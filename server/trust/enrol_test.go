@@ -41,7 +41,7 @@ func TestEnrol(t *testing.T) {
 	reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{
 		Hostname: " Node1.LAB.test. ", Token: token,
 		CSR: request(t, key, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "administrator"}, DNSNames: []string{"NODE1.lab.test"}}),
-	})
+	}, here)
 	r.must(err)
 	c := leaf(t, reply)
 	if c.Subject.CommonName != reply.AgentSN || uuid.Validate(reply.AgentSN) != nil {
@@ -76,7 +76,7 @@ func TestAnAddressIsANameToo(t *testing.T) {
 	for _, address := range []string{"10.1.2.3", "2001:db8::1"} {
 		r := newRig(t)
 		csr := request(t, newKey(t), &x509.CertificateRequest{IPAddresses: []net.IP{net.ParseIP(address)}})
-		reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: address, Token: r.token(trust.TokenSpec{Hostname: address}), CSR: csr})
+		reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: address, Token: r.token(trust.TokenSpec{Hostname: address}), CSR: csr}, here)
 		if err != nil {
 			t.Errorf("%s: %v", address, err)
 			continue
@@ -102,7 +102,7 @@ func TestEnrolRefusesTokens(t *testing.T) {
 		"its hash":      {bearer.Hash(r.token(trust.TokenSpec{})), "token_unknown", "does not know"},
 		"with a prefix": {"x" + r.token(trust.TokenSpec{}), "token_unknown", "does not know"},
 	} {
-		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: c.token, CSR: request(t, newKey(t), nil)})
+		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: c.token, CSR: request(t, newKey(t), nil)}, here)
 		if code(err) != c.code || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: got %q %v, want %s", name, code(err), err, c.code)
 		}
@@ -143,7 +143,7 @@ func TestEnrolRefusesRequests(t *testing.T) {
 		"garbage in PEM":         {encode("CERTIFICATE REQUEST", []byte("garbage")), "cannot be read"},
 		"a certificate":          {string(r.ca.PEM()), "not a PEM"},
 	} {
-		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: c.csr})
+		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: c.csr}, here)
 		if code(err) != "csr_invalid" || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: got %q %v, want %q", name, code(err), err, c.says)
 		}
@@ -157,7 +157,7 @@ func TestEnrolRefusesNames(t *testing.T) {
 	r := newRig(t)
 	token := r.token(trust.TokenSpec{})
 	for _, name := range []string{"", " . ", strings.Repeat("x", 254), "nöde1.lab.test", "node1 lab", "node1\n[agent]", "<b>node1</b>", "a/b"} {
-		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: name, Token: token, CSR: request(t, newKey(t), nil)})
+		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: name, Token: token, CSR: request(t, newKey(t), nil)}, here)
 		if code(err) != "csr_invalid" || !strings.Contains(err.Error(), "host name") {
 			t.Errorf("%q: got %q %v", name, code(err), err)
 		}
@@ -222,7 +222,7 @@ func TestClonesGetTheirOwnNumbers(t *testing.T) {
 	numbers := make(chan string, 10)
 	for _, err := range atOnce(t.Context(), 10, func(ctx context.Context) error {
 		name := fmt.Sprintf("clone%d", n.Add(1))
-		reply, err := r.ca.Enrol(ctx, wire.EnrollRequest{Hostname: name, AgentSN: disk, Token: token, CSR: request(t, newKey(t), nil)})
+		reply, err := r.ca.Enrol(ctx, wire.EnrollRequest{Hostname: name, AgentSN: disk, Token: token, CSR: request(t, newKey(t), nil)}, here)
 		numbers <- reply.AgentSN
 		return err
 	}) {
@@ -243,7 +243,7 @@ func TestNameAndNumberProveNothing(t *testing.T) {
 		r := newRig(t)
 		token, key := r.token(trust.TokenSpec{Uses: 9}), newKey(t)
 		ask := func(hostname, sn, token string, key *ecdsa.PrivateKey) string {
-			reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: hostname, AgentSN: sn, Token: token, CSR: request(t, key, nil)})
+			reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: hostname, AgentSN: sn, Token: token, CSR: request(t, key, nil)}, here)
 			r.must(err)
 			return reply.AgentSN
 		}
@@ -282,7 +282,7 @@ func TestOneUseAdmitsOne(t *testing.T) {
 	admitted := 0
 	for _, err := range atOnce(t.Context(), 10, func(ctx context.Context) error {
 		csr := request(t, newKey(t), nil)
-		_, err := r.ca.Enrol(ctx, wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: csr})
+		_, err := r.ca.Enrol(ctx, wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: csr}, here)
 		return err
 	}) {
 		switch {
@@ -314,7 +314,7 @@ func TestTokenAdmitsOrKeepsItsUse(t *testing.T) {
 	r := newRig(t)
 	token, csr := r.token(trust.TokenSpec{Hostname: "node1"}), request(t, newKey(t), nil)
 	allow := dbtest.Refuse(t, r.url, "INSERT", "certificates", "TRUE")
-	if _, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: token, CSR: csr}); err == nil {
+	if _, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: token, CSR: csr}, here); err == nil {
 		t.Fatal("a host was admitted without a record")
 	}
 	if n := r.usesLeft(token); n != 1 {
@@ -330,8 +330,8 @@ func TestTokensOfADraftEnd(t *testing.T) {
 	ended, kept := r.token(trust.TokenSpec{DraftID: &draft, Uses: 2}), r.token(trust.TokenSpec{DraftID: &other, Uses: 2})
 	admitted, _ := r.enrol("node1", "", ended)
 	r.must(r.ca.EndTokens(t.Context(), draft))
-	_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node2", Token: ended, CSR: request(t, newKey(t), nil)})
-	if code(err) != "token_used" {
+	_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node2", Token: ended, CSR: request(t, newKey(t), nil)}, here)
+	if code(err) != "token_ended" {
 		t.Errorf("a token that was ended: %v", err)
 	}
 	r.enrol("node3", "", kept)
@@ -400,7 +400,7 @@ func TestLostAnswerIsGivenAgain(t *testing.T) {
 	token, key := r.token(trust.TokenSpec{Hostname: "node1"}), newKey(t)
 	ask := func(key *ecdsa.PrivateKey) (wire.EnrollReply, error) {
 		csr := request(t, key, &x509.CertificateRequest{DNSNames: []string{"node1"}})
-		return r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: token, CSR: csr})
+		return r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: token, CSR: csr}, here)
 	}
 	first, err := ask(key)
 	r.must(err)

@@ -21,6 +21,7 @@ type RevokeRequest struct {
 // FieldError is what is wrong with one field of a request.
 type FieldError struct {
 	Field   string // as in JSON
+	Code    string // for a text in another language; "" where there is none
 	Message string
 }
 
@@ -34,9 +35,9 @@ func (c *CA) Revoke(ctx context.Context, r RevokeRequest, by string) ([]db.Certi
 	serials, hosts := clean(r.Serials, canonicalSerial), clean(r.Hosts, canonical)
 	switch n := len(serials) + len(hosts); {
 	case n == 0:
-		return nil, &FieldError{"hosts", "say which hosts or which serial numbers"}
+		return nil, &FieldError{Field: "hosts", Message: "say which hosts or which serial numbers"}
 	case n > MaxRevoke:
-		return nil, &FieldError{"hosts", fmt.Sprintf("at most %d hosts and serial numbers can be revoked at once", MaxRevoke)}
+		return nil, &FieldError{Field: "hosts", Message: fmt.Sprintf("at most %d hosts and serial numbers can be revoked at once", MaxRevoke)}
 	}
 	// A certificate that is being renewed must not have its successor signed after this has looked for it.
 	c.admitting.Lock()
@@ -61,9 +62,9 @@ func (c *CA) Revoke(ctx context.Context, r RevokeRequest, by string) ([]db.Certi
 
 func unknownError(unknown *db.Revocation) *FieldError {
 	if len(unknown.Serials) > 0 {
-		return &FieldError{"serials", "no certificate has the serial number " + strings.Join(unknown.Serials, ", ")}
+		return &FieldError{Field: "serials", Message: "no certificate has the serial number " + strings.Join(unknown.Serials, ", ")}
 	}
-	return &FieldError{"hosts", "there is no certificate of " + strings.Join(unknown.Hosts, ", ")}
+	return &FieldError{Field: "hosts", Message: "there is no certificate of " + strings.Join(unknown.Hosts, ", ")}
 }
 
 // canonicalSerial is the form in which serial numbers are kept.

@@ -129,16 +129,63 @@ func TestAttackRevokedHostComesBackWithItsToken(t *testing.T) {
 	token := r.token(trust.TokenSpec{Uses: 5})
 	r.enrol("node1", "", token)
 	r.revoke("node1")
-	again := wire.EnrollRequest{Hostname: "node1", Token: token, CSR: request(t, newKey(t), nil)}
-	if _, err := r.ca.Enrol(t.Context(), again); code(err) != "host_revoked" {
-		t.Errorf("it was admitted again: %v", err)
+	if got := r.refusal(wire.EnrollRequest{Hostname: "node1", Token: token, CSR: request(t, newKey(t), nil)}); got != "host_revoked" {
+		t.Errorf("it was admitted again: %q", got)
 	}
 	if n := r.usesLeft(token); n != 4 {
 		t.Errorf("the token has %d uses left", n)
 	}
 	r.enrol("node2", "", token)
+	r.clock.Advance(time.Second)
 	// A person who makes a new token for it has approved it anew.
 	r.enrol("node1", "", r.token(trust.TokenSpec{Hostname: "node1"}))
+}
+
+// TestAttackRevokedHostComesBackWithAnyToken holds that a host that was turned away is known again by its name, its key and
+// its machine, and that nothing but a token for just its name, made since, takes it back.
+func TestAttackRevokedHostComesBackWithAnyToken(t *testing.T) {
+	r := newRig(t)
+	key, machine := newKey(t), &wire.Facts{MachineID: "C0FFEE"}
+	earlier := r.token(trust.TokenSpec{Uses: 9})
+	named := r.token(trust.TokenSpec{Hostname: "node1"})
+	_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: r.token(trust.TokenSpec{}), CSR: request(t, key, nil), Facts: machine}, here)
+	r.must(err)
+	r.revoke("node1")
+	r.clock.Advance(time.Second)
+	later, pattern := r.token(trust.TokenSpec{Uses: 9}), r.token(trust.TokenSpec{Hostname: "node*", Uses: 9})
+	for name, ask := range map[string]wire.EnrollRequest{
+		"its name, another token of before":      {Hostname: "node1", Token: earlier, CSR: request(t, newKey(t), nil)},
+		"its name, a named token of before":      {Hostname: "node1", Token: named, CSR: request(t, newKey(t), nil)},
+		"its name, a token of since for any":     {Hostname: "node1", Token: later, CSR: request(t, newKey(t), nil)},
+		"its name, a token of since for many":    {Hostname: "node1", Token: pattern, CSR: request(t, newKey(t), nil)},
+		"its key under another name":             {Hostname: "node2", Token: later, CSR: request(t, key, nil)},
+		"its machine under another name":         {Hostname: "node2", Token: later, CSR: request(t, newKey(t), nil), Facts: machine},
+		"its machine, written in another way":    {Hostname: "node2", Token: later, CSR: request(t, newKey(t), nil), Facts: &wire.Facts{MachineID: "c0ffee"}},
+		"its key and machine, a token of before": {Hostname: "node3", Token: earlier, CSR: request(t, key, nil), Facts: machine},
+	} {
+		if got := r.refusal(ask); got != "host_revoked" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if left := r.usesLeft(earlier) + r.usesLeft(later); left != 18 {
+		t.Errorf("the tokens have %d uses left", left)
+	}
+	_, err = r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: r.token(trust.TokenSpec{Hostname: "node1"}), CSR: request(t, newKey(t), nil), Facts: machine}, here)
+	r.must(err)
+	// It is back: from now on it is a host like others.
+	r.clock.Advance(time.Second)
+	_, err = r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: later, CSR: request(t, newKey(t), nil), Facts: machine}, here)
+	r.must(err)
+}
+
+// refusal is the code with which a host is refused; "" when it is admitted.
+func (r *rig) refusal(ask wire.EnrollRequest) string {
+	r.Helper()
+	_, err := r.ca.Enrol(r.Context(), ask, here)
+	if err == nil {
+		return ""
+	}
+	return code(err)
 }
 
 func TestRevokedHostKeepsItsNumberWhenItIsApprovedAnew(t *testing.T) {
@@ -146,6 +193,7 @@ func TestRevokedHostKeepsItsNumberWhenItIsApprovedAnew(t *testing.T) {
 	first, _ := r.enrol("node1", "", r.token(trust.TokenSpec{Hostname: "node1"}))
 	r.host("node1", first.AgentSN)
 	r.revoke("node1")
+	r.clock.Advance(time.Second)
 	if again, _ := r.enrol("node1", first.AgentSN, r.token(trust.TokenSpec{Hostname: "node1"})); again.AgentSN != first.AgentSN {
 		t.Errorf("it was %s and is %s", first.AgentSN, again.AgentSN)
 	}

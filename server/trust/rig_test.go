@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ import (
 	"hostler/internal/testclock"
 	"hostler/server/trust"
 )
+
+// here is where hosts come from, unless a test says otherwise.
+var here = netip.MustParseAddr("192.0.2.7")
 
 // rig is an authority with its parts.
 type rig struct {
@@ -76,7 +80,7 @@ func (r *rig) usesLeft(token string) int {
 // enrol admits a host with a new key and returns the answer and its certificate.
 func (r *rig) enrol(name, wish, token string) (wire.EnrollReply, *x509.Certificate) {
 	r.Helper()
-	reply, err := r.ca.Enrol(r.Context(), wire.EnrollRequest{Hostname: name, AgentSN: wish, Token: token, CSR: request(r.T, newKey(r.T), nil)})
+	reply, err := r.ca.Enrol(r.Context(), wire.EnrollRequest{Hostname: name, AgentSN: wish, Token: token, CSR: request(r.T, newKey(r.T), nil)}, here)
 	r.must(err)
 	return reply, leaf(r.T, reply)
 }

@@ -143,7 +143,7 @@ func call(addr net.Addr, config *tls.Config) (string, error) {
 func (r *rig) credentials(name string) (*tls.Config, wire.EnrollReply) {
 	r.Helper()
 	key := newKey(r.T)
-	reply, err := r.ca.Enrol(r.Context(), wire.EnrollRequest{Hostname: name, Token: r.token(trust.TokenSpec{}), CSR: request(r.T, key, nil)})
+	reply, err := r.ca.Enrol(r.Context(), wire.EnrollRequest{Hostname: name, Token: r.token(trust.TokenSpec{}), CSR: request(r.T, key, nil)}, here)
 	r.must(err)
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, ServerName: "localhost", RootCAs: r.ca.Pool(), Time: r.clock.Now,

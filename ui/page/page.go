@@ -116,6 +116,7 @@ var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
 	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid",
+	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
@@ -138,7 +139,9 @@ func HostListText(ctx context.Context, code string, args map[string]string, engl
 func FieldText(ctx context.Context, code string) string { return known(ctx, "field.", code) }
 
 // RefusalCodes are the reasons for which an agent is refused at enrolment that the catalogues have a text for.
-var RefusalCodes = []string{"csr_invalid", "host_revoked", "token_expired", "token_scope", "token_unknown", "token_used"}
+var RefusalCodes = []string{
+	"csr_invalid", "host_revoked", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
+}
 
 // refusalText is why an agent was refused. What the server says in English holds more detail than the catalogue can.
 func refusalText(ctx context.Context, code, english string) string {
@@ -155,6 +158,7 @@ func refusalText(ctx context.Context, code, english string) string {
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
 	"logged_out", "administrator_created", "job_canceled", "certificate_revoked",
+	"enrol_token_ended",
 }
 
 // NoticeText is the sentence of a notice code, for layout.Notice.

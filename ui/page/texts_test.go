@@ -58,6 +58,8 @@ func spelled() map[string]bool {
 	add("wrong.", page.WorkCodes...)
 	add("manage.", page.ManageActions...)
 	add("certificate.state.", page.CertificateStates...)
+	add("enrol_token.state.", page.EnrolTokenStates...)
+	add("trust.tab.", page.TrustTabs()...)
 	add("severity.", "info", "warning", "error")
 	add("manual.family.", "any", "debian", "rhel", "suse", "other")
 	add("layout.theme.", "auto", "light", "dark")

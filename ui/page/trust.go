@@ -24,6 +24,18 @@ type Certificate struct {
 // CertificateStates lists the states of certificates for the filter, those in use first.
 var CertificateStates = []string{"valid", "revoked", "expired"}
 
+// trustPages are the tabs of the trust page.
+var trustPages = []struct{ name, path string }{{"certificates", "/trust"}, {"tokens", "/trust/tokens"}}
+
+// TrustTabs are the names of the tabs, for their texts.
+func TrustTabs() []string {
+	names := make([]string, len(trustPages))
+	for i, tab := range trustPages {
+		names[i] = tab.name
+	}
+	return names
+}
+
 // TrustView is GET /trust.
 type TrustView struct {
 	Frame        layout.Frame

@@ -27,7 +27,37 @@ func trustPages() []Page {
 		{"/trust/certificates/2/revoke", false, func(f layout.Frame) templ.Component {
 			return page.RevokePage(page.RevokeView{Frame: f, Certificate: certificates()[1]})
 		}},
+		{"/trust/tokens", false, func(f layout.Frame) templ.Component {
+			return page.EnrolTokensPage(page.EnrolTokensView{Frame: f, Tokens: enrolTokens()})
+		}},
+		{"/trust/tokens/none", false, func(f layout.Frame) templ.Component {
+			return page.EnrolTokensPage(page.EnrolTokensView{Frame: f})
+		}},
+		{"/trust/tokens/new", false, func(f layout.Frame) templ.Component {
+			return page.NewEnrolTokenPage(page.NewEnrolTokenView{
+				Frame: f, Form: page.EnrolTokenForm{Host: "*", Uses: "1", Minutes: "15"},
+				Fields: map[string]string{"host": "This pattern matches every name."},
+			})
+		}},
+		{"/trust/tokens/31", false, func(f layout.Frame) templ.Component {
+			return page.EnrolTokenPage(page.EnrolTokenView{Frame: f, Token: enrolTokens()[0], Secret: "q2Vn0y-1uUkTq9x3sVb8ZP4mJcWfHdLr7oAeGiK5tXY", Groups: commands(), Admitted: certificates()[:1]})
+		}},
 	}
+}
+
+func enrolTokens() []page.EnrolToken {
+	token := func(id int64, state, host string, uses, left int) page.EnrolToken {
+		return page.EnrolToken{
+			ID: id, State: state, Host: host, Uses: uses, UsesLeft: left, By: "admin", Created: Now.Add(-5 * time.Minute), Expires: Now.Add(10 * time.Minute),
+		}
+	}
+	rack := token(31, "open", "web*.dc1.example", 40, 27)
+	rack.Note, rack.Networks, rack.Cluster, rack.Tags = "Rack 12", "10.12.0.0/16,2001:db8:12::/48", "dc1", "service=web,rack=12"
+	ended := token(29, "ended", "", 5, 5)
+	ended.Ended, ended.EndedBy = Now.Add(-20*time.Minute), "token:inventory"
+	bootstrap := token(30, "used", "node17.dc1.example", 1, 0)
+	bootstrap.By = ""
+	return []page.EnrolToken{rack, bootstrap, ended, token(12, "expired", "*.dc1.example", 10, 3)}
 }
 
 func certificates() []page.Certificate {

@@ -190,11 +190,15 @@ func (h *hub) taskChanged(t operation.TaskView) {
 	ch := change{topic: live.TopicOperation(t.OperationID), id: strconv.FormatInt(t.ID, 10), row: func(ctx context.Context) (live.Row, bool) {
 		return page.TaskRow(ctx, task), true
 	}}
-	if run, watched := h.runs[t.OperationID]; watched {
+	run, watched := h.runs[t.OperationID]
+	if watched {
 		run.update(task)
 		ch.values = run.values
 	}
 	h.tell(ch, true)
+	if watched && run.regroups(t.State) {
+		h.tell(change{topic: ch.topic, reload: true}, false)
+	}
 }
 
 func (h *hub) logGrew(taskID int64, g operation.LogGrew) {
@@ -259,6 +263,17 @@ func (r *watchedRun) justEnded() bool {
 	defer r.mu.Unlock()
 	s := r.summary
 	return s != nil && s.Kind != bootstrap.KindName && s.FinishedAt != nil && time.Since(*s.FinishedAt) < replayFor
+}
+
+// regroupMost is up to how many hosts what they have written is grouped anew whenever one has ended. With more of them that
+// happens when all have: it is the whole page that is read again.
+const regroupMost = 200
+
+// regroups tells whether a page is to show what a host has written, now that its task is in a state.
+func (r *watchedRun) regroups(state db.State) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return state.Ended() && r.summary != nil && r.summary.Kind != bootstrap.KindName && len(r.tasks) <= regroupMost
 }
 
 // load reads what no message told yet.

@@ -30,10 +30,12 @@ func (w *Web) hostsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return show(c, http.StatusOK, page.HostsPage(page.HostsView{
+	v := page.HostsView{
 		Frame: w.frame(c), Hosts: w.hostViews(hosts), Counts: hostCounts(w.Fleet.Counts()),
 		State: c.Query("state"), Search: c.Query("search"), Next: next, Paged: c.Query("after") != "",
-	}))
+	}
+	v.Matching = len(w.Fleet.Find(fleet.Filter{State: db.HostState(v.State), Search: v.Search}))
+	return show(c, http.StatusOK, page.HostsPage(v))
 }
 
 // findHosts reads the page of hosts that the query asks for: state, search, after.

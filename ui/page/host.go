@@ -53,13 +53,14 @@ type Host struct {
 
 // HostsView is GET /hosts.
 type HostsView struct {
-	Frame  layout.Frame
-	Hosts  []Host
-	Counts HostCounts // of all hosts, whatever the filter
-	State  string     // the filter; "" for all
-	Search string
-	Next   string // value of ?after= for the next page; "" on the last one
-	Paged  bool   // this is not the first page
+	Frame    layout.Frame
+	Hosts    []Host
+	Counts   HostCounts // of all hosts, whatever the filter
+	State    string     // the filter; "" for all
+	Search   string
+	Matching int    // hosts that match the filter
+	Next     string // value of ?after= for the next page; "" on the last one
+	Paged    bool   // this is not the first page
 }
 
 // Facts describes a host. Sizes are bytes.

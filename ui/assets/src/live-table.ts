@@ -179,7 +179,7 @@ export class LiveTable extends HTMLElement {
     if (!(box instanceof HTMLInputElement) || box.type !== "checkbox") return;
     if ("selectAll" in box.dataset) {
       for (const row of this.rows.values()) {
-        const own = row.querySelector<HTMLInputElement>('input[name="task"]');
+        const own = row.querySelector<HTMLInputElement>("input[data-select]");
         if (own && !row.hidden) own.checked = box.checked;
       }
     }
@@ -187,7 +187,7 @@ export class LiveTable extends HTMLElement {
   }
 
   private countSelection(): void {
-    const count = this.querySelectorAll('input[name="task"]:checked').length;
+    const count = this.querySelectorAll("input[data-select]:checked").length;
     for (const b of this.querySelectorAll<HTMLButtonElement>("[data-selection]")) b.disabled = count === 0;
     for (const e of this.querySelectorAll("[data-selected-count]")) e.textContent = String(count);
   }

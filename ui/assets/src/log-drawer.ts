@@ -13,11 +13,12 @@ interface Step {
 
 interface Task {
   steps?: Step[] | null;
+  job_id?: string;
 }
 
 const tones: Record<string, string> = { done: "done", running: "running", failed: "failed", skipped: "stopped", canceled: "stopped" };
 
-/** Shows a task's steps and its growing log beside the table, which stays in view and usable. */
+/** Shows a task's steps, what its job writes and its growing log beside the table, which stays in view and usable. */
 export class LogDrawer extends HTMLElement {
   private view: LogView | null = null;
   private opener: HTMLElement | null = null;
@@ -72,6 +73,7 @@ export class LogDrawer extends HTMLElement {
     this.url = `/api/v1${new URL(link.href).pathname}`;
     this.size = 0;
     this.view?.clear();
+    this.noOutput();
     this.hidden = false;
     this.heading(link.closest<HTMLElement>("[data-row]"));
     this.find("title")?.focus();
@@ -100,7 +102,41 @@ export class LogDrawer extends HTMLElement {
     const task = (await answer.json()) as Task;
     if (generation !== this.generation) return null;
     this.find("steps")?.replaceChildren(...(task.steps ?? []).map((s) => this.step(s)));
+    if (task.job_id) void this.showOutput(task.job_id);
     return task;
+  }
+
+  private noOutput(): void {
+    const place = this.find("output");
+    if (!place) return;
+    delete place.dataset["job"];
+    place.replaceChildren();
+    place.hidden = true;
+    const link = this.find("job");
+    if (link) link.hidden = true;
+    this.classList.remove("with-output");
+  }
+
+  /** Shows what a job writes, as the job's page does, which also keeps it fresh. */
+  private async showOutput(job: string): Promise<void> {
+    const place = this.find("output");
+    if (!place || place.dataset["job"] === job) return;
+    place.dataset["job"] = job;
+    const answer = await fetch(`/jobs/${job}`).catch(() => null);
+    const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    if (place.dataset["job"] !== job) return; // another host, or another attempt, by now
+    if (!page) {
+      this.noOutput(); // the next growth of the log tries again
+      return;
+    }
+    const link = this.find("job");
+    if (link instanceof HTMLAnchorElement) {
+      link.href = `/jobs/${job}`;
+      link.hidden = false;
+    }
+    place.replaceChildren(...[...page.querySelectorAll(".output")].map((e) => document.importNode(e, true)));
+    place.hidden = false;
+    this.classList.add("with-output");
   }
 
   private step(s: Step): HTMLLIElement {

@@ -65,7 +65,7 @@ func fleetPages() []Page {
 			return page.OverviewPage(page.OverviewView{Frame: f})
 		}},
 		{"/hosts", false, func(f layout.Frame) templ.Component {
-			return page.HostsPage(page.HostsView{Frame: f, Hosts: Hosts(), Counts: Counts(), Next: "node14"})
+			return page.HostsPage(page.HostsView{Frame: f, Hosts: Hosts(), Counts: Counts(), Matching: 412, Next: "node14"})
 		}},
 		{"/hosts/empty", false, func(f layout.Frame) templ.Component {
 			return page.HostsPage(page.HostsView{Frame: f})

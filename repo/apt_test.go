@@ -22,7 +22,7 @@ type front struct {
 	key    string                 // file with the repository's public key, armored
 }
 
-func newFront(t *testing.T, r *Repository) *front {
+func newFront(t *testing.T, r *Store) *front {
 	t.Helper()
 	f := &front{}
 	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func sha256Hex(data []byte) string {
@@ -50,7 +51,16 @@ func TestServe(t *testing.T) {
 		{method: "GET", path: "/repo/apt/", status: 404},
 		{method: "GET", path: "/repo/apt", status: 404},
 		{method: "GET", path: "/repo/apt/pool", status: 404},
-		{method: "GET", path: "/repo/manifest.json", status: 404},
+		{method: "GET", path: "/repo/apt/dists/stable", status: 404},
+		{method: "GET", path: "/repo/apt/dists/other/InRelease", status: 404},
+		{method: "GET", path: "/repo/apt/manifest.json", status: 404},
+		{method: "GET", path: "/repo/apt/dists/manifest.json", status: 404},
+		{method: "GET", path: "/repo/yum/stable/repodata/repomd.xml", status: 200, cache: "no-cache"},
+		{method: "GET", path: "/repo/static/SHA256SUMS", status: 200, cache: "no-cache"},
+		{method: "GET", path: "/repo/static/stable/SHA256SUMS.asc", status: 200, cache: "no-cache"},
+		{method: "GET", path: "/repo/static/hostler-agent-linux-amd64.tar.gz", status: 200, cache: "no-cache"},
+		{method: "GET", path: "/repo/static/manifest.json", status: 404},
+		{method: "GET", path: "/repo/nothing/key.asc", status: 404},
 		{method: "GET", path: "/repo/../keys/signing.asc", status: 404},
 		{method: "GET", path: "/repo/apt/../../../keys/signing.asc", status: 404},
 		{method: "GET", path: "/repo/%2e%2e/%2e%2e/keys/signing.asc", status: 404},
@@ -109,6 +119,8 @@ func TestValidatorsFollowThePublication(t *testing.T) {
 
 func TestClientInMidUpdateFindsWhatItsIndexNames(t *testing.T) {
 	r := mustOpen(t, t.TempDir())
+	clock := time.Now()
+	r.now = func() time.Time { return clock }
 	mustPublish(t, r, "1.0.0")
 	packages := get(t, r, "apt/dists/stable/main/binary-amd64/Packages").Body.Bytes()
 	named := []string{
@@ -128,8 +140,10 @@ func TestClientInMidUpdateFindsWhatItsIndexNames(t *testing.T) {
 	if text := get(t, r, "apt/dists/stable/main/binary-amd64/Packages").Body.String(); !strings.Contains(text, "Version: 1.0.1") {
 		t.Errorf("the list by its plain name is not the new one:\n%s", text)
 	}
+	clock = clock.Add(3 * supersededKeep)
 	mustPublish(t, r, "1.0.2")
+	mustPublish(t, r, "1.0.3")
 	if got := get(t, r, named[0]).Code; got != http.StatusNotFound {
-		t.Errorf("two publications later, %s: status %d, want 404", named[0], got)
+		t.Errorf("hours later, %s: status %d, want 404", named[0], got)
 	}
 }

@@ -180,7 +180,7 @@ var signingKey struct {
 	armored []byte
 }
 
-func openRepository(t testing.TB, dir string, log *slog.Logger) *repo.Repository {
+func openRepository(t testing.TB, dir string, log *slog.Logger) *repo.Store {
 	t.Helper()
 	signingKey.Lock()
 	defer signingKey.Unlock()
@@ -190,7 +190,7 @@ func openRepository(t testing.TB, dir string, log *slog.Logger) *repo.Repository
 			t.Fatal(err)
 		}
 	}
-	r := must[*repo.Repository](t)(repo.Open(dir, log))
+	r := must[*repo.Store](t)(repo.Open(dir, log))
 	signingKey.armored = must[[]byte](t)(os.ReadFile(file))
 	return r
 }

@@ -51,7 +51,7 @@ type Deps struct {
 	Intake   *event.Intake
 	Files    *file.Store
 	Remote   *remote.Remote
-	Repo     *repo.Repository
+	Repo     *repo.Store
 	Log      *slog.Logger
 	Options  Options
 }

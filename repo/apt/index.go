@@ -2,18 +2,14 @@ package apt
 
 import (
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/ulikunitz/xz"
+	"hostler/repo/piece"
 )
 
 // Signer makes the two signatures of a Release file.
@@ -27,15 +23,25 @@ type Suite struct {
 	Name          string
 	Architectures []string // Debian's names
 	Date          time.Time
+	// Packages lists the digests of the packages of one architecture, without those of "all".
+	Packages map[string][]string
+	// Stanza reads the paragraph of the package with a digest, as Package.Stanza made it.
+	Stanza func(digest string) ([]byte, error)
 }
 
+// All is the architecture of packages that belong to each.
+const All = "all"
+
+// listKind names what is in a kept piece; the number is that of its layout.
+const listKind = "apt 1"
+
 // Write puts the suite's index below root/dists. Packages of other architectures than the suite's are left out;
-// those of architecture "all" belong to each.
-func Write(root string, suite Suite, packages []Package, key Signer) error {
+// those of architecture "all" belong to each. cache keeps pieces of lists from one time to the next.
+func Write(root string, suite Suite, cache *piece.Cache, key Signer) error {
 	dir := filepath.Join(root, "dists", suite.Name)
 	var entries []string
 	for _, arch := range suite.Architectures {
-		lines, err := writePackages(dir, "main/binary-"+arch, ofArch(packages, arch))
+		lines, err := suite.writePackages(dir, arch, cache)
 		if err != nil {
 			return fmt.Errorf("cannot write the package list for %s: %w", arch, err)
 		}
@@ -58,49 +64,70 @@ func Write(root string, suite Suite, packages []Package, key Signer) error {
 	return nil
 }
 
-func ofArch(packages []Package, arch string) []Package {
-	return slices.DeleteFunc(slices.Clone(packages), func(p Package) bool {
-		own := p.Field("Architecture")
-		return own != arch && own != "all"
-	})
-}
-
 // writePackages returns the lines that describe what it wrote in Release.
-func writePackages(dir, section string, packages []Package) ([]string, error) {
-	stanzas := make([]string, len(packages))
-	for i, p := range packages {
-		stanzas[i] = p.stanza()
-	}
-	plain := []byte(strings.Join(stanzas, "\n"))
-	zipped, err := gzipped(plain)
-	if err != nil {
-		return nil, err
-	}
-	xzipped, err := xzipped(plain)
-	if err != nil {
-		return nil, err
-	}
+func (s Suite) writePackages(dir, arch string, cache *piece.Cache) ([]string, error) {
+	section := "main/binary-" + arch
 	byHash := filepath.Join(dir, filepath.FromSlash(section), "by-hash", "SHA256")
 	if err := os.MkdirAll(byHash, 0o750); err != nil {
 		return nil, err
 	}
-	var lines []string
-	for _, file := range []struct {
-		name string
-		data []byte
-	}{{"Packages", plain}, {"Packages.gz", zipped}, {"Packages.xz", xzipped}} {
-		sum := sha256.Sum256(file.data)
-		digest := hex.EncodeToString(sum[:])
-		name := section + "/" + file.name
-		err := errors.Join(
-			os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), file.data, 0o600),
-			os.WriteFile(filepath.Join(byHash, digest), file.data, 0o600))
+	names := []string{"Packages", "Packages.gz", "Packages.xz"}
+	outs := make([]*piece.Output, len(names))
+	for i, name := range names {
+		out, err := piece.Create(filepath.Join(dir, filepath.FromSlash(section), name))
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, fmt.Sprintf(" %s %d %s\n", digest, len(file.data), name))
+		defer func() { _ = out.Close() }() // closed below when all went well
+		outs[i] = out
+	}
+	if err := piece.Join(s.pieces(arch, cache), outs[0], outs[1], outs[2]); err != nil {
+		return nil, err
+	}
+	var lines []string
+	for i, out := range outs {
+		if err := out.Close(); err != nil {
+			return nil, err
+		}
+		file := filepath.Join(dir, filepath.FromSlash(section), names[i])
+		if err := os.Link(file, filepath.Join(byHash, out.SHA256())); err != nil {
+			return nil, err
+		}
+		lines = append(lines, fmt.Sprintf(" %s %d %s/%s\n", out.SHA256(), out.Size(), section, names[i]))
 	}
 	return lines, nil
+}
+
+// pieces are the parts of one architecture's list.
+func (s Suite) pieces(arch string, cache *piece.Cache) iter.Seq2[piece.Piece, error] {
+	return func(yield func(piece.Piece, error) bool) {
+		digests := s.Packages[arch]
+		if arch != All {
+			digests = append(digests[:len(digests):len(digests)], s.Packages[All]...)
+		}
+		if len(digests) == 0 {
+			yield(piece.Make(nil, true))
+			return
+		}
+		for _, run := range piece.Cut(digests) {
+			p, err := cache.Get(piece.Key(listKind, run), true, func() ([]byte, error) { return s.text(run) })
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s Suite) text(run []string) ([]byte, error) {
+	var text []byte
+	for _, digest := range run {
+		stanza, err := s.Stanza(digest)
+		if err != nil {
+			return nil, err
+		}
+		text = append(append(text, stanza...), '\n')
+	}
+	return text, nil
 }
 
 func (s Suite) release(entries []string) []byte {
@@ -111,30 +138,4 @@ func (s Suite) release(entries []string) []byte {
 	fmt.Fprintf(&out, "Description: Hostler packages\nAcquire-By-Hash: yes\nSHA256:\n")
 	out.WriteString(strings.Join(entries, ""))
 	return out.Bytes()
-}
-
-func gzipped(data []byte) ([]byte, error) {
-	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	_, err = w.Write(data)
-	err = errors.Join(err, w.Close())
-	return out.Bytes(), err
-}
-
-// xzDictionary bounds the memory of a client that unpacks the list; the library's own default, 8 MiB, also makes
-// packing a short list needlessly slow.
-const xzDictionary = 1 << 20
-
-func xzipped(data []byte) ([]byte, error) {
-	var out bytes.Buffer
-	w, err := xz.WriterConfig{DictCap: xzDictionary}.NewWriter(&out)
-	if err != nil {
-		return nil, err
-	}
-	_, err = w.Write(data)
-	err = errors.Join(err, w.Close())
-	return out.Bytes(), err
 }

@@ -27,16 +27,3 @@ func TestReadRefusesWhatIsNoDeb(t *testing.T) {
 		}
 	}
 }
-
-func TestSuiteTakesItsArchitecturesOnly(t *testing.T) {
-	packages := []Package{
-		{Control: "Package: a\nArchitecture: amd64"}, {Control: "Package: b\nArchitecture: arm64"}, {Control: "Package: c\nArchitecture: all"},
-	}
-	var names []string
-	for _, p := range ofArch(packages, "arm64") {
-		names = append(names, p.Field("Package"))
-	}
-	if got := strings.Join(names, " "); got != "b c" {
-		t.Errorf("packages for arm64 = %q, want %q", got, "b c")
-	}
-}

@@ -2,21 +2,18 @@ package yum
 
 import (
 	"bytes"
-	"cmp"
-	"compress/gzip"
-	"crypto/sha256"
 	_ "embed" // the metadata's templates
-	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/template"
 	"time"
+
+	"hostler/repo/piece"
 )
 
 // Signer makes the signature of repomd.xml.
@@ -44,33 +41,74 @@ func escape(text string) (string, error) {
 	return strings.NewReplacer("&#39;", "'", "&#34;", `"`, "&#xA;", "\n", "&#x9;", "\t").Replace(out), err
 }
 
+// Kinds are the documents that repomd.xml points to.
+var Kinds = []string{"primary", "filelists", "other"}
+
+// document is how a kind's file begins and ends.
+var documents = map[string]struct {
+	Element, Space string
+	RPM            bool
+}{
+	"primary":   {Element: "metadata", Space: "common", RPM: true},
+	"filelists": {Element: "filelists", Space: "filelists"},
+	"other":     {Element: "otherdata", Space: "other"},
+}
+
+// Text is the package's part of the document of a kind.
+func (p Package) Text(kind string) ([]byte, error) {
+	var out bytes.Buffer
+	err := templates.ExecuteTemplate(&out, kind, p)
+	return out.Bytes(), err
+}
+
+// RelationList is one of a package's lists of relations, by the name of its element.
+type RelationList struct {
+	Name      string
+	Relations []Relation
+}
+
+// RelationLists are all of them, in the order of createrepo_c.
+func (p Package) RelationLists() []RelationList {
+	return []RelationList{
+		{"provides", p.Provides}, {"requires", p.Requires}, {"conflicts", p.Conflicts}, {"obsoletes", p.Obsoletes},
+		{"suggests", p.Suggested}, {"enhances", p.Enhances}, {"recommends", p.Recommended}, {"supplements", p.Supplements},
+	}
+}
+
+// Repository is what metadata is written for.
+type Repository struct {
+	Date     time.Time // becomes the revision; it must never go back
+	Packages []string  // digests
+	// Text reads what Package.Text made of the package with a digest.
+	Text func(digest, kind string) ([]byte, error)
+}
+
+// layout is that of the kept pieces.
+const layout = "yum 1 "
+
 // list is one of the documents that repomd.xml points to.
 type list struct {
 	Type, SHA256, OpenSHA256, Location string
-	Size, OpenSize                     int
+	Size, OpenSize                     int64
 	Timestamp                          int64
 }
 
-// Write puts the metadata below root/repodata. date becomes the revision; it must never go back.
-func Write(root string, date time.Time, packages []Package, key Signer) error {
+// Write puts the metadata below root/repodata. cache keeps pieces of lists from one time to the next.
+func Write(root string, r Repository, cache *piece.Cache, key Signer) error {
 	dir := filepath.Join(root, "repodata")
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("cannot write the metadata: %w", err)
 	}
-	packages = slices.SortedFunc(slices.Values(packages), func(a, b Package) int {
-		return cmp.Or(strings.Compare(path.Base(a.Location), path.Base(b.Location)), strings.Compare(a.Location, b.Location))
-	})
 	var lists []list
-	for _, kind := range []string{"primary", "filelists", "other"} {
-		made, err := writeList(root, kind, packages)
+	for _, kind := range Kinds {
+		made, err := r.writeList(root, kind, cache)
 		if err != nil {
 			return fmt.Errorf("cannot write the %s list: %w", kind, err)
 		}
-		made.Timestamp = date.Unix()
 		lists = append(lists, made)
 	}
 	var index bytes.Buffer
-	err := templates.ExecuteTemplate(&index, "repomd", map[string]any{"Revision": date.Unix(), "Lists": lists})
+	err := templates.ExecuteTemplate(&index, "repomd", map[string]any{"Revision": r.Date.Unix(), "Lists": lists})
 	if err != nil {
 		return fmt.Errorf("cannot write repomd.xml: %w", err)
 	}
@@ -87,21 +125,60 @@ func Write(root string, date time.Time, packages []Package, key Signer) error {
 	return nil
 }
 
-func writeList(root, kind string, packages []Package) (list, error) {
-	var plain, zipped bytes.Buffer
-	if err := templates.ExecuteTemplate(&plain, kind, packages); err != nil {
+func (r Repository) writeList(root, kind string, cache *piece.Cache) (list, error) {
+	temp := filepath.Join(root, "repodata", kind+".xml.gz")
+	zipped, err := piece.Create(temp)
+	if err != nil {
 		return list{}, err
 	}
-	w := gzip.NewWriter(&zipped)
-	_, err := w.Write(plain.Bytes())
-	if err = errors.Join(err, w.Close()); err != nil {
+	plain, err := piece.Create("")
+	if err != nil {
 		return list{}, err
 	}
-	digest, open := sha256.Sum256(zipped.Bytes()), sha256.Sum256(plain.Bytes())
+	err = piece.Join(r.pieces(kind, cache), plain, zipped, nil)
+	if err := errors.Join(err, zipped.Close()); err != nil {
+		return list{}, err
+	}
 	made := list{
-		Type: kind, SHA256: hex.EncodeToString(digest[:]), OpenSHA256: hex.EncodeToString(open[:]),
-		Size: zipped.Len(), OpenSize: plain.Len(),
+		Type: kind, SHA256: zipped.SHA256(), OpenSHA256: plain.SHA256(), Size: zipped.Size(), OpenSize: plain.Size(), Timestamp: r.Date.Unix(),
 	}
 	made.Location = "repodata/" + made.SHA256 + "-" + kind + ".xml.gz"
-	return made, os.WriteFile(filepath.Join(root, filepath.FromSlash(made.Location)), zipped.Bytes(), 0o600)
+	return made, os.Rename(temp, filepath.Join(root, filepath.FromSlash(made.Location)))
+}
+
+// pieces are the document's beginning, its packages and its end.
+func (r Repository) pieces(kind string, cache *piece.Cache) iter.Seq2[piece.Piece, error] {
+	return func(yield func(piece.Piece, error) bool) {
+		d := documents[kind]
+		var begin bytes.Buffer
+		err := templates.ExecuteTemplate(&begin, "begin", map[string]any{
+			"Element": d.Element, "Space": d.Space, "RPM": d.RPM, "Count": len(r.Packages),
+		})
+		if err != nil {
+			yield(piece.Piece{}, err)
+			return
+		}
+		if !yield(piece.Make(begin.Bytes(), false)) {
+			return
+		}
+		for _, run := range piece.Cut(r.Packages) {
+			p, err := cache.Get(piece.Key(layout+kind, run), false, func() ([]byte, error) { return r.text(run, kind) })
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+		yield(piece.Make([]byte("</"+d.Element+">"), false))
+	}
+}
+
+func (r Repository) text(run []string, kind string) ([]byte, error) {
+	var text []byte
+	for _, digest := range run {
+		part, err := r.Text(digest, kind)
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, part...)
+	}
+	return text, nil
 }

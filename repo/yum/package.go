@@ -4,16 +4,22 @@
 package yum
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
-	"github.com/sassoftware/go-rpmutils"
+	"hostler/repo/rpm"
 )
 
 // Package is one rpm of the repository.
@@ -25,19 +31,47 @@ type Package struct {
 	Installed uint64 // bytes
 	Archive   uint64 // bytes, the payload's, uncompressed
 
-	Name, Arch, Epoch, Version, Release                   string
-	Summary, Description, Packager, URL                   string
-	License, Vendor, Group, BuildHost, SourceRPM          string
-	BuildTime                                             uint64 // Unix seconds
-	HeaderStart, HeaderEnd                                int
-	Provides, Requires, Conflicts, Obsoletes, Recommended []Relation
-	Files                                                 []File
+	Name, Arch, Epoch, Version, Release           string
+	Summary, Description, Packager, URL           string
+	License, Vendor, Group, BuildHost, SourceRPM  string
+	BuildTime                                     uint64 // Unix seconds
+	HeaderStart, HeaderEnd                        int64
+	Provides, Requires, Conflicts, Obsoletes      []Relation
+	Recommended, Suggested, Supplements, Enhances []Relation
+	Files                                         []File
+	Changes                                       []Change
+	Signed                                        bool // by whomever
 }
+
+// Change is one entry of a changelog.
+type Change struct {
+	Time         uint64 // Unix seconds
+	Author, Text string
+}
+
+// When is the entry's time.
+func (c Change) When() time.Time { return time.Unix(int64(min(c.Time, math.MaxInt32)), 0).UTC() }
 
 // Relation is one dependency or capability.
 type Relation struct {
 	Name, Flags, Epoch, Version, Release string // Flags is EQ, LT, GT, LE, GE or empty
 	Pre                                  bool   // needed by a scriptlet
+}
+
+// String is the relation as people write it.
+func (r Relation) String() string {
+	sign, known := map[string]string{"EQ": "=", "LT": "<", "GT": ">", "LE": "<=", "GE": ">="}[r.Flags]
+	if !known {
+		return r.Name
+	}
+	text := r.Name + " " + sign + " "
+	if r.Epoch != "0" {
+		text += r.Epoch + ":"
+	}
+	if text += r.Version; r.Release != "" {
+		text += "-" + r.Release
+	}
+	return text
 }
 
 // File is one path that a package owns.
@@ -46,13 +80,14 @@ type File struct {
 	Type string // "dir", "ghost" or empty
 }
 
-// Read describes the rpm in file, which the metadata is to name location.
-func Read(file, location string) (Package, error) {
+// Read describes the rpm in file, which the metadata is to name location. fileTime is what it says of the file's age.
+// The file is read to its end and held against its own checksums.
+func Read(file, location string, fileTime time.Time) (Package, error) {
 	pkg, err := read(file)
 	if err != nil {
 		return Package{}, fmt.Errorf("cannot understand package %s: %w", path.Base(location), err)
 	}
-	pkg.Location = location
+	pkg.Location, pkg.FileTime = location, fileTime.Unix()
 	return pkg, nil
 }
 
@@ -63,10 +98,7 @@ func read(file string) (Package, error) {
 	}
 	defer func() { _ = f.Close() }() // only read
 	digest := sha256.New()
-	size, err := io.Copy(digest, f)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
+	found, err := rpm.Read(io.TeeReader(bufio.NewReaderSize(f, 1<<20), digest))
 	if err != nil {
 		return Package{}, err
 	}
@@ -74,69 +106,86 @@ func read(file string) (Package, error) {
 	if err != nil {
 		return Package{}, err
 	}
-	header, err := rpmutils.ReadHeader(f)
-	if err != nil {
-		return Package{}, err
-	}
-	pkg, err := describe(header)
-	pkg.SHA256, pkg.Size, pkg.FileTime = hex.EncodeToString(digest.Sum(nil)), size, stat.ModTime().Unix()
+	pkg, err := describe(found)
+	pkg.SHA256, pkg.Size = hex.EncodeToString(digest.Sum(nil)), stat.Size()
 	return pkg, err
 }
 
-func describe(header *rpmutils.RpmHeader) (Package, error) {
-	nevra, err := header.GetNEVRA()
-	if err != nil {
-		return Package{}, err
-	}
-	text := func(tag int) string {
-		value, err := header.GetString(tag)
-		if err != nil {
-			return "" // an absent tag is an empty element
-		}
-		return value
-	}
-	number := func(tag, longTag int) uint64 {
-		value, err := header.GetUint64Fallback(tag, longTag)
-		if err != nil {
-			return 0
-		}
-		return value
-	}
-	span := header.GetRange()
+func describe(f *rpm.File) (Package, error) {
+	h := f.Header
 	pkg := Package{
-		Name: nevra.Name, Arch: nevra.Arch, Epoch: nevra.Epoch, Version: nevra.Version, Release: nevra.Release,
-		Summary: text(rpmutils.SUMMARY), Description: text(rpmutils.DESCRIPTION),
-		Packager: text(rpmutils.PACKAGER), URL: text(rpmutils.URL), License: text(rpmutils.LICENSE),
-		Vendor: text(rpmutils.VENDOR), Group: text(rpmutils.GROUP), BuildHost: text(rpmutils.BUILDHOST),
-		SourceRPM: text(rpmutils.SOURCERPM), BuildTime: number(rpmutils.BUILDTIME, rpmutils.BUILDTIME),
-		Installed: number(rpmutils.SIZE, rpmutils.LONGSIZE), HeaderStart: span.Start, HeaderEnd: span.End,
+		Name: h.Text(tagName), Arch: h.Text(tagArch), Epoch: strconv.FormatUint(h.Number(tagEpoch), 10),
+		Version: h.Text(tagVersion), Release: h.Text(tagRelease),
+		Summary: h.Text(tagSummary), Description: h.Text(tagDescription),
+		Packager: h.Text(tagPackager), URL: h.Text(tagURL), License: h.Text(tagLicense),
+		Vendor: h.Text(tagVendor), Group: h.Text(tagGroup), BuildHost: h.Text(tagBuildHost),
+		SourceRPM: h.Text(tagSourceRPM), BuildTime: h.Number(tagBuildTime),
+		Installed: h.Number(tagSize, tagLongSize), Archive: f.PayloadSize(),
+		HeaderStart: f.Start, HeaderEnd: f.End, Signed: f.Signed,
 	}
-	if payload, err := header.PayloadSize(); err == nil {
-		pkg.Archive = uint64(payload)
+	if h.Has(tagSourcePackage) {
+		pkg.Arch = "src"
+	}
+	for _, part := range []string{pkg.Name, pkg.Version, pkg.Release, pkg.Arch} {
+		if !plain.MatchString(part) {
+			return pkg, fmt.Errorf("its name, version, release or architecture is %q", part)
+		}
 	}
 	for _, group := range relationTags {
-		*group.into(&pkg) = relations(header, group.name, group.flags, group.version)
+		*group.into(&pkg) = relations(h, group.name, group.flags, group.version)
 	}
-	pkg.Files, err = ownedFiles(header)
+	var err error
+	pkg.Files, err = ownedFiles(h)
+	pkg.Changes = changes(h)
 	return pkg, err
 }
 
+// plain is what the parts of a package's name may consist of: they become parts of paths.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+~^-]*$`)
+
 var relationTags = []struct {
-	name, flags, version int
+	name, flags, version int32
 	into                 func(*Package) *[]Relation
 }{
-	{rpmutils.PROVIDENAME, rpmutils.PROVIDEFLAGS, rpmutils.PROVIDEVERSION, func(p *Package) *[]Relation { return &p.Provides }},
-	{rpmutils.REQUIRENAME, rpmutils.REQUIREFLAGS, rpmutils.REQUIREVERSION, func(p *Package) *[]Relation { return &p.Requires }},
-	{rpmutils.CONFLICTNAME, rpmutils.CONFLICTFLAGS, rpmutils.CONFLICTVERSION, func(p *Package) *[]Relation { return &p.Conflicts }},
-	{rpmutils.OBSOLETENAME, rpmutils.OBSOLETEFLAGS, rpmutils.OBSOLETEVERSION, func(p *Package) *[]Relation { return &p.Obsoletes }},
-	{tagRecommendName, tagRecommendFlags, tagRecommendVersion, func(p *Package) *[]Relation { return &p.Recommended }},
+	{1047, 1112, 1113, func(p *Package) *[]Relation { return &p.Provides }},
+	{1049, 1048, 1050, func(p *Package) *[]Relation { return &p.Requires }},
+	{1054, 1053, 1055, func(p *Package) *[]Relation { return &p.Conflicts }},
+	{1090, 1114, 1115, func(p *Package) *[]Relation { return &p.Obsoletes }},
+	{5046, 5048, 5047, func(p *Package) *[]Relation { return &p.Recommended }},
+	{5049, 5051, 5050, func(p *Package) *[]Relation { return &p.Suggested }},
+	{5052, 5054, 5053, func(p *Package) *[]Relation { return &p.Supplements }},
+	{5055, 5057, 5056, func(p *Package) *[]Relation { return &p.Enhances }},
 }
 
-// Tags and flags of rpmtag.h and rpmds.h that go-rpmutils does not name.
+// Tags and flags of rpmtag.h and rpmds.h.
 const (
-	tagRecommendName    = 5046
-	tagRecommendVersion = 5047
-	tagRecommendFlags   = 5048
+	tagName          = 1000
+	tagVersion       = 1001
+	tagRelease       = 1002
+	tagEpoch         = 1003
+	tagSummary       = 1004
+	tagDescription   = 1005
+	tagBuildTime     = 1006
+	tagBuildHost     = 1007
+	tagSize          = 1009
+	tagVendor        = 1011
+	tagLicense       = 1014
+	tagPackager      = 1015
+	tagGroup         = 1016
+	tagURL           = 1020
+	tagArch          = 1022
+	tagOldNames      = 1027
+	tagFileModes     = 1030
+	tagFileFlags     = 1037
+	tagSourceRPM     = 1044
+	tagChangeTime    = 1080
+	tagChangeAuthor  = 1081
+	tagChangeText    = 1082
+	tagDirIndexes    = 1116
+	tagBaseNames     = 1117
+	tagSourcePackage = 1106
+	tagDirNames      = 1118
+	tagLongSize      = 5009
 
 	senseLess     = 1 << 1
 	senseGreater  = 1 << 2
@@ -154,17 +203,9 @@ var comparisons = map[uint64]string{
 }
 
 // relations returns nothing when the header has no such tag or its three lists do not match.
-func relations(header *rpmutils.RpmHeader, nameTag, flagsTag, versionTag int) []Relation {
-	names, err := header.GetStrings(nameTag)
-	if err != nil {
-		return nil
-	}
-	flags, err := header.GetUint64s(flagsTag)
-	if err != nil || len(flags) != len(names) {
-		return nil
-	}
-	versions, err := header.GetStrings(versionTag)
-	if err != nil || len(versions) != len(names) {
+func relations(h *rpm.Header, nameTag, flagsTag, versionTag int32) []Relation {
+	names, flags, versions := h.Texts(nameTag), h.Numbers(flagsTag), h.Texts(versionTag)
+	if len(flags) != len(names) || len(versions) != len(names) {
 		return nil
 	}
 	var found []Relation
@@ -192,25 +233,47 @@ func splitEVR(evr string) (epoch, version, release string) {
 	return epoch, version, release
 }
 
-func ownedFiles(header *rpmutils.RpmHeader) ([]File, error) {
-	if !header.HasTag(rpmutils.BASENAMES) {
-		return nil, nil
+func ownedFiles(h *rpm.Header) ([]File, error) {
+	paths := h.Texts(tagOldNames)
+	if names := h.Texts(tagBaseNames); len(names) > 0 {
+		directories, indexes := h.Texts(tagDirNames), h.Numbers(tagDirIndexes)
+		if len(indexes) != len(names) {
+			return nil, errors.New("it is damaged: its list of files is not whole")
+		}
+		paths = make([]string, len(names))
+		for i, name := range names {
+			if indexes[i] >= uint64(len(directories)) {
+				return nil, errors.New("it is damaged: a file of its list is in no directory")
+			}
+			paths[i] = directories[indexes[i]] + name
+		}
 	}
-	infos, err := header.GetFiles()
-	if err != nil {
-		return nil, err
-	}
-	files := make([]File, len(infos))
-	for i, info := range infos {
-		files[i].Path = info.Name()
+	modes, flags := h.Numbers(tagFileModes), h.Numbers(tagFileFlags)
+	files := make([]File, len(paths))
+	for i, name := range paths {
+		files[i].Path = name
 		switch {
-		case info.Mode()&modeType == modeDirectory:
+		case i < len(modes) && modes[i]&modeType == modeDirectory:
 			files[i].Type = "dir"
-		case info.Flags()&ghost != 0:
+		case i < len(flags) && flags[i]&ghost != 0:
 			files[i].Type = "ghost"
 		}
 	}
 	return files, nil
+}
+
+// mostChanges is how many entries of a changelog the metadata holds, the newest ones.
+const mostChanges = 10
+
+// changes are the newest entries, oldest first, as createrepo_c writes them.
+func changes(h *rpm.Header) []Change {
+	times, authors, texts := h.Numbers(tagChangeTime), h.Texts(tagChangeAuthor), h.Texts(tagChangeText)
+	var found []Change
+	for i := range min(len(times), len(authors), len(texts), mostChanges) {
+		found = append(found, Change{Time: times[i], Author: authors[i], Text: texts[i]})
+	}
+	slices.Reverse(found)
+	return found
 }
 
 // The paths that primary lists, so that a dependency on a command can be solved without the full lists.
@@ -225,4 +288,13 @@ func (p Package) PrimaryFiles() []File {
 		}
 	}
 	return files
+}
+
+// EVR is the version as people and package managers write it: epoch:version-release, without an epoch of zero.
+func (p Package) EVR() string {
+	evr := p.Version + "-" + p.Release
+	if p.Epoch != "0" {
+		evr = p.Epoch + ":" + evr
+	}
+	return evr
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSplitEVR(t *testing.T) {
@@ -37,7 +38,7 @@ func TestReadRefusesWhatIsNoRPM(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Read(file, "packages/x.rpm"); err == nil || !strings.Contains(err.Error(), "x.rpm") {
+		if _, err := Read(file, "packages/x.rpm", time.Now()); err == nil || !strings.Contains(err.Error(), "x.rpm") {
 			t.Errorf("%s: error = %v, want one that names x.rpm", name, err)
 		}
 	}

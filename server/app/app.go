@@ -44,7 +44,7 @@ type App struct {
 	bus       *event.Bus
 	events    *event.Log
 	ca        *trust.CA
-	repo      *repo.Repository
+	repo      *repo.Store
 	fleet     *fleet.Fleet
 	jobs      *job.Queue
 	accounts  *account.Accounts
@@ -181,6 +181,9 @@ func (a *App) openOperations(ctx context.Context) error {
 		return err
 	}
 	packages := &publication{log: a.log, publish: func(ctx context.Context) error {
+		if err := a.repo.Refresh(ctx); err != nil {
+			a.log.Error("cannot bring the package repository up to date", "err", err) // it serves what it had
+		}
 		return a.repo.PublishAgent(ctx, repo.Agent{Version: a.version})
 	}}
 	a.atStop("publishing the agent", func(context.Context) error { packages.close(); return nil })

@@ -46,7 +46,7 @@ func (a *App) tidy(ctx context.Context) error {
 	certificates := inBatches(ctx, tidyBatch, a.db.DeleteCertificatesBefore, now.Add(-certificatesKeep))
 	jobs := inBatches(ctx, tidyJobs, a.db.DeleteJobsBefore, now.Add(-a.opts.LogKeep))
 	_, shared := a.db.DeleteOperationJobsBefore(ctx, now.Add(-a.opts.LogKeep))
-	return errors.Join(sessions, tokens, apiTokens, logs, events, certificates, jobs, shared, a.files.Sweep(ctx))
+	return errors.Join(sessions, tokens, apiTokens, logs, events, certificates, jobs, shared, a.files.Sweep(ctx), a.repo.Sweep(ctx))
 }
 
 // inBatches removes what is from before a time, until nothing is left.

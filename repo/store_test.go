@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -60,7 +61,7 @@ var sharedKey = sync.OnceValues(func() ([]byte, error) {
 })
 
 // mustOpen opens the repository in dir; a new one gets the key that the tests share.
-func mustOpen(t *testing.T, dir string) *Repository {
+func mustOpen(t *testing.T, dir string) *Store {
 	t.Helper()
 	file := filepath.Join(dir, "keys", "signing.asc")
 	if _, err := os.Stat(file); err != nil {
@@ -74,7 +75,7 @@ func mustOpen(t *testing.T, dir string) *Repository {
 }
 
 // mustOpenOwn opens the repository in dir; a new one makes its own key.
-func mustOpenOwn(t *testing.T, dir string) *Repository {
+func mustOpenOwn(t *testing.T, dir string) *Store {
 	t.Helper()
 	r, err := Open(dir, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
@@ -83,24 +84,25 @@ func mustOpenOwn(t *testing.T, dir string) *Repository {
 	return r
 }
 
-func mustPublish(t *testing.T, r *Repository, version string) {
+func mustPublish(t *testing.T, r *Store, version string) {
 	t.Helper()
 	if err := r.PublishAgent(t.Context(), fakeAgent(version)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func currentGeneration(t *testing.T, r *Repository) string {
+// currentPublication is where the link of one of the agent's channels points to.
+func currentPublication(t *testing.T, r *Store) string {
 	t.Helper()
-	name, err := r.currentName()
+	target, err := os.Readlink(filepath.Join(r.dir, repositoriesDir, AgentApt, channelsDir, Stable, currentLink))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return name
+	return filepath.Base(target)
 }
 
 // get answers what the handler serves below /repo/.
-func get(t *testing.T, r *Repository, path string) *httptest.ResponseRecorder {
+func get(t *testing.T, r *Store, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	answer := httptest.NewRecorder()
 	r.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/repo/"+path, nil))
@@ -111,7 +113,7 @@ func TestPublishingTheSameAgainChangesNothing(t *testing.T) {
 	dir := t.TempDir()
 	r := mustOpen(t, dir)
 	mustPublish(t, r, "1.0.0")
-	first := currentGeneration(t, r)
+	first := currentPublication(t, r)
 	release := get(t, r, "apt/dists/stable/InRelease").Body.String()
 
 	again := mustOpen(t, dir)
@@ -122,12 +124,12 @@ func TestPublishingTheSameAgainChangesNothing(t *testing.T) {
 		t.Error("a repository that was opened again does not serve what was published before")
 	}
 	mustPublish(t, again, "1.0.0")
-	if got := currentGeneration(t, again); got != first {
-		t.Errorf("generation = %s after publishing the same again, want %s", got, first)
+	if got := currentPublication(t, again); got != first {
+		t.Errorf("publication = %s after publishing the same again, want %s", got, first)
 	}
 	mustPublish(t, again, "1.0.1")
-	if got := currentGeneration(t, again); got == first {
-		t.Error("a new version made no new generation")
+	if got := currentPublication(t, again); got == first {
+		t.Error("a new version made no new publication")
 	}
 }
 
@@ -153,17 +155,32 @@ func TestEveryPartOfWhatIsPublishedMatters(t *testing.T) {
 	}
 }
 
-func TestOnlyTwoGenerationsAreKept(t *testing.T) {
-	r := mustOpen(t, t.TempDir())
-	for _, version := range []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3"} {
-		mustPublish(t, r, version)
-	}
-	names, err := r.generationNames()
+func TestSupersededPublicationsAreKeptForAWhile(t *testing.T) {
+	clock := time.Now()
+	dir := t.TempDir()
+	mustOpen(t, dir) // makes the key
+	r, err := open(dir, slog.New(slog.DiscardHandler), func() time.Time { return clock })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"00000003", "00000004"}; !slices.Equal(names, want) {
-		t.Errorf("generations = %v, want %v", names, want)
+	publications := func() []string {
+		t.Helper()
+		names, err := r.repositories[AgentApt].channels[Stable].publications()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	for _, version := range []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3"} {
+		mustPublish(t, r, version)
+	}
+	if names, want := publications(), []string{"00000001", "00000002", "00000003", "00000004"}; !slices.Equal(names, want) {
+		t.Errorf("within the hour there are %v, want %v", names, want)
+	}
+	clock = clock.Add(3 * supersededKeep)
+	mustPublish(t, r, "1.0.4")
+	if names, want := publications(), []string{"00000004", "00000005"}; !slices.Equal(names, want) {
+		t.Errorf("hours later there are %v, want %v", names, want)
 	}
 }
 
@@ -174,13 +191,13 @@ func TestPublicationDatesOnlyGoForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustPublish(t, r, "1.0.0")
-	before := r.served.Load().current.Published
+	before := r.repositories[AgentApt].channels[Stable].current().Published
 	if !before.Before(clock) {
 		t.Errorf("published %s, at the clock's %s or after: a host whose clock is behind refuses it", before, clock)
 	}
 	clock = clock.Add(-24 * time.Hour)
 	mustPublish(t, r, "1.0.1")
-	if after := r.served.Load().current.Published; !after.After(before) {
+	if after := r.repositories[AgentApt].channels[Stable].current().Published; !after.After(before) {
 		t.Errorf("published %s after %s: clients ignore an index that is older than theirs", after, before)
 	}
 }
@@ -197,10 +214,7 @@ func TestCanceledPublishLeavesTheLastOneServed(t *testing.T) {
 	if packages := get(t, r, "apt/dists/stable/main/binary-amd64/Packages").Body.String(); !strings.Contains(packages, "Version: 1.0.0\n") {
 		t.Errorf("served after a canceled publication:\n%s", packages)
 	}
-	left, err := filepath.Glob(filepath.Join(dir, generationsDir, unfinished))
-	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v (error %v)", left, err)
-	}
+	checkTidy(t, dir)
 }
 
 func TestPublisherKilledAtAnyInstant(t *testing.T) {
@@ -213,8 +227,8 @@ func TestPublisherKilledAtAnyInstant(t *testing.T) {
 		if err := publisher.Start(); err != nil {
 			t.Fatal(err)
 		}
-		started := currentGeneration(t, r)
-		waitFor(t, func() bool { return currentGeneration(t, r) != started })
+		started := currentPublication(t, r)
+		waitFor(t, func() bool { return currentPublication(t, r) != started })
 		<-time.After(time.Duration(rand.IntN(40)) * time.Millisecond) // an instant that no event announces
 		if err := publisher.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -223,14 +237,25 @@ func TestPublisherKilledAtAnyInstant(t *testing.T) {
 		checkConsistent(t, mustOpen(t, dir), round)
 	}
 	mustPublish(t, mustOpen(t, dir), "3.0.0")
-	left, err := filepath.Glob(filepath.Join(dir, generationsDir, unfinished))
-	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v (error %v)", left, err)
+	checkTidy(t, dir)
+}
+
+// checkTidy finds what is neither whole nor gone.
+func checkTidy(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && (strings.HasPrefix(entry.Name(), unfinished) || filepath.Base(filepath.Dir(path)) == incomingDir) {
+			t.Errorf("left behind: %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
 // checkConsistent follows every checksum from the indexes to the files.
-func checkConsistent(t *testing.T, r *Repository, round int) {
+func checkConsistent(t *testing.T, r *Store, round int) {
 	t.Helper()
 	packages := get(t, r, "apt/dists/stable/main/binary-amd64/Packages").Body.String()
 	release := get(t, r, "apt/dists/stable/Release").Body.String()

@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		}
 		panic(err)
 	}
+	if dir := os.Getenv(changeForever); dir != "" {
+		panic(changes(dir))
+	}
 	os.Exit(m.Run())
 }
 

@@ -1,0 +1,244 @@
+package repo
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPromotingAndRollingBackMoveAPointer(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	mustCreate(t, s, "ours", Apt, "dev", "production")
+	mustAdd(t, s, "ours", "", sample{name: "tool", version: "1.0", arch: "amd64"})
+	mustAdd(t, s, "ours", "dev", sample{name: "tool", version: "1.1", arch: "amd64"})
+	if got := namesOf(t, s, "ours", "production"); got != "" {
+		t.Errorf("production has %s before anything was promoted", got)
+	}
+	promote := func(channel string, snapshot int) {
+		t.Helper()
+		if err := s.Promote("ours", channel, snapshot, "tester"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	promote("production", 2)
+	promote("production", 3)
+	promote("production", 3) // a second click
+	promote("new-one", 2)
+	s = mustOpen(t, dir)
+	if got := namesOf(t, s, "ours", "production") + " | " + namesOf(t, s, "ours", "new-one"); got != "tool=1.1 tool=1.0 | tool=1.0" {
+		t.Errorf("after a restart the channels have %s", got)
+	}
+	served := func() string { return get(t, s, "ours/dists/production/main/binary-amd64/Packages").Body.String() }
+	if !strings.Contains(served(), "Version: 1.1\n") {
+		t.Errorf("production serves:\n%s", served())
+	}
+	if to, err := s.Rollback("ours", "production", 3, "tester"); err != nil || to != 2 {
+		t.Fatalf("rolled back to %d, %v", to, err)
+	}
+	if strings.Contains(served(), "Version: 1.1\n") {
+		t.Errorf("after rolling back production serves:\n%s", served())
+	}
+	if _, err := s.Rollback("ours", "production", 3, "tester"); !errors.Is(err, ErrChanged) {
+		t.Errorf("a second click on rolling back: %v", err)
+	}
+	if to, err := s.Rollback("ours", "production", 2, "tester"); err != nil || to != 1 {
+		t.Errorf("rolled back to %d, %v", to, err)
+	}
+	var field *FieldError
+	if _, err := s.Rollback("ours", "production", 1, "tester"); !errors.As(err, &field) || field.Code != "no_history" {
+		t.Errorf("without anything to go back to: %v", err)
+	}
+	d, err := s.Diff("ours", 1, 3)
+	if err != nil || len(d.Added) != 2 || len(d.Removed) != 0 {
+		t.Errorf("from 1 to 3: %+v, %v", d, err)
+	}
+	for name, err := range map[string]error{
+		"snapshot": s.Promote("ours", "dev", 9, "tester"), "channel": s.Promote("ours", "Repo Data", 1, "tester"),
+	} {
+		if !errors.As(err, &field) || field.Field != name {
+			t.Errorf("a wrong %s: %v", name, err)
+		}
+	}
+	if err := s.Promote("ours", "repodata", 1, "tester"); !errors.As(err, &field) {
+		t.Errorf("a channel whose name means something else: %v", err)
+	}
+}
+
+func TestPackagesAreDroppedFromAChannel(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustCreate(t, s, "ours", Yum)
+	first := mustAdd(t, s, "ours", "", sample{name: "tool", version: "1.0", arch: "noarch"})
+	mustAdd(t, s, "ours", "", sample{name: "tool", version: "1.1", arch: "noarch"})
+	if _, err := s.Drop("ours", "", []string{first.Digest}, "tester"); err != nil {
+		t.Fatal(err)
+	}
+	if got := namesOf(t, s, "ours", Stable); got != "tool=1.1-1" {
+		t.Errorf("left is %s", got)
+	}
+	d, err := s.Diff("ours", 2, 4)
+	if err != nil || len(d.Changed) != 1 || d.Changed[0].From.Version != "1.0-1" || d.Changed[0].To.Version != "1.1-1" {
+		t.Errorf("from 2 to 4: %+v, %v", d, err)
+	}
+	var field *FieldError
+	if _, err := s.Drop("ours", "", []string{first.Digest}, "tester"); !errors.As(err, &field) {
+		t.Errorf("one that is not there: %v", err)
+	}
+	mustPublish(t, s, "1.0.0")
+	for _, p := range s.packages {
+		if p.isAgent() {
+			if _, err := s.Drop(AgentApt, "", []string{p.Digest}, "tester"); !errors.As(err, &field) {
+				t.Errorf("the agent: %v", err)
+			}
+		}
+	}
+}
+
+func TestRepositoriesAreMadeAndRemoved(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustCreate(t, s, "ours", Apt, "dev", "test")
+	if code := get(t, s, "ours/dists/test/InRelease").Code; code != http.StatusOK {
+		t.Errorf("an empty channel answers %d", code)
+	}
+	if code := get(t, s, "key.asc").Code; code != http.StatusOK {
+		t.Errorf("the key answers %d", code)
+	}
+	for field, d := range map[string]Definition{
+		"name": {Name: "Ours", Kind: Apt}, "kind": {Name: "x", Kind: "gems"}, "architectures": {Name: "x", Kind: Apt, Architectures: []string{"../x"}},
+		"description": {Name: "x", Kind: Apt, Description: "two\nlines"},
+	} {
+		var wrong *FieldError
+		if err := s.Create(d, nil); !errors.As(err, &wrong) || wrong.Field != field {
+			t.Errorf("%+v: %v", d, err)
+		}
+	}
+	var wrong *FieldError
+	if err := s.Create(Definition{Name: "ours", Kind: Apt}, nil); !errors.As(err, &wrong) || wrong.Code != "exists" {
+		t.Errorf("made twice: %v", err)
+	}
+	if err := s.Create(Definition{Name: AgentApt, Kind: Yum}, nil); !errors.As(err, &wrong) || wrong.Code != "own" {
+		t.Errorf("the name of one of the server's own: %v", err)
+	}
+	if err := s.Remove("ours"); err != nil {
+		t.Fatal(err)
+	}
+	if code := get(t, s, "ours/dists/test/InRelease").Code; code != http.StatusNotFound {
+		t.Errorf("a removed one answers %d", code)
+	}
+	mustPublish(t, s, "1.0.0")
+	if err := s.Remove(AgentApt); !errors.As(err, &wrong) {
+		t.Errorf("the server's own: %v", err)
+	}
+	checkTidy(t, s.dir)
+}
+
+// What people put into the server's own repositories stays when the agent changes.
+func TestAgentsAreReplacedBesideWhatElseIsThere(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustPublish(t, s, "1.0.0")
+	mustAdd(t, s, AgentApt, "", sample{name: "tool", version: "1.0", arch: "amd64"})
+	mustPublish(t, s, "1.1.0")
+	if got := namesOf(t, s, AgentApt, Stable); got != "hostler-agent=1.1.0 hostler-agent=1.1.0 tool=1.0" {
+		t.Errorf("there is %s", got)
+	}
+	if _, err := s.Rollback(AgentApt, Stable, 0, "tester"); err != nil {
+		t.Fatal(err)
+	}
+	mustPublish(t, s, "1.1.0") // as the next start does
+	if got := namesOf(t, s, AgentApt, Stable); got != "hostler-agent=1.1.0 hostler-agent=1.1.0 tool=1.0" {
+		t.Errorf("after rolling back and a restart there is %s", got)
+	}
+}
+
+func TestAPackageIsStoredOnceAndSweptWhenNothingNeedsIt(t *testing.T) {
+	clock := time.Now()
+	s := mustOpen(t, t.TempDir())
+	s.now = func() time.Time { return clock }
+	mustCreate(t, s, "one", Apt)
+	mustCreate(t, s, "two", Apt)
+	content := sample{name: "tool", version: "1.0", arch: "amd64"}.build(t, Apt)
+	p := upload(t, s, "one", "", uploads{{"tool.deb", content}}).Files[0].Package
+	if again := upload(t, s, "two", "", uploads{{"tool.deb", content}}).Files[0]; again.State != Added || again.Package.Digest != p.Digest {
+		t.Errorf("in another repository: %+v", again)
+	}
+	if found, err := filepath.Glob(filepath.Join(s.dir, packagesDir, "*", "*")); err != nil || len(found) != 1 {
+		t.Errorf("stored as %v, %v", found, err)
+	}
+	sweep := func() {
+		t.Helper()
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Remove("one"); err != nil {
+		t.Fatal(err)
+	}
+	sweep()
+	if code := get(t, s, "two/"+p.Path()).Code; code != http.StatusOK {
+		t.Fatalf("a package that is needed answers %d", code)
+	}
+	for i := range snapshotsKeep + historyMost + supersededMost { // each makes a snapshot, and in the end none has tool
+		mustAdd(t, s, "two", "", sample{name: "other", version: "1." + strings.Repeat("1", i+1), arch: "amd64"})
+		if i == 0 {
+			if _, err := s.Drop("two", "", []string{p.Digest}, "tester"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	file, err := os.Open(filepath.Join(s.packageDir(p.Digest), contentFile)) // as a client that is reading it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	clock = clock.Add(2 * supersededKeep)
+	sweep()
+	if code := get(t, s, "two/"+p.Path()).Code; code != http.StatusNotFound {
+		t.Errorf("a package that nothing needs answers %d", code)
+	}
+	if stat, err := file.Stat(); err != nil || stat.Size() != p.Size {
+		t.Errorf("who was reading it finds %v, %v", stat, err)
+	}
+	if _, err := s.Package(p.Digest); !errors.Is(err, ErrNotFound) {
+		t.Errorf("it is known still: %v", err)
+	}
+	if listed, err := s.Snapshots("two"); err != nil || len(listed) != snapshotsKeep {
+		t.Errorf("%d snapshots are kept, %v", len(listed), err)
+	}
+	mustOpen(t, s.dir) // a snapshot that lacks a package would be told
+	if again := upload(t, s, "two", "", uploads{{"tool.deb", content}}).Files[0]; again.State != Added {
+		t.Errorf("uploaded once more: %+v", again)
+	}
+}
+
+func TestARefreshPublishesAnew(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	mustCreate(t, s, "ours", Apt)
+	mustAdd(t, s, "ours", "", sample{name: "tool", version: "1.0", arch: "amd64"})
+	refresh := func(s *Store) {
+		t.Helper()
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := get(t, s, "ours/dists/stable/InRelease").Body.String()
+	refresh(s)
+	if get(t, s, "ours/dists/stable/InRelease").Body.String() != before {
+		t.Error("what is up to date was published again")
+	}
+	if err := os.Remove(filepath.Join(dir, "keys", "signing.asc")); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpenOwn(t, dir)
+	refresh(s)
+	if get(t, s, "ours/dists/stable/InRelease").Body.String() == before {
+		t.Error("another key signs nothing")
+	}
+	if d, err := s.Repository("ours"); err != nil || d.Channels[0].Snapshot != 2 || d.Channels[0].Back != 1 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}

@@ -78,15 +78,12 @@ func (s *Store) packageDir(digest string) string {
 	return filepath.Join(s.dir, packagesDir, digest[:2], digest)
 }
 
+// pools are the directories that packages seem to be in.
+var pools = map[Kind]string{Apt: "pool/", Yum: "packages/", Archive: "files/"}
+
 // Path is where a package is served, below wire.PathRepo and a repository's name.
 func (p *Package) Path() string {
-	switch p.Kind {
-	case Apt:
-		return "pool/" + p.Digest + "/" + p.File
-	case Yum:
-		return "packages/" + p.Digest + "/" + p.File
-	}
-	return "files/" + p.Digest + "/" + p.File
+	return pools[p.Kind] + p.Digest + "/" + p.File
 }
 
 // compareVersions orders versions as the package manager of a kind does.

@@ -99,8 +99,10 @@ func (s *Store) index(r *repository, channel, stage string, snapshot *Snapshot, 
 		return yum.Write(stage, yum.Repository{Date: date, Packages: snapshot.Packages, Text: func(digest, kind string) ([]byte, error) {
 			return os.ReadFile(filepath.Join(s.packageDir(digest), kind))
 		}}, s.cache, s.key)
+	case Archive:
+		return s.writeSums(stage, snapshot)
 	}
-	return s.writeSums(stage, snapshot)
+	return fmt.Errorf("cannot write an index of the kind %q", r.Kind)
 }
 
 // writeSums lists the files of an archive repository as sha256sum does, with a signature.

@@ -106,7 +106,7 @@ func (s *Store) Discard(got *Received) {
 
 // take writes an upload.
 func (s *Store) take(file string, content io.Reader) (digest string, size int64, err error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return "", 0, err
 	}
@@ -153,7 +153,7 @@ func (s *Store) look(got *Received, want Kind, up Upload, digest string) error {
 	for name, value := range map[string]any{recordFile: in.pkg, detailFile: in.detail} {
 		data, err := json.Marshal(value)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(got.dir, name), data, 0o640)
+			err = os.WriteFile(filepath.Join(got.dir, name), data, 0o600)
 		}
 		if err != nil {
 			return err
@@ -231,7 +231,7 @@ func (in *intake) deb() error {
 	p.File = fmt.Sprintf("%s_%s_%s.deb", p.Name, version, p.Arch)
 	found.Filename = p.Path()
 	in.detail = debDetail(found)
-	return os.WriteFile(filepath.Join(in.dir, stanzaFile), []byte(found.Stanza()), 0o640)
+	return os.WriteFile(filepath.Join(in.dir, stanzaFile), []byte(found.Stanza()), 0o600)
 }
 
 func debDetail(p apt.Package) Detail {
@@ -277,7 +277,7 @@ func (in *intake) rpm() error {
 	for _, kind := range yum.Kinds {
 		text, err := found.Text(kind)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(in.dir, kind), text, 0o640)
+			err = os.WriteFile(filepath.Join(in.dir, kind), text, 0o600)
 		}
 		if err != nil {
 			return err
@@ -294,7 +294,7 @@ func (in *intake) sign() error {
 	}
 	defer func() { _ = from.Close() }() // only read
 	signed := filepath.Join(in.dir, unfinished+contentFile)
-	to, err := os.OpenFile(signed, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	to, err := os.OpenFile(signed, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (s *Store) lookUp(name string) (*served, error) {
 			channel, _, _ = strings.Cut(channel, "/")
 			return r.lookUpIndex(channel, rest)
 		}
-		return s.lookUpPackage(r, rest, "pool/")
+		return s.lookUpPackage(r, rest)
 	}
 	channel, below, found := strings.Cut(rest, "/")
 	if !found || r.channels[channel] == nil {
@@ -114,7 +114,7 @@ func (s *Store) lookUp(name string) (*served, error) {
 		if strings.HasPrefix(below, "repodata/") {
 			return r.lookUpIndex(channel, below)
 		}
-		return s.lookUpPackage(r, below, "packages/")
+		return s.lookUpPackage(r, below)
 	}
 	if c := r.channels[channel]; c != nil && !strings.Contains(below, "/") {
 		if below == sumsFile || below == sumsFile+".asc" {
@@ -128,7 +128,7 @@ func (s *Store) lookUp(name string) (*served, error) {
 		found.immutable = false // the next snapshot may have another one of this name
 		return found, nil
 	}
-	return s.lookUpPackage(r, below, "files/")
+	return s.lookUpPackage(r, below)
 }
 
 // lookUpKey finds the public key once there is something that it vouches for.
@@ -164,8 +164,8 @@ func (r *repository) lookUpIndex(channel, name string) (*served, error) {
 }
 
 // lookUpPackage finds a package by a path that holds its digest.
-func (s *Store) lookUpPackage(r *repository, name, below string) (*served, error) {
-	rest, found := strings.CutPrefix(name, below)
+func (s *Store) lookUpPackage(r *repository, name string) (*served, error) {
+	rest, found := strings.CutPrefix(name, pools[r.Kind])
 	digest, file, _ := strings.Cut(rest, "/")
 	p := s.packages[digest]
 	if !found || p == nil || p.Kind != r.Kind {

@@ -30,7 +30,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"syscall"
 	"time"
@@ -125,8 +124,6 @@ func (s *Store) PublicKeyArmored() []byte { return s.key.PublicArmored() }
 
 // KeyFingerprint is the signing key's fingerprint in lower-case hex.
 func (s *Store) KeyFingerprint() string { return s.key.Fingerprint() }
-
-var digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // explain tells a full disk from other failures.
 func explain(err error) error {

@@ -34,10 +34,17 @@ func TestABrokenFileIsNamedAndTheRestGoOn(t *testing.T) {
 		{"strange.deb", sample{name: "strange", version: "1", arch: "s390x"}.build(t, Apt)},
 	})
 	for i, want := range []struct{ state, code, warning string }{
-		{state: Added}, {Refused, "unreadable", ""}, {Refused, "unreadable", ""}, {Refused, "empty", ""}, {Refused, "wrong_kind", ""},
-		{Refused, "wrong_kind", ""}, {state: Present}, {Refused, "conflict", ""},
+		{state: Added},
+		{Refused, "unreadable", ""},
+		{Refused, "unreadable", ""},
+		{Refused, "empty", ""},
+		{Refused, "wrong_kind", ""},
+		{Refused, "wrong_kind", ""},
+		{state: Present},
+		{Refused, "conflict", ""},
 		{state: Added}, // the epoch makes it newer than all without
-		{state: Added, warning: "older"}, {state: Added, warning: "architecture"},
+		{state: Added, warning: "older"},
+		{state: Added, warning: "architecture"},
 	} {
 		v := result.Files[i]
 		warning := ""

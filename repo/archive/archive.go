@@ -82,7 +82,7 @@ func (c *contents) readTar(f io.Reader) error {
 				err = c.skip(entries)
 			}
 		case tar.TypeSymlink:
-			err = c.link(h.Name, path.Join(path.Dir(path.Clean(h.Name)), h.Linkname), h.Linkname)
+			err = c.link(h.Name, beside(h.Name, h.Linkname), h.Linkname)
 		case tar.TypeLink:
 			err = c.link(h.Name, h.Linkname, h.Linkname)
 		case tar.TypeXGlobalHeader:
@@ -94,8 +94,7 @@ func (c *contents) readTar(f io.Reader) error {
 		}
 	}
 	// Only here are the checksums of what was packed.
-	_, err = io.Copy(io.Discard, unzipped)
-	return cut(err)
+	return c.skip(unzipped)
 }
 
 func (c *contents) readZip(f io.ReaderAt, size int64) error {
@@ -136,7 +135,7 @@ func (c *contents) readZipped(entry *zip.File) error {
 	if err != nil {
 		return cut(err)
 	}
-	return c.link(entry.Name, path.Join(path.Dir(path.Clean(entry.Name)), string(target)), string(target))
+	return c.link(entry.Name, beside(entry.Name, string(target)), string(target))
 }
 
 // add notes an entry, if it may be there.
@@ -160,6 +159,9 @@ func (c *contents) link(name, leads, target string) error {
 	}
 	return c.add(name, true)
 }
+
+// beside is where a link in the directory of name leads to.
+func beside(name, target string) string { return path.Join(path.Dir(path.Clean(name)), target) }
 
 // within refuses names that lead out of the directory that an archive is unpacked in.
 func within(name string) error {

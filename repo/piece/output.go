@@ -21,7 +21,7 @@ func Create(name string) (*Output, error) {
 		return o, nil
 	}
 	var err error
-	o.file, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	o.file, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	return o, err
 }
 

@@ -2,7 +2,7 @@ package rpm
 
 import (
 	"bytes"
-	"crypto/md5" // rpm's own checksum of header and payload; nothing is trusted because of it
+	"crypto/md5" //nolint:gosec // rpm's own checksum of header and payload; nothing is trusted because of it
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"

@@ -28,7 +28,7 @@ func Sign(w io.Writer, r io.ReadSeeker, sign func(io.Reader) ([]byte, error)) er
 		return tag == sigRegion || tag == sigReserved || slices.Contains(signatures, tag)
 	})
 	values[sigRSA], values[sigPGP] = value{typeBinary, len(ofHeader), ofHeader}, value{typeBinary, len(ofAll), ofAll}
-	signature := encode(sigRegion, values)
+	signature := encode(values)
 	if _, err := r.Seek(f.End, io.SeekStart); err != nil {
 		return fmt.Errorf("cannot read the payload: %w", err)
 	}
@@ -69,8 +69,8 @@ func (h *Header) values(leaveOut func(tag int32) bool) map[int32]value {
 	return kept
 }
 
-// encode writes a header whose entries are all within one region, as rpm itself writes them.
-func encode(region int32, values map[int32]value) []byte {
+// encode writes a signature header whose entries are all within one region, as rpm itself writes them.
+func encode(values map[int32]value) []byte {
 	var index, store []byte
 	line := func(to []byte, tag int32, kind uint32, offset, count int) []byte {
 		for _, n := range []uint32{uint32(tag), kind, uint32(int32(offset)), uint32(count)} {
@@ -89,8 +89,8 @@ func encode(region int32, values map[int32]value) []byte {
 		store = append(store, v.data...)
 	}
 	entries := len(values) + 1
-	first := line(nil, region, typeBinary, len(store), entrySize)
-	store = line(store, region, typeBinary, -entries*entrySize, entrySize) // the region's trailer
+	first := line(nil, sigRegion, typeBinary, len(store), entrySize)
+	store = line(store, sigRegion, typeBinary, -entries*entrySize, entrySize) // the region's trailer
 	out := append(slices.Clone(headerMagic), 0, 0, 0, 0)
 	out = binary.BigEndian.AppendUint32(out, uint32(entries))
 	out = binary.BigEndian.AppendUint32(out, uint32(len(store)))

@@ -70,8 +70,14 @@ type RelationList struct {
 // RelationLists are all of them, in the order of createrepo_c.
 func (p Package) RelationLists() []RelationList {
 	return []RelationList{
-		{"provides", p.Provides}, {"requires", p.Requires}, {"conflicts", p.Conflicts}, {"obsoletes", p.Obsoletes},
-		{"suggests", p.Suggested}, {"enhances", p.Enhances}, {"recommends", p.Recommended}, {"supplements", p.Supplements},
+		{"provides", p.Provides},
+		{"requires", p.Requires},
+		{"conflicts", p.Conflicts},
+		{"obsoletes", p.Obsoletes},
+		{"suggests", p.Suggested},
+		{"enhances", p.Enhances},
+		{"recommends", p.Recommended},
+		{"supplements", p.Supplements},
 	}
 }
 

@@ -116,6 +116,16 @@ func (d *DB) RemoveUser(ctx context.Context, userID int64) error {
 	})
 }
 
+// IsLastAdministrator reports whether nobody else may administer.
+func (d *DB) IsLastAdministrator(ctx context.Context, u *User) (bool, error) {
+	if u.Role != RoleAdministrator || u.DisabledAt != nil {
+		return false, nil
+	}
+	var others int64
+	g := d.read(ctx).Model(&User{}).Where("role = ? AND disabled_at IS NULL AND id <> ?", RoleAdministrator, u.ID).Count(&others)
+	return others == 0, translate("find administrators", g.Error)
+}
+
 // keepingAdministrator takes a change back when it leaves no enabled administrator. Whoever makes such a change waits
 // for others that do: of two administrators that remove each other, one fails.
 func (d *DB) keepingAdministrator(ctx context.Context, change func(tx *DB) error) error {

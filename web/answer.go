@@ -54,6 +54,7 @@ var sentinels = []struct {
 	{operation.ErrSecretsNeeded, refuse(http.StatusConflict, "secrets_needed", "the server no longer has the SSH key of this operation", "give the key again")},
 	{operation.ErrNothingToDo, refuse(http.StatusConflict, "nothing_to_do", "no task is in a state that this is for", "")},
 	{job.ErrEnded, refuse(http.StatusConflict, "ended", "the job has ended", "")},
+	{db.ErrDuplicate, refuse(http.StatusConflict, "duplicate", "this exists already", "")},
 	{account.ErrTooManyTries, refuse(http.StatusTooManyRequests, "too_many_tries", "there were too many wrong passwords", "wait a little")},
 	{account.ErrNotLoggedIn, refuse(http.StatusUnauthorized, "not_logged_in", "nobody is logged in", "log in, or send a bearer token")},
 	{context.Canceled, refuse(http.StatusBadRequest, "canceled", "the request ended before it was whole", "")},

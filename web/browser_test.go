@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,12 @@ func (s *server) person(name, role string) *browser {
 		s.t.Fatal(err)
 	}
 	return s.sessionOf(name)
+}
+
+// path is the page of somebody.
+func (b *browser) path(name string) string {
+	b.s.t.Helper()
+	return userPath(must[*db.User](b.s.t)(b.s.db.UserByName(b.s.t.Context(), name)))
 }
 
 // session is another browser in which the administrator is logged in.
@@ -193,3 +200,5 @@ func (b *browser) version(path string) string {
 	}
 	return m[1]
 }
+
+func idText(id int64) string { return strconv.FormatInt(id, 10) }

@@ -10,6 +10,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/account"
 	"hostler/ui/assets"
 )
 
@@ -19,7 +20,8 @@ var (
 	actionOf      = regexp.MustCompile(`(?:action|data-save)="(/[^"]*)"`)
 )
 
-// TestPagesLeadSomewhere follows every link of every page and holds every form's target against the table.
+// TestPagesLeadSomewhere follows every link of every page and holds every form's target against the table, for somebody
+// who may do everything and for somebody who may only look: pages do not offer what is refused.
 func TestPagesLeadSomewhere(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()
@@ -37,8 +39,28 @@ func TestPagesLeadSomewhere(t *testing.T) {
 	}
 	s.restart() // some operation waits for its key, so that its page asks
 
-	seen := map[string]bool{}
-	todo := []string{"/", by["ssh"] + "/confirm", by["ssh"] + "/summary", by["manual"] + "/manual", by["manual"] + "/summary", "/wizards"}
+	all := []string{"/", by["ssh"] + "/confirm", by["ssh"] + "/summary", by["manual"] + "/manual", by["manual"] + "/summary", "/wizards"}
+	seen := b.follow(account.RoleAdministrator, all)
+	for _, want := range []string{"/hosts", fmt.Sprintf("/hosts/%d", id), "/operations", "/events", "/users", "/account"} {
+		if !seen[want] {
+			t.Errorf("nothing leads to %s", want)
+		}
+	}
+	for _, role := range []string{account.RoleOperator, account.RoleAuditor} {
+		seen := s.person(role, role).follow(role, []string{"/"})
+		for _, want := range []string{"/hosts", fmt.Sprintf("/hosts/%d", id), "/operations", "/events", "/account"} {
+			if !seen[want] {
+				t.Errorf("nothing leads an %s to %s", role, want)
+			}
+		}
+	}
+}
+
+// follow looks at pages and at all that they lead to.
+func (b *browser) follow(role string, todo []string) (seen map[string]bool) {
+	t := b.s.t
+	t.Helper()
+	seen = map[string]bool{}
 	for len(todo) > 0 {
 		path := todo[0]
 		todo = todo[1:]
@@ -48,7 +70,7 @@ func TestPagesLeadSomewhere(t *testing.T) {
 		seen[path] = true
 		r := b.get(path)
 		if r.status != 200 && r.status != 303 {
-			t.Errorf("%s answered %d", path, r.status)
+			t.Errorf("%s answered an %s with %d", path, role, r.status)
 		}
 		if r.status == 303 {
 			todo = append(todo, r.location())
@@ -64,20 +86,16 @@ func TestPagesLeadSomewhere(t *testing.T) {
 		}
 		for _, tag := range formAttribute.FindAllString(r.body, -1) {
 			m := actionOf.FindStringSubmatch(tag)
-			if m == nil || !served(post, html.UnescapeString(m[1])) {
-				t.Errorf("%s has a form whose target nobody serves: %s", path, tag)
+			if m == nil || !served(post, html.UnescapeString(m[1]), role) {
+				t.Errorf("%s has a form whose target nobody serves to an %s: %s", path, role, tag)
 			}
 		}
 	}
-	for _, want := range []string{"/hosts", fmt.Sprintf("/hosts/%d", id), "/operations", "/events"} {
-		if !seen[want] {
-			t.Errorf("nothing leads to %s", want)
-		}
-	}
+	return seen
 }
 
-// served looks a path up in the table.
-func served(method, target string) bool {
+// served looks up in the table whether a role may use a path.
+func served(method, target, role string) bool {
 	u, err := url.Parse(target)
 	if err != nil {
 		return false
@@ -93,7 +111,7 @@ func served(method, target string) bool {
 			same = same && (want[i] == parts[i] || strings.HasPrefix(want[i], ":"))
 		}
 		if same {
-			return true
+			return r.may == everyone || account.May(role, r.needs.right)
 		}
 	}
 	return false

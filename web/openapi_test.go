@@ -14,6 +14,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/account"
 	"hostler/server/remote"
 	"hostler/server/trust"
 )
@@ -74,6 +75,9 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "Outcome": outcomeReply{}, "OutcomeHost": outcomeHost{}, "OutcomesReply": outcomesReply{},
 		"Certificate": certificateReply{}, "CertificatesReply": certificatesReply{}, "RevokeRequest": trust.RevokeRequest{}, "RevokedReply": revokedReply{},
 		"EnrolToken": enrolTokenReply{}, "EnrolTokensReply": enrolTokensReply{}, "EnrolTokenRequest": trust.TokenRequest{}, "NewEnrolTokenReply": newEnrolTokenReply{},
+		"Account": accountReply{}, "User": account.Person{}, "UsersReply": usersReply{}, "UserRequest": userRequest{}, "RoleRequest": roleRequest{},
+		"PasswordRequest": passwordRequest{}, "Token": account.Program{}, "TokensReply": tokensReply{}, "TokenRequest": tokenRequest{}, "TokenMade": tokenMadeReply{},
+		"Session": account.Browser{}, "SessionsReply": sessionsReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
 	} {
 		ref, ok := schemas[name]
@@ -128,7 +132,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	fetched := s.fetch(c, hostID, "/etc/motd", "welcome")
 	uploaded := s.upload("content")
 	targets := map[string]any{"hosts": "node1.lab.test"}
+	last := s.person(testUser, account.RoleAdministrator) // who cannot be removed
 	replace := strings.NewReplacer(
+		api+"/users/{id}", api+last.path(testUser), api+"/tokens/{id}", api+"/tokens/999", api+"/sessions/{id}", api+"/sessions/999",
 		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID))
 	bodies := map[string]string{
 		"expandHosts": `{"text":"a, b[2-1]"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
@@ -137,6 +143,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"createPush":         toJSON(t, map[string]any{"targets": targets, "file": uploaded.ID, "path": "/etc/motd"}),
 		"createFetch":        toJSON(t, map[string]any{"targets": targets, "path": "/etc/motd"}),
 		"createChildAction":  toJSON(t, map[string]any{"targets": targets, "name": "BasicAgent"}),
+		"createUser":         `{"name":"carol","password":"correct horse","role":"auditor"}`,
+		"createToken":        `{"name":"backup","role":"operator","expires_in":3600}`,
 		"revokeCertificates": `{"hosts":["node2.lab.test"]}`,
 		"createEnrolToken":   `{"host":"*.lab.test","uses":3}`, "endEnrolToken": "{}",
 		"createChildLog": `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),

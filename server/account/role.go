@@ -14,6 +14,9 @@ const (
 	Own        Right = "own"        // one's own account
 )
 
+// Rights lists all rights.
+var Rights = []Right{See, Operate, Audit, Administer, Own}
+
 // Roles, the strongest first.
 const (
 	RoleAdministrator = "administrator" // everything

@@ -21,6 +21,7 @@ type Identity struct {
 	Token     bool   // true: an API token, no browser
 	Role      string
 	Owner     string // the role of the person that a token belongs to; "" for none
+	OwnerID   int64  // of the person that a token belongs to, or UserID
 	Session   string // the cookie's value of a session; secret
 	SessionID int64
 }
@@ -149,7 +150,7 @@ func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, erro
 			a.log.Error("cannot note that a session was used; it may end early", "user", s.User.Name, "err", err)
 		}
 	}
-	return Identity{Name: s.User.Name, UserID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID}, nil
+	return Identity{Name: s.User.Name, UserID: s.UserID, OwnerID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID}, nil
 }
 
 // sessionsListed bounds a list of sessions: the newest are enough to find one that should not be there.

@@ -16,8 +16,8 @@ type TokenSpec struct {
 	Name     string
 	Role     string
 	Lifetime time.Duration // 0: until it is ended
-	Owner    Identity      // the person it belongs to, or nobody
-	By       string        // who makes it
+	Maker    Identity      // whose person it belongs to, and who can give no more than it has; the zero value is nobody
+	By       string        // the name of who makes it
 }
 
 // CreateToken makes an API token; its secret is returned once. db.ErrDuplicate when the name is taken.
@@ -28,7 +28,7 @@ func (a *Accounts) CreateToken(ctx context.Context, spec TokenSpec) (*db.APIToke
 	if err := checkRole(spec.Role); err != nil {
 		return nil, "", err
 	}
-	if spec.Owner.UserID != 0 && !slices.Contains(RolesBelow(spec.Owner.Role), spec.Role) {
+	if spec.Maker.Role != "" && !slices.Contains(RolesBelow(spec.Maker.Role), spec.Role) {
 		return nil, "", &FieldError{"role", "role_above", "a token cannot do more than the one who makes it"}
 	}
 	if spec.Lifetime < 0 || spec.Lifetime > maxTokenLifetime {
@@ -36,8 +36,8 @@ func (a *Accounts) CreateToken(ctx context.Context, spec TokenSpec) (*db.APIToke
 	}
 	secret, now := bearer.New(), a.now()
 	t := &db.APIToken{Name: spec.Name, Hash: bearer.Hash(secret), Role: spec.Role, CreatedBy: spec.By, CreatedAt: now}
-	if spec.Owner.UserID != 0 {
-		t.UserID = &spec.Owner.UserID
+	if spec.Maker.OwnerID != 0 {
+		t.UserID = &spec.Maker.OwnerID
 	}
 	if spec.Lifetime > 0 {
 		end := now.Add(spec.Lifetime)
@@ -101,7 +101,7 @@ func (a *Accounts) ByToken(ctx context.Context, secret string) (Identity, error)
 	}
 	who := Identity{Name: "token:" + t.Name, Token: true, Role: t.Role}
 	if t.User != nil {
-		who.Owner = t.User.Role
+		who.Owner, who.OwnerID = t.User.Role, t.User.ID
 	}
 	return who, nil
 }

@@ -68,7 +68,7 @@ func TestDisabledAndRemovedUsers(t *testing.T) {
 	r.must(err)
 	who, err := r.accounts.BySession(ctx, session)
 	r.must(err)
-	_, token, err := r.accounts.CreateToken(ctx, account.TokenSpec{Name: "hers", Role: account.RoleOperator, Owner: who, By: "alice"})
+	_, token, err := r.accounts.CreateToken(ctx, account.TokenSpec{Name: "hers", Role: account.RoleOperator, Maker: who, By: "alice"})
 	r.must(err)
 	ended := 0
 	defer r.accounts.OnEnded(func() { ended++ })()
@@ -193,7 +193,7 @@ func TestTokensEnd(t *testing.T) {
 	}
 	for spec, code := range map[account.TokenSpec]string{
 		{Name: "x", Role: "root"}: "role_unknown",
-		{Name: "x", Role: account.RoleAdministrator, Owner: account.Identity{UserID: 1, Role: account.RoleOperator}}: "role_above",
+		{Name: "x", Role: account.RoleAdministrator, Maker: account.Identity{UserID: 1, Role: account.RoleOperator}}: "role_above",
 		{Name: "x", Role: account.RoleOperator, Lifetime: -time.Second}:                                              "expires_invalid",
 		{Name: "x y", Role: account.RoleOperator}:                                                                    "token_name_invalid",
 	} {

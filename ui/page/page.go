@@ -114,7 +114,8 @@ func stateTone(state string) string {
 // wrong with credentials is a Problem.
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
-	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
+	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid",
+	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text",
 }
@@ -159,6 +160,7 @@ var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
 	"logged_out", "administrator_created", "job_canceled", "certificate_revoked",
 	"enrol_token_ended",
+	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 }
 
 // NoticeText is the sentence of a notice code, for layout.Notice.

@@ -40,6 +40,10 @@ func spelled() map[string]bool {
 	add("notice.", page.NoticeCodes...)
 	add("event.", page.EventKinds...)
 	add("role.", page.Roles...)
+	add("role.text.", page.Roles...)
+	add("users.", "enabled", "disabled")
+	add("users.action.", "enable", "disable", "remove")
+	add("session.", "unknown_browser")
 	add("host.state.", page.HostStates...)
 	add("group.", page.TaskGroups...)
 	add("counts.", page.TaskGroups...)
@@ -63,7 +67,7 @@ func spelled() map[string]bool {
 	add("severity.", "info", "warning", "error")
 	add("manual.family.", "any", "debian", "rhel", "suse", "other")
 	add("layout.theme.", "auto", "light", "dark")
-	add("nav.", "overview", "hosts", "operations", "jobs", "children", "trust", "events")
+	add("nav.", "overview", "hosts", "operations", "jobs", "children", "trust", "events", "users")
 	add("age.", "s", "m", "h", "d", "in_s", "in_m", "in_h", "in_d")
 	return keys
 }

@@ -60,7 +60,7 @@ func serveLog(w http.ResponseWriter, r *http.Request) {
 
 func show(w http.ResponseWriter, r *http.Request, p sample.Page) {
 	ctx := i18n.With(r.Context(), i18n.Match(r.Header.Get("Accept-Language"), r.FormValue("lang")))
-	f := layout.Frame{User: "admin", CSRF: "csrf-token", Theme: r.FormValue("theme"), Path: p.Path, Now: sample.Now, Version: "0.1.0"}
+	f := layout.Frame{User: "admin", CSRF: "csrf-token", Theme: r.FormValue("theme"), Path: p.Path, Now: sample.Now, Version: "0.1.0", Audits: true, Administers: true}
 	if p.Anonymous {
 		f.User = ""
 	}

@@ -78,9 +78,13 @@ func describe(s *settings.Settings, known *state.Values, status *state.Status, e
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&text, "%-18s %s\n", name+":", fmt.Sprintf(format, args...))
 	}
-	if expires.IsZero() {
+	switch {
+	case expires.IsZero() && status.Fingerprint != "":
+		line("Enrolled", "no, waiting for approval")
+		line("Fingerprint", "%s", status.Fingerprint)
+	case expires.IsZero():
 		line("Enrolled", "no")
-	} else {
+	default:
 		line("Enrolled", "yes")
 		line("Serial number", "%s", known.AgentSN)
 		line("Certificate until", "%s", moment(expires))

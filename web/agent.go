@@ -10,6 +10,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/event"
+	"hostler/server/trust"
 )
 
 // ping is GET /ping: proof that a host reaches the server, and the server's time.
@@ -42,18 +43,17 @@ func (w *Web) enrol(c *gin.Context) error {
 	if err := decodeAgent(c, &in); err != nil {
 		return err
 	}
-	ctx, address := c.Request.Context(), c.RemoteIP()
-	reply, err := w.CA.Enrol(ctx, in, peerAddress(c))
-	var refused *wire.Error
-	if errors.As(err, &refused) && w.refusals.allow(address) {
-		w.Events.Record(ctx, db.Event{
-			Kind: event.EnrolRefused, Severity: db.SeverityWarning,
-			Params: map[string]string{"host": clip(in.Hostname), "address": address, "code": refused.Code, "message": refused.Message},
-		})
+	ctx, from := c.Request.Context(), peerAddress(c)
+	if w.enrolments.spent(from) {
+		return refuse(http.StatusTooManyRequests, "too_many_requests", "too many hosts that are not admitted ask from this address", "wait a little")
 	}
+	address := c.RemoteIP()
+	reply, err := w.CA.Enrol(ctx, in, from)
 	if err != nil {
+		w.notAdmitted(c, in.Hostname, err)
 		return err
 	}
+	w.metrics.enrolments.WithLabelValues("admitted").Inc()
 	enrolled := db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip(in.Hostname), "address": address}}
 	if h, err := w.DB.HostBySN(ctx, reply.AgentSN); err == nil {
 		enrolled.HostID = &h.ID // it is here once more; a new host has no id before it registers
@@ -61,6 +61,33 @@ func (w *Web) enrol(c *gin.Context) error {
 	w.Events.Record(ctx, enrolled)
 	c.JSON(http.StatusOK, reply)
 	return nil
+}
+
+// notAdmitted counts and records a host that was not admitted. One that goes on waiting is no news.
+func (w *Web) notAdmitted(c *gin.Context, hostname string, err error) {
+	ctx, address := c.Request.Context(), c.RemoteIP()
+	var waiting *trust.Waiting
+	var refused *wire.Error
+	switch {
+	case errors.As(err, &waiting):
+		if !waiting.New {
+			return
+		}
+		w.metrics.enrolments.WithLabelValues("waiting").Inc()
+		w.enrolments.count(peerAddress(c))
+		w.Events.Record(ctx, db.Event{Kind: event.EnrolWaiting, Severity: db.SeverityWarning, Params: map[string]string{
+			"host": waiting.Request.Hostname, "address": address, "fingerprint": waiting.Request.KeyHash, "conflict": string(waiting.Request.Conflict),
+		}})
+	case errors.As(err, &refused):
+		w.metrics.enrolments.WithLabelValues("refused").Inc()
+		w.enrolments.count(peerAddress(c))
+		if w.refusals.allow(address) {
+			w.Events.Record(ctx, db.Event{
+				Kind: event.EnrolRefused, Severity: db.SeverityWarning,
+				Params: map[string]string{"host": clip(hostname), "address": address, "code": refused.Code, "message": refused.Message},
+			})
+		}
+	}
 }
 
 // register is POST /agent/register.

@@ -71,7 +71,7 @@ func refusal(err error) bool {
 var wireStatus = map[string]int{
 	"too_many_events": http.StatusBadRequest, "bad_output": http.StatusBadRequest, "events_twice": http.StatusConflict,
 	"csr_invalid": http.StatusBadRequest, "too_many_children": http.StatusBadRequest, "too_many_results": http.StatusBadRequest,
-	"not_registered": http.StatusConflict, "too_early": http.StatusConflict,
+	"not_registered": http.StatusConflict, "too_early": http.StatusConflict, "queue_full": http.StatusServiceUnavailable,
 }
 
 // explain finds the answer to an error.

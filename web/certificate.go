@@ -103,13 +103,20 @@ func (w *Web) revokeCertificates(c *gin.Context) error {
 	return nil
 }
 
-// revoke revokes certificates and records who did it: an event for each, because each may be asked for later.
+// revoke revokes certificates and records who did it.
 func (w *Web) revoke(c *gin.Context, in trust.RevokeRequest) ([]db.Certificate, error) {
 	ctx, actor := c.Request.Context(), identity(c).Name
 	revoked, err := w.CA.Revoke(ctx, in, actor)
 	if err != nil {
 		return nil, err
 	}
+	w.recordRevoked(c, revoked)
+	return revoked, nil
+}
+
+// recordRevoked records an event for each certificate, because each may be asked for later.
+func (w *Web) recordRevoked(c *gin.Context, revoked []db.Certificate) {
+	ctx, actor := c.Request.Context(), identity(c).Name
 	events := make([]db.Event, len(revoked))
 	for i := range revoked {
 		r := &revoked[i]
@@ -119,7 +126,6 @@ func (w *Web) revoke(c *gin.Context, in trust.RevokeRequest) ([]db.Certificate, 
 		}
 	}
 	w.Events.RecordAll(ctx, events)
-	return revoked, nil
 }
 
 // hostOf is the number of an agent's host; nil when it has not registered.

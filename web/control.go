@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -143,9 +144,9 @@ func (w *Web) controlForm(c *gin.Context, done string, do func(n int64, tasks []
 
 func operationPath(n int64) string { return "/operations/" + strconv.FormatInt(n, 10) }
 
-// chosen are the tasks that a button is for: "only" one row's, "all" that it fits, or else the ticked ones.
+// chosen are the tasks or requests that a button is for: "only" one row's, "all" that it fits, or else the ticked ones.
 func chosen(f *form) ([]int64, error) {
-	values := f.texts("task")
+	values := slices.Concat(f.texts("task"), f.texts("request"))
 	switch {
 	case f.text("only") != "":
 		values = f.texts("only")

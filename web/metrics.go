@@ -19,11 +19,12 @@ const scrapeWait = 5 * time.Second
 
 // metrics counts requests, and reads everything else when it is asked.
 type metrics struct {
-	web      *Web
-	requests *prometheus.HistogramVec
-	handler  http.Handler
+	web        *Web
+	requests   *prometheus.HistogramVec
+	enrolments *prometheus.CounterVec
+	handler    http.Handler
 
-	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked *prometheus.Desc
+	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked, waiting *prometheus.Desc
 }
 
 func newMetrics(w *Web) *metrics {
@@ -33,6 +34,9 @@ func newMetrics(w *Web) *metrics {
 			Name: "hostler_http_request_duration_seconds", Help: "Time to answer a request, by route.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"listener", "method", "route", "code"}),
+		enrolments: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hostler_enrolments_total", Help: "Hosts that asked for a certificate, by result: admitted, waiting (new ones), refused.",
+		}, []string{"result"}),
 		hosts:      prometheus.NewDesc("hostler_hosts", "Hosts by state.", []string{"state"}, nil),
 		heartbeats: prometheus.NewDesc("hostler_heartbeats_total", "Heartbeats since the server started.", nil, nil),
 		operations: prometheus.NewDesc("hostler_operations", "Operations that have not ended, by state.", []string{"state"}, nil),
@@ -42,10 +46,11 @@ func newMetrics(w *Web) *metrics {
 		wakes:      prometheus.NewDesc("hostler_wake_channels", "Hosts that can be woken at once.", nil, nil),
 		events:     prometheus.NewDesc("hostler_agent_events_total", "Events that agents told since the server started.", nil, nil),
 		revoked:    prometheus.NewDesc("hostler_certificates_revoked", "Revoked certificates that have not expired.", nil, nil),
+		waiting:    prometheus.NewDesc("hostler_enrolments_waiting", "Hosts that wait for somebody to approve them.", nil, nil),
 		live:       prometheus.NewDesc("hostler_live_connections", "Open pages that are kept up to date.", nil, nil),
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(m, m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(m, m.requests, m.enrolments, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	return m
 }
@@ -60,7 +65,7 @@ func (m *metrics) observe(on listener, method, route string, status int, took ti
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked} {
+	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked, m.waiting} {
 		out <- d
 	}
 }
@@ -83,6 +88,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstSummary(m.took, uint64(d.Count), d.Seconds, nil, action)
 	}
 	m.collectJobs(out, gauge)
+	m.collectWaiting(out, gauge)
 	operations, tasks, err := m.unfinished()
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(m.operations, err)
@@ -108,6 +114,17 @@ func (m *metrics) collectJobs(out chan<- prometheus.Metric, gauge func(*promethe
 	for _, c := range counts {
 		gauge(m.jobs, c.N, c.Action, string(c.State))
 	}
+}
+
+func (m *metrics) collectWaiting(out chan<- prometheus.Metric, gauge func(*prometheus.Desc, int, ...string)) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeWait)
+	defer cancel()
+	n, _, err := m.web.DB.CountEnrolRequests(ctx, db.EnrolWaiting)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(m.waiting, err)
+		return
+	}
+	gauge(m.waiting, n)
 }
 
 func (m *metrics) unfinished() (operations, tasks map[db.State]int, err error) {

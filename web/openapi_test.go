@@ -74,6 +74,8 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"Exec": wire.Exec{}, "Push": wire.Push{}, "Fetch": wire.Fetch{}, "Log": wire.Log{}, "Limits": wire.Limits{}, "Exit": wire.Exit{},
 		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "Outcome": outcomeReply{}, "OutcomeHost": outcomeHost{}, "OutcomesReply": outcomesReply{},
 		"Certificate": certificateReply{}, "CertificatesReply": certificatesReply{}, "RevokeRequest": trust.RevokeRequest{}, "RevokedReply": revokedReply{},
+		"EnrolRequest": enrolRequestReply{}, "EnrolRequestsReply": enrolRequestsReply{}, "Decision": trust.Decision{}, "DecidedReply": decidedReply{},
+		"CleanRequest": cleanRequest{}, "CleanReply": cleanReply{},
 		"EnrolToken": enrolTokenReply{}, "EnrolTokensReply": enrolTokensReply{}, "EnrolTokenRequest": trust.TokenRequest{}, "NewEnrolTokenReply": newEnrolTokenReply{},
 		"Account": accountReply{}, "User": account.Person{}, "UsersReply": usersReply{}, "UserRequest": userRequest{}, "RoleRequest": roleRequest{},
 		"PasswordRequest": passwordRequest{}, "Token": account.Program{}, "TokensReply": tokensReply{}, "TokenRequest": tokenRequest{}, "TokenMade": tokenMadeReply{},
@@ -146,7 +148,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"createUser":         `{"name":"carol","password":"correct horse","role":"auditor"}`,
 		"createToken":        `{"name":"backup","role":"operator","expires_in":3600}`,
 		"revokeCertificates": `{"hosts":["node2.lab.test"]}`,
-		"createEnrolToken":   `{"host":"*.lab.test","uses":3}`, "endEnrolToken": "{}",
+		"cleanCertificates":  `{"hosts":["node1.lab.test"]}`, "signEnrolRequests": `{"all":true}`, "refuseEnrolRequests": `{"all":true}`,
+		"createEnrolToken": `{"host":"*.lab.test","uses":3}`, "endEnrolToken": "{}",
 		"createChildLog": `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),
 	}
 	doc := document(t)

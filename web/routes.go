@@ -125,6 +125,9 @@ var routes = []route{
 	{public, get, "/trust/certificates/:serial/revoke", user, operate, (*Web).revokePage},
 	{public, post, "/trust/certificates/:serial/revoke", user, operate.as("certificate.revoke"), (*Web).revokeForm},
 
+	{public, get, "/trust/waiting", user, see, (*Web).enrolRequestsPage},
+	{public, post, "/trust/waiting/sign", user, operate.as("enrol_request.sign"), (*Web).signForm},
+	{public, post, "/trust/waiting/refuse", user, operate.as("enrol_request.refuse"), (*Web).refuseForm},
 	{public, get, "/trust/tokens", user, see, (*Web).enrolTokensPage},
 	{public, get, "/trust/tokens/new", user, operate, (*Web).newEnrolTokenPage},
 	{public, post, "/trust/tokens/new", user, operate.as("enrol_token.create"), (*Web).newEnrolTokenForm},
@@ -206,6 +209,10 @@ var routes = []route{
 	{public, get, api + "/certificates", program, see, (*Web).listCertificates},
 	{public, post, api + "/certificates/revoke", program, operate.as("certificate.revoke"), (*Web).revokeCertificates},
 
+	{public, post, api + "/certificates/clean", program, operate.as("certificate.clean"), (*Web).cleanCertificates},
+	{public, get, api + "/enrol-requests", program, see, (*Web).listEnrolRequests},
+	{public, post, api + "/enrol-requests/sign", program, operate.as("enrol_request.sign"), (*Web).signEnrolRequests},
+	{public, post, api + "/enrol-requests/refuse", program, operate.as("enrol_request.refuse"), (*Web).refuseEnrolRequests},
 	{public, get, api + "/enrol-tokens", program, see, (*Web).listEnrolTokens},
 	{public, post, api + "/enrol-tokens", program, operate.as("enrol_token.create"), (*Web).createEnrolToken},
 	{public, post, api + "/enrol-tokens/:id/end", program, operate.as("enrol_token.end"), (*Web).endEnrolToken},

@@ -27,7 +27,7 @@ func TestCodesHaveTexts(t *testing.T) {
 	}{
 		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t),
 			matches(t, "../server/trust", `FieldError\{Field: [^}]*Code: "(\w+)"`)), page.FieldCodes},
-		{"notice", matches(t, ".", `(?:notice|controlForm|changeUser|endOne)\(c, "(\w+)"`), page.NoticeCodes},
+		{"notice", matches(t, ".", `(?:notice|controlForm|changeUser|endOne|decideByForm)\(c, "(\w+)"`), page.NoticeCodes},
 		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes()), page.FailureCodes},
 		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},

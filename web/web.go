@@ -67,21 +67,28 @@ type Options struct {
 	Now           func() time.Time // the clock; db.Now
 }
 
+// How many hosts that are not admitted one address may send: at once, and a second.
+const (
+	enrolBurst = 100
+	enrolRate  = 10
+)
+
 // Web serves all three ports.
 type Web struct {
 	Deps
-	agents    *identities
-	peers     *peers
-	refusals  *throttle
-	tokens    *draftTokens // by draft
-	made      *draftTokens // by the token's own number: those that were made on a page
-	hub       *hub
-	wakes     *wakeHub
-	metrics   *metrics
-	crossSite *http.CrossOriginProtection
-	unwatch   func()      // ends the watch on what is revoked
-	setUpDone atomic.Bool // never becomes false again
-	starting  sync.Mutex  // held while a bootstrap is started, so that a double click finds it started
+	agents     *identities
+	peers      *peers
+	refusals   *throttle
+	enrolments *limiter     // of hosts that are not admitted
+	tokens     *draftTokens // by draft
+	made       *draftTokens // by the token's own number: those that were made on a page
+	hub        *hub
+	wakes      *wakeHub
+	metrics    *metrics
+	crossSite  *http.CrossOriginProtection
+	unwatch    func()      // ends the watch on what is revoked
+	setUpDone  atomic.Bool // never becomes false again
+	starting   sync.Mutex  // held while a bootstrap is started, so that a double click finds it started
 
 	public, handshake, secured http.Handler
 }
@@ -90,7 +97,7 @@ type Web struct {
 func New(d Deps) (*Web, error) {
 	gin.SetMode(gin.ReleaseMode)
 	w := &Web{
-		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery),
+		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery), enrolments: newLimiter(d.Options.Now, enrolBurst, enrolRate),
 		tokens: newDraftTokens(), made: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(),
 	}
 	w.hub, w.wakes = newHub(w), newWakeHub(w)

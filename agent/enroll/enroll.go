@@ -1,5 +1,5 @@
-// Package enroll gets the agent its certificate: the first one for a one-time token on the handshake port,
-// every later one on the secured port before the old one expires.
+// Package enroll gets the agent its certificate: the first one on the handshake port, for a one-time token or when somebody
+// has approved the host, every later one on the secured port before the old one expires.
 //
 // The private key is made here and never leaves the host. Nothing is sent to a server whose CA does not have
 // the pin of agent.ini, the token least of all.
@@ -33,7 +33,7 @@ const (
 // Codes of the failures that the agent itself finds.
 const (
 	codeWrongPin = "ca_pin_mismatch"
-	codeNoToken  = "token_missing"
+	codePending  = "approval_pending" // the server's: somebody has to approve the host
 )
 
 // Enroller gets certificates for one agent.ini.
@@ -47,6 +47,7 @@ type Enroller struct {
 	// request is kept over attempts: when an answer was lost, the next attempt shows the same key, and the
 	// server can tell that the token was used by none other.
 	request *request
+	waiting bool // it is told that somebody has to approve the host
 }
 
 // New makes an Enroller. facts is what the server is told of the host before it is trusted.
@@ -66,18 +67,28 @@ func (e *Enroller) Identity(ctx context.Context) (*Identity, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		e.store.Note(func(s *state.Status) { s.LastError, s.LastErrorTime = err.Error(), e.clock.Now() })
-		e.log.Error("not enrolled", "server", e.settings.HandshakeAddress(), "error", err)
-		var retry <-chan time.Time // where only another agent.ini helps, there is none
-		if link.Code(err) != codeNoToken {
-			retry = e.clock.After(backoff.After(err))
-		}
+		e.tell(err)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-retry:
+		case <-e.clock.After(backoff.After(err)):
 		}
 	}
+}
+
+// tell tells why there is no certificate yet. That somebody has to approve the host is told once: it may take days.
+func (e *Enroller) tell(err error) {
+	if link.Code(err) != codePending {
+		e.waiting = false
+		e.store.Note(func(s *state.Status) { s.Fingerprint, s.LastError, s.LastErrorTime = "", err.Error(), e.clock.Now() })
+		e.log.Error("not enrolled", "server", e.settings.HandshakeAddress(), "error", err)
+		return
+	}
+	e.store.Note(func(s *state.Status) { s.Fingerprint, s.LastError = e.request.fingerprint, "" })
+	if !e.waiting {
+		e.log.Info("waiting for approval", "server", e.settings.HandshakeAddress(), "hostname", e.settings.Hostname, "fingerprint", e.request.fingerprint)
+	}
+	e.waiting = true
 }
 
 func (e *Enroller) attempt(ctx context.Context) (*Identity, error) {
@@ -89,15 +100,8 @@ func (e *Enroller) attempt(ctx context.Context) (*Identity, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		e.log.Warn("the certificate on the disk is of no use", "error", err)
 	}
-	if e.settings.Token != "" {
+	if e.settings.Token != "" || current == nil { // without a token somebody has to approve the host
 		return e.enrol(ctx, ca, current)
-	}
-	if current == nil {
-		return nil, &link.Failure{Cause: wire.Error{
-			Code:    codeNoToken,
-			Message: "the host has no certificate of this server, and agent.ini has no token",
-			Hint:    "bootstrap the host again, or put a new token into agent.ini and restart the agent",
-		}}
 	}
 	if e.expired(current) {
 		e.log.Warn("the certificate has expired; the server will ask for a new bootstrap",
@@ -137,7 +141,7 @@ func (e *Enroller) authority(ctx context.Context) (*x509.Certificate, error) {
 	return ca, nil
 }
 
-// enrol sends the token. A host that was bootstrapped again has a valid certificate, too: when its token is
+// enrol asks for a certificate, with the token if there is one. A host that was bootstrapped again has a valid certificate, too: when its token is
 // refused, for example because it was used just before a crash, that certificate goes on serving.
 func (e *Enroller) enrol(ctx context.Context, ca *x509.Certificate, current *Identity) (*Identity, error) {
 	identity, err := e.redeem(ctx, ca)
@@ -153,17 +157,23 @@ func (e *Enroller) enrol(ctx context.Context, ca *x509.Certificate, current *Ide
 		return nil, err
 	}
 	e.adopt(identity, nil)
+	e.store.Note(func(s *state.Status) { s.Fingerprint, s.LastError = "", "" })
 	e.log.Info("enrolled", "server", e.settings.HandshakeAddress(), "agentsn", identity.AgentSN(),
 		"expires", identity.Certificate.Leaf.NotAfter)
-	e.forgetToken()
+	if e.settings.Token != "" {
+		e.forgetToken()
+	}
 	return identity, nil
 }
 
 func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity, error) {
 	if e.request == nil {
-		request, err := newRequest(e.settings.Hostname)
-		if err != nil {
+		request, err := pending(e.store.Path(state.RequestFile), e.settings.CAPin, e.settings.Hostname)
+		if request == nil {
 			return nil, err
+		}
+		if err != nil {
+			e.log.Warn("the key is not kept: after a restart the agent asks with another", "error", err)
 		}
 		e.request = request
 	}
@@ -177,7 +187,15 @@ func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity,
 	if err := link.Post(ctx, client, e.handshakeURL(wire.PathEnroll), &ask, &reply); err != nil {
 		return nil, err
 	}
-	return e.accept(e.request, &reply, ca)
+	identity, err := e.accept(e.request, &reply, ca)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(e.store.Path(state.RequestFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		e.log.Warn("the key of a request that is done stays on the disk", "error", err)
+	}
+	e.request = nil
+	return identity, nil
 }
 
 // Renew gets a certificate for a fresh key over a connection that the current one authenticates. The new one

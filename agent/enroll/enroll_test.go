@@ -2,9 +2,12 @@ package enroll
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,18 +149,88 @@ func TestEnrolmentIsTriedUntilItSucceeds(t *testing.T) {
 	}
 }
 
-func TestWithoutTokenAndCertificateTheAgentWaitsQuietly(t *testing.T) {
+func TestWithoutTokenTheAgentWaitsForApproval(t *testing.T) {
 	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	pending := agenttest.Refuse(403, codePending)
+	var approved atomic.Bool
+	server.OnEnrol = func(wire.EnrollRequest) error {
+		if approved.Load() {
+			return nil
+		}
+		return pending
+	}
 	host := agenttest.NewHost(t, server, "")
-	start(t, host)
-	agenttest.Eventually(t, "it is logged", func() bool { return strings.Contains(host.Log.String(), codeNoToken) })
-	host.Clock.Advance(time.Hour)
+	_, stop := start(t, host)
+	first := agenttest.Receive(t, server.Enrols)
+	host.Clock.Waiting()
+	if first.Token != "" || first.CSR == "" {
+		t.Errorf("asked %+v", first)
+	}
 	_, status, err := state.Peek(host.Settings().StateDir)
-	if err != nil || !strings.Contains(status.LastError, "agent.ini has no token") {
+	if err != nil || len(status.Fingerprint) != 32*3-1 || status.LastError != "" {
 		t.Errorf("status %+v, %v", status, err)
 	}
-	if n := len(host.Clock.Waits()); n != 0 {
-		t.Errorf("%d more attempts", n)
+	for range 3 {
+		host.Clock.Advance(time.Hour)
+		agenttest.Receive(t, server.Enrols)
+		if wait := host.Clock.Waiting(); wait > time.Minute {
+			t.Errorf("it waits for %v", wait)
+		}
+	}
+	if log := host.Log.String(); strings.Count(log, "waiting for approval") != 1 || !strings.Contains(log, status.Fingerprint) {
+		t.Errorf("the log says\n%s", log)
+	}
+	stop()
+
+	// After a restart it shows the same key, and gets the certificate for it when somebody has signed it.
+	approved.Store(true)
+	identity := mustEnrol(t, host)
+	if again := agenttest.Receive(t, server.Enrols); fingerprintOf(t, again.CSR) != status.Fingerprint || fingerprintOf(t, first.CSR) != status.Fingerprint {
+		t.Error("the key changed over a restart")
+	}
+	if identity.AgentSN() != agenttest.AgentSN {
+		t.Errorf("it is %s", identity.AgentSN())
+	}
+	if _, err := os.Stat(host.Store.Path(state.RequestFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the key of the request is still there: %v", err)
+	}
+	if _, status, _ := state.Peek(host.Settings().StateDir); status.Fingerprint != "" {
+		t.Errorf("the status still says that it waits: %+v", status)
+	}
+}
+
+func fingerprintOf(t *testing.T, csr string) string {
+	t.Helper()
+	block, _ := pem.Decode([]byte(csr))
+	r, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fingerprint(r.RawSubjectPublicKeyInfo)
+}
+
+func TestAKeyIsForOneServer(t *testing.T) {
+	path := t.TempDir() + "/request.pem"
+	first, err := pending(path, "a", "node1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := pending(path, "a", "node2")
+	if err != nil || same.fingerprint != first.fingerprint {
+		t.Errorf("another key for the same server: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v", info, err)
+	}
+	other, err := pending(path, "b", "node1")
+	if err != nil || other.fingerprint == first.fingerprint {
+		t.Errorf("the same key for another server: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if anew, err := pending(path, "b", "node1"); err != nil || anew.fingerprint == other.fingerprint {
+		t.Errorf("a damaged file: %v", err)
 	}
 }
 

@@ -1,21 +1,14 @@
 package enroll
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
 	"hostler/agent/link"
-	"hostler/agent/state"
 )
 
 // Identity is what the agent proves itself with, and whom it proves it to.
@@ -83,48 +76,4 @@ func parse(text []byte, ca *x509.Certificate) (*Identity, error) {
 	life := leaf.NotAfter.Sub(leaf.NotBefore)
 	renewAt := leaf.NotBefore.Add(life/3*2 + link.Jitter(life/20))
 	return &Identity{Certificate: pair, CA: ca, RenewAt: renewAt}, nil
-}
-
-// request is a key pair and the certificate request made with it.
-type request struct {
-	key []byte // PEM
-	csr []byte // PEM
-}
-
-func newRequest(hostname string) (*request, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a key: %w", err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("cannot encode the key: %w", err)
-	}
-	template := &x509.CertificateRequest{Subject: pkix.Name{CommonName: hostname}}
-	if ip := net.ParseIP(hostname); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{hostname}
-	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, template, key)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
-	}
-	return &request{
-		key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}),
-		csr: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}),
-	}, nil
-}
-
-// keep checks the certificate that answers the request and writes it with its key to path.
-func (r *request) keep(path, certificate string, ca *x509.Certificate) (*Identity, error) {
-	text := append(append([]byte{}, r.key...), certificate...)
-	identity, err := parse(text, ca)
-	if err != nil {
-		return nil, err
-	}
-	if err := state.WriteFile(path, text, 0o600); err != nil {
-		return nil, err
-	}
-	return identity, nil
 }

@@ -40,6 +40,7 @@ type Store struct {
 // Names of the files that other packages keep in the directory.
 const (
 	IdentityFile = "identity.pem" // private key and certificate
+	RequestFile  = "request.pem"  // private key of a certificate that was asked for and has not come yet
 	JournalFile  = "jobs.journal"
 	EventsFile   = "events"
 	JobsDir      = "jobs"     // a directory for each job

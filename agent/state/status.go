@@ -16,6 +16,7 @@ type Status struct {
 	ServerSource  string    `json:"server_source,omitempty"` // which list it is from
 	Step          int       `json:"step,omitempty"`          // seconds
 	LastHeartbeat time.Time `json:"last_heartbeat,omitzero"` // last one that the server answered
+	Fingerprint   string    `json:"fingerprint,omitempty"`   // of the key, while somebody has to approve the host
 	LastError     string    `json:"last_error,omitempty"`    // empty after a success
 	LastErrorTime time.Time `json:"last_error_time,omitzero"`
 }

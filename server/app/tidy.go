@@ -18,7 +18,9 @@ const (
 	certificatesKeep = 30 * 24 * time.Hour
 	// apiTokensKeep is how long API tokens are listed after their end, so that it is seen why a program is refused.
 	apiTokensKeep = 30 * 24 * time.Hour
-	// enrolTokensKeep is the same for enrolment tokens: somebody may want to know what became of one.
+	// enrolWaitingKeep is how long a host stays in the queue that asks no more; agents ask about once a minute.
+	enrolWaitingKeep = 24 * time.Hour
+	// enrolTokensKeep is the same for enrolment tokens and decided requests: somebody may want to know what became of one.
 	enrolTokensKeep = 7 * 24 * time.Hour
 )
 
@@ -42,11 +44,22 @@ func (a *App) tidy(ctx context.Context) error {
 	_, tokens := a.db.DeleteExpiredEnrolTokens(ctx, now.Add(-enrolTokensKeep))
 	_, apiTokens := a.db.DeleteExpiredAPITokens(ctx, now.Add(-apiTokensKeep))
 	_, logs := a.db.DeleteLogsBefore(ctx, now.Add(-a.opts.LogKeep))
+	waiting, decided := a.tidyEnrolments(ctx, now)
 	events := inBatches(ctx, tidyBatch, a.db.DeleteEventsBefore, now.Add(-a.opts.EventKeep))
 	certificates := inBatches(ctx, tidyBatch, a.db.DeleteCertificatesBefore, now.Add(-certificatesKeep))
 	jobs := inBatches(ctx, tidyJobs, a.db.DeleteJobsBefore, now.Add(-a.opts.LogKeep))
 	_, shared := a.db.DeleteOperationJobsBefore(ctx, now.Add(-a.opts.LogKeep))
-	return errors.Join(sessions, tokens, apiTokens, logs, events, certificates, jobs, shared, a.files.Sweep(ctx), a.repo.Sweep(ctx))
+	return errors.Join(sessions, tokens, waiting, decided, apiTokens, logs, events, certificates, jobs, shared, a.files.Sweep(ctx), a.repo.Sweep(ctx))
+}
+
+// tidyEnrolments forgets hosts that no longer ask for their certificate, and those that have it or were refused.
+func (a *App) tidyEnrolments(ctx context.Context, now time.Time) (waiting, decided error) {
+	of := func(state db.EnrolState, keep time.Duration) error {
+		return inBatches(ctx, tidyBatch, func(ctx context.Context, before time.Time, limit int) (int64, error) {
+			return a.db.DeleteEnrolRequestsBefore(ctx, state, before, limit)
+		}, now.Add(-keep))
+	}
+	return of(db.EnrolWaiting, enrolWaitingKeep), errors.Join(of(db.EnrolSigned, enrolTokensKeep), of(db.EnrolRefused, enrolTokensKeep))
 }
 
 // inBatches removes what is from before a time, until nothing is left.

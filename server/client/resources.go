@@ -111,6 +111,18 @@ type Certificate struct {
 	NotAfter    time.Time `json:"not_after"`
 }
 
+// EnrolRequest is a host that waits for approval.
+type EnrolRequest struct {
+	ID          int64     `json:"id"`
+	Host        string    `json:"host"`
+	Fingerprint string    `json:"fingerprint"`
+	Address     string    `json:"address"`
+	OS          string    `json:"os"`
+	State       string    `json:"state"`
+	Conflict    string    `json:"conflict"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
 // EnrolToken is a token that admits hosts.
 type EnrolToken struct {
 	ID        int64     `json:"id"`

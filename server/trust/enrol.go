@@ -5,12 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -35,20 +33,27 @@ func canonical(hostname string) string {
 }
 
 // Enrol admits an agent that comes from an address: it checks the request and the token and signs a certificate for the
-// serial number that the agent asks for, or for a new one when it may not have that number. Refusals are *wire.Error.
+// serial number that the agent asks for, or for a new one when it may not have that number. An agent without a token waits
+// for a person. Refusals are *wire.Error, that of who waits is a *Waiting around one.
 func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (wire.EnrollReply, error) {
 	hostname := canonical(r.Hostname)
 	public, err := checkRequest(r.CSR, hostname)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
+	by := claim{wish: r.AgentSN, hostname: hostname, keyHash: keyHash(public), machine: machineOf(r.Facts)}
+	if r.Token == "" {
+		c.admitting.Lock()
+		defer c.admitting.Unlock()
+		return c.queue(ctx, r, by, from)
+	}
 	t, err := c.admit(ctx, r.Token, hostname, from)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
+	by.named = t.Hostname == hostname
 	c.admitting.Lock()
 	defer c.admitting.Unlock()
-	by := claim{r.AgentSN, hostname, keyHash(public), machineOf(r.Facts), t.Hostname == hostname}
 	// An answer that was lost on its way must not leave the host outside with a token that is used up: the same
 	// key gets its certificate again.
 	earlier, err := c.db.CertificateFor(ctx, t.ID, by.keyHash)
@@ -61,7 +66,7 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (
 	if err := c.checkReturn(ctx, t, by); err != nil {
 		return wire.EnrollReply{}, err
 	}
-	sn, err := c.serialFor(ctx, by)
+	sn, err := c.serialFor(ctx, by, nil)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
@@ -149,15 +154,16 @@ type claim struct {
 	hostname string
 	keyHash  string // of the key that the request proves to be held
 	machine  string // as the host says; "" when it says nothing
-	named    bool   // the token was made for just this host name
+	named    bool   // a person wants just the host of this name: the token was made for it, or its request was chosen
 }
 
 // serialFor decides which serial number an agent gets: the one it asks for if that is a UUID that nobody holds, be
 // it a registered host or an enrolled one, or that is its own. A host that lost its state (a new installation) gets
-// its old number back if the token was made for its name, because then a person asked for just this host.
-func (c *CA) serialFor(ctx context.Context, by claim) (string, error) {
+// its old number back if the token was made for its name, because then a person asked for just this host. taken are
+// numbers that were given away and are not recorded yet.
+func (c *CA) serialFor(ctx context.Context, by claim, taken map[string]bool) (string, error) {
 	id, err := uuid.Parse(by.wish)
-	if err == nil {
+	if err == nil && !taken[id.String()] {
 		by.wish = id.String()
 		granted, err := c.grants(ctx, by)
 		if err != nil {
@@ -169,10 +175,10 @@ func (c *CA) serialFor(ctx context.Context, by claim) (string, error) {
 	}
 	if by.named {
 		h, err := c.db.HostByName(ctx, by.hostname)
-		if err == nil {
+		if err == nil && !taken[h.AgentSN] {
 			return h.AgentSN, nil
 		}
-		if !errors.Is(err, db.ErrNotFound) {
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return "", err
 		}
 	}
@@ -204,24 +210,10 @@ func (c *CA) grants(ctx context.Context, by claim) (bool, error) {
 // issue signs a certificate for whom like names, and records it together with the use of the token that it costs;
 // nil when it costs none.
 func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certificate, cost *db.EnrolToken) (wire.EnrollReply, error) {
-	record := *like
-	now := c.now()
-	template := &x509.Certificate{
-		Subject:   pkix.Name{CommonName: record.AgentSN},
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(agentLifetime),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	if net.ParseIP(record.Hostname) == nil {
-		template.DNSNames = []string{record.Hostname}
-	}
-	leaf, err := c.sign(template, public)
+	record, text, err := c.certify(public, like)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	sum := sha256.Sum256(leaf.Raw)
-	record.Serial, record.Fingerprint = leaf.SerialNumber.Text(16), hex.EncodeToString(sum[:])
-	record.KeyHash = keyHash(public)
-	record.NotBefore, record.NotAfter, record.CreatedAt = leaf.NotBefore, leaf.NotAfter, now
 	// The record comes before the answer: a certificate that nobody recorded would be refused. A server that dies
 	// here must not leave a token that is used up and admitted nobody.
 	err = c.db.Tx(ctx, func(tx *db.DB) error {
@@ -230,12 +222,12 @@ func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certif
 				return err
 			}
 		}
-		return tx.CreateCertificate(ctx, &record)
+		return tx.CreateCertificate(ctx, record)
 	})
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: string(pemBlock("CERTIFICATE", leaf.Raw)), CA: string(c.pem)}, nil
+	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: text, CA: string(c.pem)}, nil
 }
 
 // keyHash tells public keys apart: hex SHA-256 of the SubjectPublicKeyInfo.

@@ -94,7 +94,7 @@ func TestEnrolRefusesTokens(t *testing.T) {
 	short := r.token(trust.TokenSpec{Lifetime: time.Minute})
 	r.clock.Advance(time.Minute)
 	for name, c := range map[string]struct{ token, code, says string }{
-		"none":          {"", "token_unknown", "does not know"},
+		"none":          {"", "approval_pending", "waits for somebody"},
 		"invented":      {bearer.New(), "token_unknown", "does not know"},
 		"expired":       {short, "token_expired", "expired at"},
 		"used up":       {used, "token_used", "used already"},

@@ -141,7 +141,7 @@ func FieldText(ctx context.Context, code string) string { return known(ctx, "fie
 
 // RefusalCodes are the reasons for which an agent is refused at enrolment that the catalogues have a text for.
 var RefusalCodes = []string{
-	"csr_invalid", "host_revoked", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
+	"approval_pending", "csr_invalid", "enrol_refused", "host_revoked", "queue_full", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
 }
 
 // refusalText is why an agent was refused. What the server says in English holds more detail than the catalogue can.
@@ -159,7 +159,7 @@ func refusalText(ctx context.Context, code, english string) string {
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
 	"logged_out", "administrator_created", "job_canceled", "certificate_revoked",
-	"enrol_token_ended",
+	"enrol_token_ended", "enrol_signed", "enrol_denied",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 }
 

@@ -221,7 +221,7 @@ var EventKinds = []string{
 	"token.created", "token.ended", "job.finished", "server.started",
 	"child.exited", "child.fatal", "child.killed", "child.limits_polled", "config.refused", "disk.full", "disk.freed",
 	"clock.jumped", "agent.upgraded", "agent.rolled_back", "events.dropped", "certificate.revoked",
-	"enrol.token_created", "enrol.token_ended",
+	"enrol.token_created", "enrol.token_ended", "enrol.waiting", "enrol.signed", "enrol.denied",
 }
 
 // EventText says what happened, in the context's language.

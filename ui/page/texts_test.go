@@ -62,6 +62,8 @@ func spelled() map[string]bool {
 	add("wrong.", page.WorkCodes...)
 	add("manage.", page.ManageActions...)
 	add("certificate.state.", page.CertificateStates...)
+	add("enrol_request.state.", page.EnrolStates...)
+	add("enrol_request.conflict.", page.EnrolConflicts...)
 	add("enrol_token.state.", page.EnrolTokenStates...)
 	add("trust.tab.", page.TrustTabs()...)
 	add("severity.", "info", "warning", "error")

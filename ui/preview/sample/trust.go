@@ -27,6 +27,12 @@ func trustPages() []Page {
 		{"/trust/certificates/2/revoke", false, func(f layout.Frame) templ.Component {
 			return page.RevokePage(page.RevokeView{Frame: f, Certificate: certificates()[1]})
 		}},
+		{"/trust/waiting", false, func(f layout.Frame) templ.Component {
+			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, Requests: enrolRequests(), Waiting: 213, Clear: 211, State: "waiting", Next: "4.node09"})
+		}},
+		{"/trust/waiting/none", false, func(f layout.Frame) templ.Component {
+			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, State: "waiting"})
+		}},
 		{"/trust/tokens", false, func(f layout.Frame) templ.Component {
 			return page.EnrolTokensPage(page.EnrolTokensView{Frame: f, Tokens: enrolTokens()})
 		}},
@@ -42,6 +48,18 @@ func trustPages() []Page {
 		{"/trust/tokens/31", false, func(f layout.Frame) templ.Component {
 			return page.EnrolTokenPage(page.EnrolTokenView{Frame: f, Token: enrolTokens()[0], Secret: "q2Vn0y-1uUkTq9x3sVb8ZP4mJcWfHdLr7oAeGiK5tXY", Groups: commands(), Admitted: certificates()[:1]})
 		}},
+	}
+}
+
+func enrolRequests() []page.EnrolRequest {
+	request := func(id int64, host, conflict string) page.EnrolRequest {
+		return page.EnrolRequest{
+			ID: id, Host: host, Fingerprint: strings.Repeat("4e07408562bedb8b", 4), Address: "10.12.0.17", State: "waiting", Conflict: conflict,
+			OS: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Cores: 16, Memory: 64 << 30, Since: Now.Add(-3 * time.Minute), Seen: Now.Add(-20 * time.Second),
+		}
+	}
+	return []page.EnrolRequest{
+		request(1, "node07.dc1.example", ""), request(2, "node08.dc1.example", "known"), request(3, "node09.dc1.example", "revoked"), request(4, "node09.dc1.example", "twice"),
 	}
 }
 

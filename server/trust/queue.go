@@ -1,0 +1,202 @@
+package trust
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"hostler/agent/wire"
+	"hostler/db"
+)
+
+// Bounds of the queue.
+const (
+	MaxWaiting    = 20_000           // agents that wait at a time
+	maxQueueFacts = 16 << 10         // bytes of what a host that nobody knows tells of itself
+	seenEvery     = 30 * time.Second // an agent that asks again is noted once in this time
+	signTogether  = 500              // requests that are signed in one transaction
+)
+
+// Waiting is the refusal of an agent that has to wait for a person.
+type Waiting struct {
+	New     bool // it has just come
+	Request *db.EnrolRequest
+}
+
+// Error is what the agent is told.
+func (w *Waiting) Error() string { return w.Unwrap().Error() }
+
+// Unwrap gives what the agent is told.
+func (w *Waiting) Unwrap() error {
+	return &wire.Error{
+		Code: "approval_pending", Message: "the host waits for somebody to approve it",
+		Hint: "compare its fingerprint on the page Trust, or with \"hostler certs waiting\", and sign it there",
+	}
+}
+
+// queue answers an agent without a token: with its certificate when somebody has signed that, and otherwise with a
+// refusal. c.admitting is held.
+func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) (wire.EnrollReply, error) {
+	q, err := c.db.EnrolRequestByKey(ctx, by.keyHash)
+	if errors.Is(err, db.ErrNotFound) {
+		return wire.EnrollReply{}, c.enqueue(ctx, r, by, from)
+	}
+	if err != nil {
+		return wire.EnrollReply{}, err
+	}
+	switch q.State {
+	case db.EnrolSigned:
+		usable, err := c.usable(ctx, q, by.hostname)
+		if err != nil {
+			return wire.EnrollReply{}, err
+		}
+		if usable {
+			return wire.EnrollReply{AgentSN: q.AgentSN, Certificate: q.Certificate, CA: string(c.pem)}, nil
+		}
+	case db.EnrolRefused:
+		return wire.EnrollReply{}, &wire.Error{
+			Code: "enrol_refused", Message: "somebody has refused this host", Hint: "run \"hostler-agent reset\" to ask anew with another key",
+		}
+	case db.EnrolWaiting:
+		if now := c.now(); q.Hostname == by.hostname && now.Sub(q.SeenAt) < seenEvery {
+			return wire.EnrollReply{}, &Waiting{Request: q}
+		}
+	}
+	return wire.EnrollReply{}, c.requeue(ctx, q, r, by, from)
+}
+
+// usable says whether the certificate that a request got is still good for the host that asks with the same key.
+func (c *CA) usable(ctx context.Context, q *db.EnrolRequest, hostname string) (bool, error) {
+	got, err := c.db.Certificate(ctx, q.Serial)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && got.State(c.now()) == db.CertificateValid && got.Hostname == hostname, err
+}
+
+// enqueue takes a host into the queue and returns the *Waiting that tells it so.
+func (c *CA) enqueue(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) error {
+	waiting, _, err := c.db.CountEnrolRequests(ctx, db.EnrolWaiting)
+	if err != nil {
+		return err
+	}
+	if waiting >= MaxWaiting {
+		return &wire.Error{
+			Code: "queue_full", Message: fmt.Sprintf("%d hosts wait for approval already", waiting),
+			Hint: "sign or refuse those, or bring the host in with a token",
+		}
+	}
+	now := c.now()
+	q := &db.EnrolRequest{KeyHash: by.keyHash, CreatedAt: now}
+	if err := c.describe(ctx, q, r, by, from); err != nil {
+		return err
+	}
+	if err := c.db.CreateEnrolRequest(ctx, q); err != nil {
+		return err
+	}
+	return &Waiting{New: true, Request: q}
+}
+
+// requeue notes that a host in the queue has asked again, perhaps with another name or because its certificate is of no
+// more use.
+func (c *CA) requeue(ctx context.Context, q *db.EnrolRequest, r wire.EnrollRequest, by claim, from netip.Addr) error {
+	again := q.State != db.EnrolWaiting
+	if err := c.describe(ctx, q, r, by, from); err != nil {
+		return err
+	}
+	q.DecidedAt, q.DecidedBy, q.Serial, q.Certificate = nil, "", "", ""
+	if err := c.db.UpdateEnrolRequest(ctx, q); err != nil {
+		return err
+	}
+	return &Waiting{New: again, Request: q}
+}
+
+// describe notes what is known of a host that waits.
+func (c *CA) describe(ctx context.Context, q *db.EnrolRequest, r wire.EnrollRequest, by claim, from netip.Addr) (err error) {
+	q.State, q.Hostname, q.AgentSN, q.CSR, q.Machine, q.Facts, q.SeenAt = db.EnrolWaiting, by.hostname, clipWord(by.wish), r.CSR, by.machine, brief(r.Facts), c.now()
+	q.Address = ""
+	if from.IsValid() {
+		q.Address = from.String()
+	}
+	q.Conflict, err = c.conflict(ctx, q.ID, by)
+	return err
+}
+
+// brief leaves out what would be too much to keep of a host that nobody knows.
+func brief(f *wire.Facts) *wire.Facts {
+	if f == nil {
+		return nil
+	}
+	if text, err := json.Marshal(f); err == nil && len(text) <= maxQueueFacts {
+		return f
+	}
+	short := &wire.Facts{OS: f.OS, Arch: f.Arch, CPU: f.CPU, Memory: f.Memory}
+	if text, err := json.Marshal(short); err != nil || len(text) > maxQueueFacts {
+		return nil
+	}
+	return short
+}
+
+// conflict says why a host must not be signed together with all others.
+func (c *CA) conflict(ctx context.Context, id int64, by claim) (db.EnrolConflict, error) {
+	latest, err := c.db.LatestCertificates(ctx, db.Traces{Hostname: by.hostname, KeyHash: by.keyHash, Machine: by.machine})
+	if err != nil {
+		return "", err
+	}
+	conflict := db.EnrolConflict("")
+	for i := range latest {
+		l := &latest[i]
+		switch {
+		case l.RevokedAt != nil:
+			return db.ConflictRevoked, nil
+		case l.Hostname == by.hostname && l.KeyHash != by.keyHash:
+			conflict = db.ConflictKnown
+		}
+	}
+	if conflict != "" {
+		return conflict, nil
+	}
+	others, err := c.db.ChosenEnrolRequests(ctx, db.EnrolChoice{Hosts: []string{by.hostname}}, 0, 2)
+	for i := range others {
+		if others[i].ID != id {
+			return db.ConflictTwice, err
+		}
+	}
+	return "", err
+}
+
+// Decision says which of the hosts that wait are meant.
+type Decision struct {
+	IDs   []int64  `json:"ids,omitempty"`
+	Hosts []string `json:"hosts,omitempty"`
+	All   bool     `json:"all,omitempty"` // all that have no conflict
+}
+
+// choice checks a decision. Whoever means a host by its name must not get one of two that claim it.
+func (c *CA) choice(ctx context.Context, d Decision) (db.EnrolChoice, error) {
+	choice := db.EnrolChoice{IDs: d.IDs, Hosts: clean(d.Hosts, canonical), All: d.All}
+	switch named := len(choice.IDs) + len(choice.Hosts); {
+	case named == 0 && !d.All:
+		return choice, &FieldError{Field: "ids", Message: "say which requests, which hosts, or all"}
+	case named > 0 && d.All:
+		return choice, &FieldError{Field: "all", Message: "say all, or which ones, not both"}
+	case named > MaxRevoke:
+		return choice, &FieldError{Field: "ids", Message: fmt.Sprintf("at most %d can be named at once", MaxRevoke)}
+	}
+	for _, host := range choice.Hosts {
+		waiting, err := c.db.ChosenEnrolRequests(ctx, db.EnrolChoice{Hosts: []string{host}}, 0, 2)
+		if err != nil {
+			return choice, err
+		}
+		if len(waiting) == 0 {
+			return choice, &FieldError{Field: "hosts", Message: "no host waits under the name " + clipWord(host)}
+		}
+		if len(waiting) > 1 {
+			return choice, &FieldError{Field: "hosts", Message: "more than one host waits under the name " + host + ": name it by its id"}
+		}
+	}
+	return choice, nil
+}

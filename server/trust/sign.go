@@ -1,0 +1,134 @@
+package trust
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"errors"
+	"net"
+
+	"hostler/db"
+)
+
+// Sign signs the certificates of hosts that wait, and returns them; their agents fetch them when they ask next. Who named
+// a host by hand wants just that one, so that it gets back the serial number that its name had; of all together none
+// does, and those with a conflict are left.
+func (c *CA) Sign(ctx context.Context, d Decision, by string) ([]db.Certificate, error) {
+	choice, err := c.choice(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	var signed []db.Certificate
+	for after := int64(0); ; {
+		some, last, err := c.signSome(ctx, choice, after, by)
+		signed = append(signed, some...)
+		if err != nil || last == 0 {
+			return signed, err
+		}
+		after = last
+	}
+}
+
+// signSome signs the next of the requests that are chosen; last is 0 when there are no more.
+func (c *CA) signSome(ctx context.Context, choice db.EnrolChoice, after int64, by string) (signed []db.Certificate, last int64, err error) {
+	// Others enrol in between: it is held for a part of them at a time.
+	c.admitting.Lock()
+	defer c.admitting.Unlock()
+	requests, err := c.db.ChosenEnrolRequests(ctx, choice, after, signTogether)
+	if err != nil || len(requests) == 0 {
+		return nil, 0, err
+	}
+	last = requests[len(requests)-1].ID
+	given := map[string]bool{} // numbers that this part has given away
+	now := c.now()
+	for i := range requests {
+		q := &requests[i]
+		public, err := checkRequest(q.CSR, q.Hostname)
+		if err != nil {
+			return nil, 0, err
+		}
+		sn, err := c.serialFor(ctx, claim{q.AgentSN, q.Hostname, q.KeyHash, q.Machine, !choice.All}, given)
+		if err != nil {
+			return nil, 0, err
+		}
+		given[sn] = true
+		record, pem, err := c.certify(public, &db.Certificate{AgentSN: sn, Hostname: q.Hostname, Machine: q.Machine})
+		if err != nil {
+			return nil, 0, err
+		}
+		q.State, q.DecidedAt, q.DecidedBy, q.Serial, q.Certificate, q.AgentSN = db.EnrolSigned, &now, by, record.Serial, pem, sn
+		signed = append(signed, *record)
+	}
+	if err := c.db.StoreSigned(ctx, signed, requests); err != nil {
+		return nil, 0, err
+	}
+	return signed, last, nil
+}
+
+// certify signs a certificate for whom like names. It is not recorded yet.
+func (c *CA) certify(public *ecdsa.PublicKey, like *db.Certificate) (record *db.Certificate, pem string, err error) {
+	r := *like
+	now := c.now()
+	template := &x509.Certificate{
+		Subject:   pkix.Name{CommonName: r.AgentSN},
+		NotBefore: now.Add(-backdate), NotAfter: now.Add(agentLifetime),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if net.ParseIP(r.Hostname) == nil {
+		template.DNSNames = []string{r.Hostname}
+	}
+	leaf, err := c.sign(template, public)
+	if err != nil {
+		return nil, "", err
+	}
+	sum := sha256.Sum256(leaf.Raw)
+	r.Serial, r.Fingerprint = leaf.SerialNumber.Text(16), hex.EncodeToString(sum[:])
+	r.KeyHash = keyHash(public)
+	r.NotBefore, r.NotAfter, r.CreatedAt = leaf.NotBefore, leaf.NotAfter, now
+	return &r, string(pemBlock("CERTIFICATE", leaf.Raw)), nil
+}
+
+// Refuse refuses hosts that wait, and returns their requests. Their keys get no certificate from then on.
+func (c *CA) Refuse(ctx context.Context, d Decision, by string) ([]db.EnrolRequest, error) {
+	choice, err := c.choice(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	c.admitting.Lock()
+	defer c.admitting.Unlock()
+	var refused []db.EnrolRequest
+	for after := int64(0); ; {
+		some, err := c.db.ChosenEnrolRequests(ctx, choice, after, signTogether)
+		if err != nil || len(some) == 0 {
+			return refused, err
+		}
+		ids := make([]int64, len(some))
+		for i := range some {
+			ids[i] = some[i].ID
+		}
+		if err := c.db.RefuseEnrolRequests(ctx, ids, by, c.now()); err != nil {
+			return refused, err
+		}
+		refused = append(refused, some...)
+		after = ids[len(ids)-1]
+	}
+}
+
+// Clean revokes what is valid of the certificates of hosts and forgets their requests, refused ones too, so that they may
+// ask anew. It returns the certificates and how many requests there were.
+func (c *CA) Clean(ctx context.Context, hosts []string, by string) ([]db.Certificate, int64, error) {
+	hosts = clean(hosts, canonical)
+	revoked, err := c.Revoke(ctx, RevokeRequest{Hosts: hosts}, by)
+	var unknown *FieldError
+	if err != nil && (!errors.As(err, &unknown) || len(hosts) == 0) {
+		return nil, 0, err
+	}
+	n, deleted := c.db.DeleteEnrolRequestsOf(ctx, hosts)
+	if deleted == nil && n == 0 && err != nil {
+		return nil, 0, err // neither a certificate nor a request: the name is wrong
+	}
+	return revoked, n, deleted
+}

@@ -34,7 +34,7 @@ func main() {
 
 func dispatch(args []string, out io.Writer) error {
 	commands := map[string]func([]string, io.Writer) error{
-		"run": runCommand, "status": statusCommand, "facts": factsCommand, "selftest": selftest,
+		"run": runCommand, "setup": setupCommand, "reset": resetCommand, "status": statusCommand, "facts": factsCommand, "selftest": selftest,
 		command.Argument: runJob, upgrade.GuardArgument: guardUpgrade,
 	}
 	text := usage

@@ -300,6 +300,28 @@ func TestAnotherServerMakesTheAgentForgetTheFirst(t *testing.T) {
 	}
 }
 
+func TestAnotherServerWithoutATokenMakesTheAgentWaitThere(t *testing.T) {
+	first := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	host := agenttest.NewHost(t, first, "one")
+	mustEnrol(t, host)
+	second := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	second.OnEnrol = func(wire.EnrollRequest) error { return agenttest.Refuse(403, codePending) }
+	host.Bootstrap(second, "")
+	_, stop := start(t, host)
+	if ask := agenttest.Receive(t, second.Enrols); ask.Token != "" || ask.AgentSN != "" {
+		t.Errorf("asked %+v", ask)
+	}
+	host.Clock.Waiting()
+	stop()
+	second.OnEnrol = nil
+	if identity := mustEnrol(t, host); link.Pin(identity.CA.Raw) != second.CA.Pin {
+		t.Error("the CA is still the first server's")
+	}
+	if known := host.Store.Values(); known.CAPin != second.CA.Pin {
+		t.Errorf("remembered %+v", known)
+	}
+}
+
 func TestACertificateThatDoesNotFitIsRefused(t *testing.T) {
 	ca, other := agenttest.NewAuthority(t), agenttest.NewAuthority(t)
 	mine, err := newRequest("node1")

@@ -37,6 +37,12 @@ type Store struct {
 	status Status
 }
 
+// Names of this package's own files in the directory.
+const (
+	ValuesFile = "state.json"
+	StatusFile = "status.json"
+)
+
 // Names of the files that other packages keep in the directory.
 const (
 	IdentityFile = "identity.pem" // private key and certificate
@@ -72,7 +78,7 @@ func Open(dir string) (store *Store, damage, err error) {
 		return nil, nil, fmt.Errorf("cannot lock %s: %w", dir, errors.Join(err, lock.Close()))
 	}
 	store = &Store{dir: dir, lock: lock}
-	content, err := os.ReadFile(store.Path("state.json"))
+	content, err := os.ReadFile(store.Path(ValuesFile))
 	if err == nil {
 		err = json.Unmarshal(content, &store.values)
 	}
@@ -127,5 +133,5 @@ func (s *Store) Update(change func(*Values)) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode settings: %w", err)
 	}
-	return WriteFile(s.Path("state.json"), append(content, '\n'), 0o600)
+	return WriteFile(s.Path(ValuesFile), append(content, '\n'), 0o600)
 }

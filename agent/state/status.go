@@ -29,7 +29,7 @@ func (s *Store) Note(change func(*Status)) {
 	defer s.mu.Unlock()
 	change(&s.status)
 	if content, err := json.Marshal(s.status); err == nil {
-		_ = replaceFile(s.Path("status.json"), append(content, '\n'), 0o600, false)
+		_ = replaceFile(s.Path(StatusFile), append(content, '\n'), 0o600, false)
 	}
 }
 
@@ -38,7 +38,7 @@ func (s *Store) Note(change func(*Status)) {
 func Peek(dir string) (Values, Status, error) {
 	var values Values
 	var status Status
-	for name, into := range map[string]any{"state.json": &values, "status.json": &status} {
+	for name, into := range map[string]any{ValuesFile: &values, StatusFile: &status} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if os.IsNotExist(err) {
 			continue

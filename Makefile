@@ -58,6 +58,9 @@ bin/bench-agent: FORCE
 bin/bench-jobs: FORCE
 	$(GO) build -o $@ ./e2e/bench/jobs
 
+bin/bench-trust: FORCE
+	$(GO) build -o $@ ./e2e/bench/trust
+
 bin/labctl: FORCE
 	$(GO) build -o $@ ./e2e/lab/labctl
 FORCE:
@@ -136,6 +139,10 @@ bench-bootstrap: packages-lab build bin/bench-bootstrap ## measure bootstraps, s
 bench-agent: packages-bench build bin/bench-agent bin/bench-jobs ## measure the agent beside other supervisors, and how soon a host does what it is told
 	$(SUDO) bin/bench-agent
 	$(SUDO) bin/bench-jobs
+
+.PHONY: bench-trust
+bench-trust: build bin/bench-trust ## measure enrolments and the approval queue, on SQLite and MariaDB
+	e2e/mariadb.sh bin/bench-trust
 
 .PHONY: clean
 clean:

@@ -43,8 +43,10 @@ func setupCommand(args []string, out io.Writer) error {
 		host, port = h, p
 	}
 	changes := []settings.Change{
-		{Section: "server", Key: "host", Text: strings.Trim(host, "[]")}, {Section: "server", Key: "handshake_port", Text: port},
-		{Section: "server", Key: "secured_port", Text: *secured}, {Section: "server", Key: "ca_pin", Text: *pin},
+		{Section: "server", Key: "host", Text: strings.Trim(host, "[]")},
+		{Section: "server", Key: "handshake_port", Text: port},
+		{Section: "server", Key: "secured_port", Text: *secured},
+		{Section: "server", Key: "ca_pin", Text: *pin},
 		{Section: "agent", Key: "token", Text: *token},
 	}
 	if *hostname != "" {

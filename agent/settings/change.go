@@ -28,7 +28,7 @@ func Apply(path string, changes []Change) (*Settings, error) {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the package manager reads the CA certificate beside it
 		return nil, fmt.Errorf("cannot write configuration: %w", err)
 	}
 	// It is read in a file of its own first: who starts the agent meanwhile gets the former or the new one.

@@ -65,7 +65,7 @@ func run() error {
 		rows[1].Peer += p.name + " " + percent(f.cpu) + "  "
 		rows[3].Peer += p.name + " " + milliseconds(f.restart) + "  "
 	}
-	return rig.Print(os.Stdout, rounds, rows)
+	return rig.Print(os.Stdout, rounds, rows, rig.InLab)
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.2f %%", share*100) }

@@ -40,7 +40,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return rig.Print(os.Stdout, rounds, rows)
+	return rig.Print(os.Stdout, rounds, rows, rig.InLab)
 }
 
 func measure(ctx context.Context, l *lab.Lab, dir string) ([]rig.Row, error) {

@@ -18,11 +18,15 @@ import (
 // Row is one line of the table.
 type Row struct{ What, Got, Wanted, Peer string }
 
-// Print writes the table, under a line that says on what machine and how often it was measured.
-func Print(out io.Writer, rounds int, rows []Row) error {
+// InLab is what readers of figures from the lab have to know.
+const InLab = "Lab hosts run on this machine; what they sync does not reach its disk."
+
+// Print writes the table, under a line that says on what machine and how often it was measured, and what else is to be
+// known.
+func Print(out io.Writer, rounds int, rows []Row, note string) error {
 	load, _ := os.ReadFile("/proc/loadavg")
 	fmt.Fprintf(out, "\n%d cores, medians of %d rounds, load average before the table %.14s\n", runtime.NumCPU(), rounds, load)
-	fmt.Fprintf(out, "Lab hosts run on this machine; what they sync does not reach its disk.\n\n")
+	fmt.Fprintf(out, "%s\n\n", note)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "measured\tHostler\twanted\tpeer in this run")
 	for _, r := range rows {

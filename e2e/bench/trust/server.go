@@ -1,0 +1,297 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"hostler/db"
+	"hostler/e2e/bench/rig"
+	"hostler/e2e/swarm"
+	"hostler/internal/bearer"
+)
+
+// server is a running "hostler serve" whose queue is full.
+type server struct {
+	cmd                *exec.Cmd
+	log                bytes.Buffer
+	base               string // of pages and API
+	handshake, secured int
+	ca                 []byte
+	session, token     string
+	http               *http.Client
+}
+
+func createDatabase(ctx context.Context, server, name string) (drop func(), err error) {
+	c, err := mysql.ParseDSN(strings.TrimPrefix(server, "mysql://"))
+	if err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	d := sql.OpenDB(connector)
+	if _, err := d.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return func() {
+		_, _ = d.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+name)
+		_ = d.Close()
+	}, nil
+}
+
+func start(ctx context.Context, url, dir string) (*server, error) {
+	s := &server{http: &http.Client{Timeout: time.Minute}, session: bearer.New()}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := fill(ctx, url, s.session); err != nil {
+		return nil, err
+	}
+	ports, err := freePorts(ctx, 3)
+	if err != nil {
+		return nil, err
+	}
+	s.base, s.handshake, s.secured = fmt.Sprintf("http://127.0.0.1:%d", ports[0]), ports[1], ports[2]
+	s.cmd = exec.CommandContext(ctx, rig.Program("hostler"), "serve", "--data", dir, "--db", url, "--advertise", "127.0.0.1", "--log-level", "warn",
+		"--listen", fmt.Sprintf("127.0.0.1:%d", ports[0]), "--handshake", fmt.Sprintf("127.0.0.1:%d", ports[1]), "--secured", fmt.Sprintf("127.0.0.1:%d", ports[2]))
+	s.cmd.Stderr = &s.log
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := s.ready(ctx); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("%w\n%s", err, s.log.String())
+	}
+	out, err := exec.CommandContext(ctx, rig.Program("hostler"), "token", "create", "bench", "--data", dir, "--db", url).Output()
+	if err != nil {
+		s.stop()
+		return nil, fmt.Errorf("cannot make a token: %w", err)
+	}
+	s.token = strings.TrimSpace(string(out))
+	if s.ca, err = os.ReadFile(filepath.Join(dir, "ca", "ca.pem")); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// freePorts finds ports that nobody listens on now.
+func freePorts(ctx context.Context, n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = l.Close() }() // all at once, or one would be found twice
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+func (s *server) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := s.call(ctx, http.MethodGet, "/readyz", nil, nil)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+}
+
+// fill makes a session and the queue, before the server starts: over the network one address may not bring so many.
+func fill(ctx context.Context, url, session string) error {
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }()
+	if err := d.Migrate(ctx); err != nil {
+		return err
+	}
+	now := db.Now()
+	user := &db.User{Name: "bench", Role: "administrator"}
+	if err := d.CreateUser(ctx, user); err != nil {
+		return err
+	}
+	err = d.CreateSession(ctx, &db.Session{Hash: bearer.Hash(session), UserID: user.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)})
+	if err != nil {
+		return err
+	}
+	return d.Tx(ctx, func(tx *db.DB) error {
+		for i := range waiting {
+			r, err := request(fmt.Sprintf("waiting%05d.bench.test", i), now)
+			if err != nil {
+				return err
+			}
+			if err := tx.CreateEnrolRequest(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func request(name string, now time.Time) (*db.EnrolRequest, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{name}}, key)
+	if err != nil {
+		return nil, err
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(public)
+	return &db.EnrolRequest{
+		KeyHash: hex.EncodeToString(sum[:]), Hostname: name, State: db.EnrolWaiting, Address: "10.0.0.1", CreatedAt: now, SeenAt: now,
+		CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+	}, nil
+}
+
+// enrolMany enrols and registers hosts, each with connections of its own, and says how long that took.
+func (s *server) enrolMany(ctx context.Context, round int) (time.Duration, error) {
+	var token struct{ Token string }
+	if err := s.call(ctx, http.MethodPost, "/api/v1/enrol-tokens", map[string]any{"uses": enrolments}, &token); err != nil {
+		return 0, err
+	}
+	to := swarm.Server{Name: "127.0.0.1", Handshake: s.handshake, Secured: s.secured, CA: s.ca}
+	next, failed := make(chan int, enrolments), make(chan error, together)
+	for i := range enrolments {
+		next <- i
+	}
+	close(next)
+	began := time.Now()
+	var working sync.WaitGroup
+	for range together {
+		working.Go(func() {
+			for i := range next {
+				a, err := swarm.Join(ctx, to, fmt.Sprintf("host%d-%04d.bench.test", round, i), token.Token)
+				if err != nil {
+					failed <- err
+					return
+				}
+				a.Close()
+			}
+		})
+	}
+	working.Wait()
+	took := time.Since(began)
+	select {
+	case err := <-failed:
+		return 0, err
+	default:
+	}
+	var list struct{ Items []json.RawMessage }
+	err := s.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/hosts?limit=1000&search=host%d-", round), nil, &list)
+	if err == nil && len(list.Items) != enrolments {
+		err = fmt.Errorf("of %d hosts %d are registered", enrolments, len(list.Items))
+	}
+	return took, err
+}
+
+// timePage is the median time of the page with the queue, in seconds.
+func (s *server) timePage(ctx context.Context) (float64, error) {
+	var times []float64
+	for range pages {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/trust/waiting", nil)
+		if err != nil {
+			return 0, err
+		}
+		r.AddCookie(&http.Cookie{Name: "hostler_session", Value: s.session})
+		began := time.Now()
+		answer, err := s.http.Do(r)
+		if err != nil {
+			return 0, err
+		}
+		body, err := io.ReadAll(answer.Body)
+		times = append(times, time.Since(began).Seconds())
+		if err = errors.Join(err, answer.Body.Close()); err != nil {
+			return 0, err
+		}
+		if !bytes.Contains(body, []byte("waiting00000.bench.test")) {
+			return 0, fmt.Errorf("the page answered %s", answer.Status)
+		}
+	}
+	return rig.Median(times), nil
+}
+
+// signAll signs the whole queue.
+func (s *server) signAll(ctx context.Context) error {
+	var reply struct{ Decided, Waiting int }
+	err := s.call(ctx, http.MethodPost, "/api/v1/enrol-requests/sign", map[string]any{"all": true}, &reply)
+	if err == nil && (reply.Decided != waiting || reply.Waiting != 0) {
+		err = fmt.Errorf("%d were signed, %d still wait", reply.Decided, reply.Waiting)
+	}
+	return err
+}
+
+func (s *server) call(ctx context.Context, method, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if s.token != "" {
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	answer, err := s.http.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s %s: %s: %.500s", method, path, answer.Status, text)
+	}
+	if err != nil || out == nil {
+		return err
+	}
+	return json.Unmarshal(text, out)
+}

@@ -36,13 +36,6 @@ func (d *DB) Certificate(ctx context.Context, serial string) (*Certificate, erro
 	return &c, translate("find certificate", d.read(ctx).Where("serial = ?", serial).Take(&c).Error)
 }
 
-// CertificateFor finds the certificate that a token already got for a key; ErrNotFound when there is none.
-func (d *DB) CertificateFor(ctx context.Context, tokenID int64, keyHash string) (*Certificate, error) {
-	var c Certificate
-	err := d.read(ctx).Where("token_id = ? AND key_hash = ?", tokenID, keyHash).Order("created_at DESC").Take(&c).Error
-	return &c, translate("find certificate", err)
-}
-
 // CurrentCertificate finds the newest certificate of an agent that was not revoked, expired or not; ErrNotFound when
 // there is none.
 func (d *DB) CurrentCertificate(ctx context.Context, agentSN string) (*Certificate, error) {

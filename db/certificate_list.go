@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -152,18 +153,17 @@ type Traces struct {
 	Machine  string // "" is none
 }
 
-// LatestCertificates reads the newest certificate of each trace, whatever has become of it.
+// LatestCertificates reads the newest certificate of each trace, whatever has become of it. One certificate may be that of
+// more than one trace.
 func (d *DB) LatestCertificates(ctx context.Context, t Traces) ([]Certificate, error) {
-	var found []Certificate
+	var parts []string
+	var values []any
 	for _, by := range []struct{ column, value string }{{"hostname", t.Hostname}, {"key_hash", t.KeyHash}, {"machine", t.Machine}} {
-		if by.value == "" {
-			continue
+		if by.value != "" {
+			parts = append(parts, "SELECT * FROM (SELECT * FROM certificates WHERE "+by.column+" = ? ORDER BY created_at DESC LIMIT 1) AS by_"+by.column)
+			values = append(values, by.value)
 		}
-		var c []Certificate
-		if err := d.read(ctx).Where(by.column+" = ?", by.value).Order("created_at DESC").Limit(1).Find(&c).Error; err != nil {
-			return nil, translate("find certificates", err)
-		}
-		found = append(found, c...)
 	}
-	return found, nil
+	var found []Certificate
+	return found, translate("find certificates", d.read(ctx).Raw(strings.Join(parts, " UNION ALL "), values...).Scan(&found).Error)
 }

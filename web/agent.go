@@ -55,8 +55,8 @@ func (w *Web) enrol(c *gin.Context) error {
 	}
 	w.metrics.enrolments.WithLabelValues("admitted").Inc()
 	enrolled := db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip(in.Hostname), "address": address}}
-	if h, err := w.DB.HostBySN(ctx, reply.AgentSN); err == nil {
-		enrolled.HostID = &h.ID // it is here once more; a new host has no id before it registers
+	if n, known := w.Fleet.Number(reply.AgentSN); known {
+		enrolled.HostID = &n // it is here once more; a new host has no id before it registers
 	}
 	w.Events.Record(ctx, enrolled)
 	c.JSON(http.StatusOK, reply)

@@ -121,7 +121,7 @@ func (w *Web) recordRevoked(c *gin.Context, revoked []db.Certificate) {
 	for i := range revoked {
 		r := &revoked[i]
 		events[i] = db.Event{
-			Kind: event.CertificateRevoked, Severity: db.SeverityWarning, Actor: actor, HostID: w.hostOf(c, r.AgentSN),
+			Kind: event.CertificateRevoked, Severity: db.SeverityWarning, Actor: actor, HostID: w.hostOf(r.AgentSN),
 			Params: map[string]string{"host": r.Hostname, "serial": r.Serial, "fingerprint": r.Fingerprint, "address": c.RemoteIP()},
 		}
 	}
@@ -129,12 +129,12 @@ func (w *Web) recordRevoked(c *gin.Context, revoked []db.Certificate) {
 }
 
 // hostOf is the number of an agent's host; nil when it has not registered.
-func (w *Web) hostOf(c *gin.Context, agentSN string) *int64 {
-	h, err := w.DB.HostBySN(c.Request.Context(), agentSN)
-	if err != nil {
+func (w *Web) hostOf(agentSN string) *int64 {
+	n, known := w.Fleet.Number(agentSN)
+	if !known {
 		return nil
 	}
-	return &h.ID
+	return &n
 }
 
 // trustPage is GET /trust.

@@ -142,7 +142,7 @@ func (w *Web) sign(c *gin.Context, in trust.Decision) (int, error) {
 	events := make([]db.Event, len(signed)) // what is signed is signed, also when the rest failed
 	for i := range signed {
 		s := &signed[i]
-		events[i] = db.Event{HostID: w.hostOf(c, s.AgentSN), Params: map[string]string{"host": s.Hostname, "fingerprint": s.KeyHash, "serial": s.Serial}}
+		events[i] = db.Event{HostID: w.hostOf(s.AgentSN), Params: map[string]string{"host": s.Hostname, "fingerprint": s.KeyHash, "serial": s.Serial}}
 		if len(signed) > eventsApiece {
 			break
 		}

@@ -132,6 +132,17 @@ func (f *Fleet) Get(id int64) (Host, bool) {
 	return f.snapshot(e), true
 }
 
+// Number is the id of the host with an agent's serial number.
+func (f *Fleet) Number(agentSN string) (id int64, known bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	e, ok := f.bySN[agentSN]
+	if !ok {
+		return 0, false
+	}
+	return e.ID, true
+}
+
 // Overlay replaces what was read from the database by what is known right now, keeping the order.
 func (f *Fleet) Overlay(hosts []db.Host) []Host {
 	f.mu.RLock()

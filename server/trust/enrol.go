@@ -54,16 +54,18 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (
 	by.named = t.Hostname == hostname
 	c.admitting.Lock()
 	defer c.admitting.Unlock()
-	// An answer that was lost on its way must not leave the host outside with a token that is used up: the same
-	// key gets its certificate again.
-	earlier, err := c.db.CertificateFor(ctx, t.ID, by.keyHash)
-	if err == nil && earlier.Hostname == hostname && earlier.RevokedAt == nil {
-		return c.issue(ctx, public, earlier, nil)
-	}
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
+	latest, err := c.db.LatestCertificates(ctx, db.Traces{Hostname: hostname, KeyHash: by.keyHash, Machine: by.machine})
+	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	if err := c.checkReturn(ctx, t, by); err != nil {
+	// An answer that was lost on its way must not leave the host outside with a token that is used up: the same
+	// key gets its certificate again.
+	for i := range latest {
+		if l := &latest[i]; l.KeyHash == by.keyHash && l.Hostname == hostname && l.TokenID != nil && *l.TokenID == t.ID && l.RevokedAt == nil {
+			return c.issue(ctx, public, l, nil)
+		}
+	}
+	if err := checkReturn(latest, t, by); err != nil {
 		return wire.EnrollReply{}, err
 	}
 	sn, err := c.serialFor(ctx, by, nil)
@@ -99,11 +101,7 @@ func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest
 // checkReturn refuses a host that somebody has turned away, as far as it is known again: by its name, by its key, by its
 // machine. The newest certificate of each decides. Only a token that was made since, and for just this name, says that
 // a person wants it back.
-func (c *CA) checkReturn(ctx context.Context, t *db.EnrolToken, by claim) error {
-	latest, err := c.db.LatestCertificates(ctx, db.Traces{Hostname: by.hostname, KeyHash: by.keyHash, Machine: by.machine})
-	if err != nil {
-		return err
-	}
+func checkReturn(latest []db.Certificate, t *db.EnrolToken, by claim) error {
 	for i := range latest {
 		revoked := latest[i].RevokedAt
 		if revoked == nil || by.named && t.CreatedAt.After(*revoked) {

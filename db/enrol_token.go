@@ -104,6 +104,12 @@ func (d *DB) EnrolToken(ctx context.Context, hash string) (*EnrolToken, error) {
 	return &t, translate("find enrolment token", d.read(ctx).Where("hash = ?", hash).Take(&t).Error)
 }
 
+// EnrolTokenByHandle finds a token by the beginning of its hash; ErrNotFound when there is none.
+func (d *DB) EnrolTokenByHandle(ctx context.Context, handle string) (*EnrolToken, error) {
+	var t EnrolToken
+	return &t, translate("find enrolment token", d.read(ctx).Where("hash LIKE ? ESCAPE '!'", escapeLike(handle)+"%").Take(&t).Error)
+}
+
 // EnrolTokenByID finds a token by its number; ErrNotFound when there is none.
 func (d *DB) EnrolTokenByID(ctx context.Context, id int64) (*EnrolToken, error) {
 	var t EnrolToken

@@ -3,10 +3,18 @@
 // The package itself runs nothing.
 package setupscripts
 
-import _ "embed" // the scripts are part of the binary
+import (
+	_ "embed" // the scripts are part of the binary
+	"net"
+	"strconv"
+	"strings"
+)
 
 //go:embed setup-agent.sh
 var script []byte
+
+//go:embed install.sh
+var install string
 
 //go:embed hostler-agent.service
 var unit []byte
@@ -19,6 +27,23 @@ var openrc []byte
 
 // Script is setup-agent.sh. It is the same for every host and holds no secret. The bytes must not be changed.
 func Script() []byte { return script }
+
+// Target is the server that a host is to be brought to.
+type Target struct {
+	Server             string // name or address
+	Handshake, Secured int    // ports
+	Pin                string // of the CA certificate
+}
+
+// Install is install.sh for one server. It holds no secret.
+func Install(t Target) []byte {
+	address := t.Server
+	if ip := net.ParseIP(t.Server); ip != nil && strings.Contains(t.Server, ":") {
+		address = "[" + t.Server + "]"
+	}
+	return []byte(strings.NewReplacer("@SERVER@", t.Server, "@ADDRESS@", address, "@HANDSHAKE@", strconv.Itoa(t.Handshake),
+		"@SECURED@", strconv.Itoa(t.Secured), "@PIN@", t.Pin).Replace(install))
+}
 
 // Unit is the systemd unit hostler-agent.service.
 func Unit() []byte { return unit }

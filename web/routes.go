@@ -235,6 +235,7 @@ var routes = []route{
 	{handshake, get, wire.PathPing, everyone, open, (*Web).ping},
 	{handshake, get, wire.PathCA, everyone, open, (*Web).caCertificate},
 	{handshake, post, wire.PathEnroll, everyone, open, (*Web).enrol},
+	{handshake, get, wire.PathInstall + ":handle", everyone, open, (*Web).installScript},
 	{handshake, get, wire.PathScript, everyone, open, (*Web).setupScript},
 	{handshake, get, wire.PathRepo + "*path", everyone, open, (*Web).repository},
 	{handshake, head, wire.PathRepo + "*path", everyone, open, (*Web).repository},

@@ -43,7 +43,7 @@ import (
 const (
 	testUser     = "admin"
 	testPassword = "correct horse battery"
-	testScript   = "#!/bin/sh\necho a script of one's own\n"
+	testScript   = "#!/bin/sh\necho \"a script of one's own\"\n"
 	testAgent    = "2.0.0" // the version that agents can be upgraded to
 	waitMost     = 10 * time.Second
 )

@@ -162,13 +162,10 @@ sh setup-agent.sh repository --url ` + base + wire.PathRepo + ` --ca ca.pem --ke
 		install.Code = kind + "_install"
 		return page.CommandGroup{Family: family, Commands: append([]page.Command{{Code: kind + "_repository", Text: repository}, install}, rest...)}
 	}
-	return []page.CommandGroup{
-		{Family: "any", Commands: []page.Command{{Code: "one_line", Text: fetch + " &&\nprintf '%s\\n' " + token + " |\nsh setup-agent.sh all " + where + ` --ca ca.pem; cd /; rm -rf "$d"`}}},
-		steps("debian", "deb"),
-		steps("rhel", "rpm"),
-		steps("suse", "rpm"),
-		{Family: "other", Commands: append([]page.Command{{Code: "archive", Text: repository + " &&\nsh setup-agent.sh install " + reached}}, rest...)},
-	}
+	return append(w.installCommands(token),
+		steps("debian", "deb"), steps("rhel", "rpm"), steps("suse", "rpm"),
+		page.CommandGroup{Family: "other", Commands: append([]page.Command{{Code: "archive", Text: repository + " &&\nsh setup-agent.sh install " + reached}}, rest...)},
+	)
 }
 
 // unverified is how a shell downloads a file that is not trusted yet, by curl or, where there is none, by wget.

@@ -12,7 +12,9 @@ const (
 	PathCA     = "/ca.pem"       // GET: the CA certificate, PEM; trusted only after its pin was checked
 	PathEnroll = "/agent/enroll" // POST EnrollRequest -> EnrollReply
 	PathScript = "/setup-agent.sh"
-	PathRepo   = "/repo/" // apt, yum and static archives below it
+	// PathInstall, with the beginning of a token's hash after it: GET answers install.sh for that token, without it.
+	PathInstall = "/install/"
+	PathRepo    = "/repo/" // apt, yum and static archives below it
 )
 
 // Paths on the secured port (both certificates).

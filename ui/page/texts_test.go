@@ -67,7 +67,7 @@ func spelled() map[string]bool {
 	add("enrol_token.state.", page.EnrolTokenStates...)
 	add("trust.tab.", page.TrustTabs()...)
 	add("severity.", "info", "warning", "error")
-	add("manual.family.", "any", "debian", "rhel", "suse", "other")
+	add("manual.family.", "any", "installer", "debian", "rhel", "suse", "other")
 	add("layout.theme.", "auto", "light", "dark")
 	add("nav.", "overview", "hosts", "operations", "jobs", "children", "trust", "events", "users")
 	add("age.", "s", "m", "h", "d", "in_s", "in_m", "in_h", "in_d")

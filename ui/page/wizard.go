@@ -90,7 +90,7 @@ type Command struct {
 
 // ManualCommands are the codes that the catalogues have a title and an explanation for.
 var ManualCommands = []string{
-	"one_line", "deb_repository", "deb_install", "rpm_repository", "rpm_install", "archive", "configure", "start",
+	"curl", "wget", "cloud_init", "kickstart", "preseed", "deb_repository", "deb_install", "rpm_repository", "rpm_install", "archive", "configure", "start",
 }
 
 // CommandGroup is one way to register by hand, for one family of systems.

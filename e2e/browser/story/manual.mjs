@@ -16,7 +16,7 @@ story("a host that runs the page's command arrives in the list", async () => {
   await mark(page);
   await visitor.look("waiting");
   const command = (await page.locator(".command-group[open] code").first().textContent()) ?? "";
-  secret("the enrolment token", /printf '%s\\n' (\S+)/.exec(command)?.[1] ?? "", /\/manual /);
+  secret("the enrolment token", /printf "%s\\n" (\S+)/.exec(command)?.[1] ?? "", /\/manual /);
 
   lab.run(newcomer, command);
   await row(page, newcomer).and(page.locator('[data-tone="done"]')).waitFor({ timeout: 30_000 });

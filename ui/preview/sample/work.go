@@ -163,7 +163,7 @@ func preview() page.Preview {
 
 func commands() []page.CommandGroup {
 	return []page.CommandGroup{
-		{Family: "any", Commands: []page.Command{{Code: "one_line", Text: "curl -fsS --cacert ca.pem https://hostler.dc1.example:8440/setup-agent.sh | sh -s -- --server hostler.dc1.example --token ht_9f2c…"}}},
+		{Family: "any", Commands: []page.Command{{Code: "curl", Text: "curl -fsS --cacert ca.pem https://hostler.dc1.example:8440/setup-agent.sh | sh -s -- --server hostler.dc1.example --token ht_9f2c…"}}},
 		{Family: "debian", Commands: []page.Command{
 			{Code: "deb_repository", Text: "echo 'deb [signed-by=/etc/apt/keyrings/hostler.gpg] https://hostler.dc1.example:8440/repo/apt stable main' > /etc/apt/sources.list.d/hostler.list"},
 			{Code: "deb_install", Text: "apt-get update && apt-get install -y hostler-agent"},

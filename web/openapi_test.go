@@ -76,6 +76,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"Certificate": certificateReply{}, "CertificatesReply": certificatesReply{}, "RevokeRequest": trust.RevokeRequest{}, "RevokedReply": revokedReply{},
 		"EnrolRequest": enrolRequestReply{}, "EnrolRequestsReply": enrolRequestsReply{}, "Decision": trust.Decision{}, "DecidedReply": decidedReply{},
 		"CleanRequest": cleanRequest{}, "CleanReply": cleanReply{},
+		"SignRule": db.SignRule{}, "SignRulesReply": signRulesReply{}, "SignRuleRequest": trust.SignRuleRequest{},
 		"EnrolToken": enrolTokenReply{}, "EnrolTokensReply": enrolTokensReply{}, "EnrolTokenRequest": trust.TokenRequest{}, "NewEnrolTokenReply": newEnrolTokenReply{},
 		"Account": accountReply{}, "User": account.Person{}, "UsersReply": usersReply{}, "UserRequest": userRequest{}, "RoleRequest": roleRequest{},
 		"PasswordRequest": passwordRequest{}, "Token": account.Program{}, "TokensReply": tokensReply{}, "TokenRequest": tokenRequest{}, "TokenMade": tokenMadeReply{},
@@ -149,6 +150,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"createToken":        `{"name":"backup","role":"operator","expires_in":3600}`,
 		"revokeCertificates": `{"hosts":["node2.lab.test"]}`,
 		"cleanCertificates":  `{"hosts":["node1.lab.test"]}`, "signEnrolRequests": `{"all":true}`, "refuseEnrolRequests": `{"all":true}`,
+		"createSignRule": `{"host":"*.rack.test"}`, "removeSignRule": "{}",
 		"createEnrolToken": `{"host":"*.lab.test","uses":3}`, "endEnrolToken": "{}",
 		"createChildLog": `{"host":"node1.lab.test","name":"BasicAgent"}`, "createUpgrade": toJSON(t, map[string]any{"targets": targets}),
 	}

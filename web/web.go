@@ -110,6 +110,7 @@ func New(d Deps) (*Web, error) {
 		w.hub.close()
 		return nil, fmt.Errorf("cannot follow which hosts to wake: %w", err)
 	}
+	w.CA.OnVerdict(w.recordVerdict)
 	w.unwatch = w.CA.OnRevoked(func(serials []string) {
 		w.peers.cut(serials)
 		w.wakes.cut(serials)

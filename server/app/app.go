@@ -148,6 +148,11 @@ func (a *App) openTrust(ctx context.Context) (err error) {
 	if a.ca, err = trust.OpenCA(a.db, filepath.Join(a.opts.Data, "ca"), db.Now); err != nil {
 		return err
 	}
+	if a.opts.Autosign != "" {
+		if err := a.ca.SetProgram(a.opts.Autosign); err != nil {
+			return err
+		}
+	}
 	stop, err := a.ca.Follow(ctx, a.bus, a.log)
 	if err != nil {
 		return err

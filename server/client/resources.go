@@ -123,6 +123,16 @@ type EnrolRequest struct {
 	CreatedAt   time.Time `json:"created_at"`
 }
 
+// SignRule signs hosts without asking.
+type SignRule struct {
+	ID        int64     `json:"id"`
+	Host      string    `json:"host"`
+	Networks  string    `json:"networks"`
+	Note      string    `json:"note"`
+	CreatedBy string    `json:"created_by"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
 // EnrolToken is a token that admits hosts.
 type EnrolToken struct {
 	ID        int64     `json:"id"`

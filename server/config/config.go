@@ -41,6 +41,7 @@ type Options struct {
 	Epel        bool // install epel-release on hosts of the RHEL family
 	LogKeep     time.Duration
 	EventKeep   time.Duration
+	Autosign    string // program that decides on hosts without a token; "" for none
 	SetupScript string // replaces the built-in setup-agent.sh
 
 	LogLevel  string
@@ -70,6 +71,7 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Epel, "epel", false, "install epel-release on hosts of the RHEL family")
 	fs.DurationVar(&o.LogKeep, "log-keep", 90*24*time.Hour, "`time` that the logs of ended operations are kept")
 	fs.DurationVar(&o.EventKeep, "event-keep", 90*24*time.Hour, "`time` that events are kept")
+	fs.StringVar(&o.Autosign, "autosign-program", "", "`program` that signs hosts without a token by exiting with 0: argument 1 is the name, standard input the request")
 	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&o.LogFormat, "log-format", "text", "text or json")

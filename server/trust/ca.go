@@ -4,6 +4,7 @@
 package trust
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -46,11 +47,15 @@ type CA struct {
 	admitting sync.Mutex // held from the choice of a serial number until its certificate is recorded
 	denied    *denyList
 	publish   func([]db.Denial) // tells other servers, see Follow
+
+	program  string                         // decides on hosts without a token; "" for none
+	programs chan struct{}                  // holds one for each that runs
+	told     func(context.Context, Verdict) // see OnVerdict
 }
 
 // OpenCA reads the authority in dir, or makes one at first start. now is the clock.
 func OpenCA(d *db.DB, dir string, now func() time.Time) (*CA, error) {
-	c := &CA{db: d, now: now, denied: newDenyList(), publish: func([]db.Denial) {}}
+	c := &CA{db: d, now: now, denied: newDenyList(), publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}}
 	keyFile, certFile := filepath.Join(dir, "ca.key"), filepath.Join(dir, "ca.pem")
 	_, err := os.Stat(certFile)
 	if errors.Is(err, os.ErrNotExist) {

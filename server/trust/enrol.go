@@ -43,9 +43,7 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (
 	}
 	by := claim{wish: r.AgentSN, hostname: hostname, keyHash: keyHash(public), machine: machineOf(r.Facts)}
 	if r.Token == "" {
-		c.admitting.Lock()
-		defer c.admitting.Unlock()
-		return c.queue(ctx, r, by, from)
+		return c.wait(ctx, r, by, from)
 	}
 	t, err := c.admit(ctx, r.Token, hostname, from)
 	if err != nil {

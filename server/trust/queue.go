@@ -37,6 +37,28 @@ func (w *Waiting) Unwrap() error {
 	}
 }
 
+// wait puts an agent without a token into the queue, unless a rule or the program takes it out again at once.
+func (c *CA) wait(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) (wire.EnrollReply, error) {
+	turn := func() (wire.EnrollReply, error) {
+		c.admitting.Lock()
+		defer c.admitting.Unlock()
+		return c.queue(ctx, r, by, from)
+	}
+	reply, err := turn()
+	var waiting *Waiting
+	if !errors.As(err, &waiting) || !waiting.New || waiting.Request.Conflict != "" {
+		return reply, err
+	}
+	signed, failed := c.autosign(ctx, waiting.Request, from)
+	if failed != nil {
+		return wire.EnrollReply{}, failed
+	}
+	if !signed {
+		return reply, err
+	}
+	return turn()
+}
+
 // queue answers an agent without a token: with its certificate when somebody has signed that, and otherwise with a
 // refusal. c.admitting is held.
 func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) (wire.EnrollReply, error) {

@@ -41,31 +41,36 @@ func (c *CA) signSome(ctx context.Context, choice db.EnrolChoice, after int64, b
 	if err != nil || len(requests) == 0 {
 		return nil, 0, err
 	}
-	last = requests[len(requests)-1].ID
+	signed, err = c.signThese(ctx, requests, !choice.All, by)
+	return signed, requests[len(requests)-1].ID, err
+}
+
+// signThese signs requests together. named says that somebody wants just these. c.admitting is held.
+func (c *CA) signThese(ctx context.Context, requests []db.EnrolRequest, named bool, by string) (signed []db.Certificate, err error) {
 	given := map[string]bool{} // numbers that this part has given away
 	now := c.now()
 	for i := range requests {
 		q := &requests[i]
 		public, err := checkRequest(q.CSR, q.Hostname)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		sn, err := c.serialFor(ctx, claim{q.AgentSN, q.Hostname, q.KeyHash, q.Machine, !choice.All}, given)
+		sn, err := c.serialFor(ctx, claim{q.AgentSN, q.Hostname, q.KeyHash, q.Machine, named}, given)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		given[sn] = true
 		record, pem, err := c.certify(public, &db.Certificate{AgentSN: sn, Hostname: q.Hostname, Machine: q.Machine})
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		q.State, q.DecidedAt, q.DecidedBy, q.Serial, q.Certificate, q.AgentSN = db.EnrolSigned, &now, by, record.Serial, pem, sn
 		signed = append(signed, *record)
 	}
 	if err := c.db.StoreSigned(ctx, signed, requests); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	return signed, last, nil
+	return signed, nil
 }
 
 // certify signs a certificate for whom like names. It is not recorded yet.

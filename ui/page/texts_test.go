@@ -64,6 +64,8 @@ func spelled() map[string]bool {
 	add("certificate.state.", page.CertificateStates...)
 	add("enrol_request.state.", page.EnrolStates...)
 	add("enrol_request.conflict.", page.EnrolConflicts...)
+	add("policies.way.", "ssh", "tokens", "queue", "rules", "program")
+	add("policies.text.", "ssh", "tokens", "queue", "rules", "program")
 	add("enrol_token.state.", page.EnrolTokenStates...)
 	add("trust.tab.", page.TrustTabs()...)
 	add("severity.", "info", "warning", "error")

@@ -25,7 +25,7 @@ type Certificate struct {
 var CertificateStates = []string{"valid", "revoked", "expired"}
 
 // trustPages are the tabs of the trust page.
-var trustPages = []struct{ name, path string }{{"certificates", "/trust"}, {"waiting", "/trust/waiting"}, {"tokens", "/trust/tokens"}}
+var trustPages = []struct{ name, path string }{{"certificates", "/trust"}, {"waiting", "/trust/waiting"}, {"tokens", "/trust/tokens"}, {"policies", "/trust/policies"}}
 
 // TrustTabs are the names of the tabs, for their texts.
 func TrustTabs() []string {

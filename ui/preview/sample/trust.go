@@ -33,6 +33,16 @@ func trustPages() []Page {
 		{"/trust/waiting/none", false, func(f layout.Frame) templ.Component {
 			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, State: "waiting"})
 		}},
+		{"/trust/policies", false, func(f layout.Frame) templ.Component {
+			f.Administers = true
+			return page.PoliciesPage(page.PoliciesView{Frame: f, Waiting: 213, Program: "/etc/hostler/autosign", Rules: []page.SignRule{
+				{ID: 1, Host: "*.rack12.dc1.example", Networks: "10.12.0.0/16", Note: "Rack 12", By: "admin", Created: Now.Add(-48 * time.Hour)},
+				{ID: 2, Host: "lab*.example", By: "token:inventory", Created: Now.Add(-time.Hour)},
+			}})
+		}},
+		{"/trust/policies/none", false, func(f layout.Frame) templ.Component {
+			return page.PoliciesPage(page.PoliciesView{Frame: f})
+		}},
 		{"/trust/tokens", false, func(f layout.Frame) templ.Component {
 			return page.EnrolTokensPage(page.EnrolTokensView{Frame: f, Tokens: enrolTokens()})
 		}},

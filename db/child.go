@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"hostler/agent/wire"
@@ -31,6 +32,7 @@ type ChildAgent struct {
 // ChildQuery filters and pages child agents, ordered by name and host.
 type ChildQuery struct {
 	Name   string // "" for all
+	Search string // part of the name
 	Status wire.ChildState
 	HostID int64
 	After  ChildKey // the last row of the page before
@@ -53,6 +55,9 @@ func (d *DB) ChildAgents(ctx context.Context, q ChildQuery) (cs []ChildAgent, ne
 	g := d.read(ctx).Order("name, host_id").Limit(limit + 1)
 	if q.Name != "" {
 		g = g.Where("name = ?", q.Name)
+	}
+	if q.Search != "" {
+		g = g.Where("LOWER(name) LIKE ? ESCAPE '!'", "%"+escapeLike(strings.ToLower(q.Search))+"%") // databases differ in what they take for equal
 	}
 	if q.Status != "" {
 		g = g.Where("status = ?", q.Status)

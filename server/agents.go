@@ -13,8 +13,8 @@ import (
 
 func listChildren() *cobra.Command {
 	var (
-		o            connection
-		name, status string
+		o                    connection
+		name, search, status string
 	)
 	c := &cobra.Command{
 		Use:     "list",
@@ -22,7 +22,7 @@ func listChildren() *cobra.Command {
 		Example: "  hostler agents list --status fatal",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return printList(c, &o, "child-agents", map[string]string{"name": name, "status": status},
+			return printList(c, &o, "child-agents", map[string]string{"name": name, "search": search, "status": status},
 				"HOST\tNAME\tSTATUS\tVERSION\tUPTIME\tRESTARTS\tMEMORY\tCPU\tREASON", func(child *client.Child) string {
 					return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%.1f M\t%.1f%%\t%s", child.Host, child.Name, child.Status, printable(child.Version),
 						time.Duration(child.Uptime)*time.Second, child.Restarts, float64(child.Memory)/(1<<20), child.CPU, printable(child.Reason))
@@ -31,6 +31,7 @@ func listChildren() *cobra.Command {
 	}
 	o.flags(c)
 	c.Flags().StringVar(&name, "name", "", "only child agents of this `name`")
+	c.Flags().StringVar(&search, "search", "", "only child agents with this `text` in their name")
 	c.Flags().StringVar(&status, "status", "", "only those that are: running, stoped, fatal or killed")
 	return c
 }
@@ -83,7 +84,7 @@ func childAction(action, short string, brings, configures bool) *cobra.Command {
 	o.flags(c)
 	t.flags(c)
 	if brings {
-		c.Flags().StringVar(&in.URL, "url", "", "`URL` of the deb, rpm, tar.gz or zip")
+		c.Flags().StringVar(&in.URL, "url", "", "`URL` of the deb, rpm, tar.gz or zip (default what was installed before; see agents catalogue)")
 		c.Flags().StringVar(&in.Checksum, "checksum", "", "its `checksum`, SHA256:… ")
 		c.Flags().StringVar(&in.Version, "version-of", "", "its `version`")
 	}

@@ -70,9 +70,9 @@ func (w *Web) listChildAgents(c *gin.Context) error {
 	return nil
 }
 
-// findChildren reads the page of child agents that the query asks for: name, status, host, after.
+// findChildren reads the page of child agents that the query asks for: name, search, status, host, after.
 func (w *Web) findChildren(c *gin.Context, limit int) (children []fleet.Child, next string, err error) {
-	q := db.ChildQuery{Name: c.Query("name"), Status: wire.ChildState(c.Query("status")), Limit: limit}
+	q := db.ChildQuery{Name: c.Query("name"), Search: strings.TrimSpace(c.Query("search")), Status: wire.ChildState(c.Query("status")), Limit: limit}
 	if q.Status != "" && !slices.Contains(childStates, q.Status) {
 		return nil, "", badQuery("status", "there is no such status")
 	}

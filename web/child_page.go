@@ -14,6 +14,9 @@ import (
 	"hostler/ui/page"
 )
 
+// logErrors is the button for the end of what a child agent wrote to its standard error.
+const logErrors = "log_errors"
+
 // childActionForm is POST /hosts/{id}/child-agents: a button beside a child agent.
 func (w *Web) childActionForm(c *gin.Context) error {
 	f, err := readForm(c)
@@ -25,8 +28,12 @@ func (w *Web) childActionForm(c *gin.Context) error {
 		return err
 	}
 	ctx, name, action := c.Request.Context(), f.text("name"), f.text("action")
-	if action == wire.ActionLog {
-		j, err := w.Remote.ChildLog(ctx, remote.LogRequest{Host: h.Name, Name: name}, identity(c).Name)
+	if action == wire.ActionLog || action == logErrors {
+		stream := wire.Stdout
+		if action == logErrors {
+			stream = wire.Stderr
+		}
+		j, err := w.Remote.ChildLog(ctx, remote.LogRequest{Host: h.Name, Name: name, Stream: stream}, identity(c).Name)
 		if err != nil {
 			return invalidWork(ctx, err)
 		}
@@ -49,7 +56,7 @@ func (w *Web) childrenPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := page.ChildrenView{Frame: w.frame(c), Status: c.Query("status"), Next: next, Paged: c.Query("after") != ""}
+	v := page.ChildrenView{Frame: w.frame(c), Status: c.Query("status"), Search: c.Query("search"), Next: next, Paged: c.Query("after") != ""}
 	for i := range children {
 		child := childView(&children[i].ChildAgent)
 		child.Host = children[i].Host

@@ -121,7 +121,7 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 		Hosts: f.text("hosts"), All: f.text("all") != "", Match: f.text("match") != "", MatchState: f.text("match_state"),
 		MatchSearch: trim("match_search"), Script: strings.ReplaceAll(f.text("script"), "\r\n", "\n"), Interpreter: trim("interpreter"),
 		User: trim("user"), Group: trim("group"), Directory: trim("directory"), Expires: trim("expires"), Envs: f.text("envs"), Timeout: trim("timeout"), Parallel: trim("parallel"), Batch: trim("batch"),
-		StopAfter: trim("stop_after"), CPU: trim("cpu"), Memory: trim("memory"), Name: trim("name"), Action: f.text("action"), URL: trim("url"),
+		StopAfter: trim("stop_after"), CPU: trim("cpu"), Memory: trim("memory"), PIDs: trim("pids"), Files: trim("files"), Name: trim("name"), Action: f.text("action"), URL: trim("url"),
 		Checksum: trim("checksum"), Version: trim("version"), Definition: strings.ReplaceAll(f.text("definition"), "\r\n", "\n"),
 		File: f.text("uploaded"), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
 	}
@@ -140,8 +140,8 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 	if in.form.Match {
 		in.common.Targets.State, in.common.Targets.Search = db.HostState(in.form.MatchState), in.form.MatchSearch
 	}
-	if in.form.CPU+in.form.Memory != "" {
-		in.limits = &wire.Limits{CPU: in.form.CPU, Memory: in.form.Memory}
+	if in.form.CPU+in.form.Memory+in.form.PIDs+in.form.Files != "" {
+		in.limits = &wire.Limits{CPU: in.form.CPU, Memory: in.form.Memory, PIDs: number("pids", in.form.PIDs), Files: number("files", in.form.Files)}
 	}
 	for line := range strings.Lines(in.form.Envs) {
 		if line = strings.TrimSpace(line); line == "" {

@@ -23,6 +23,7 @@ import (
 var workActions = map[string]string{
 	"/commands/new": wire.ActionExec, "/pushes/new": wire.ActionPush, "/fetches/new": wire.ActionFetch,
 	"/agent-upgrades/new": wire.ActionUpgradeAgent, "/child-agents/new": wire.ActionInstall, "/child-agents/manage": wire.ActionRestart,
+	"/child-agents/configure": wire.ActionConfigure,
 }
 
 // workView is a form with what a page needs beside what was typed.
@@ -57,13 +58,19 @@ func (w *Web) newWork(c *gin.Context, which workPage) error {
 	if err != nil {
 		return err
 	}
-	if name := c.Query("name"); name != "" {
-		form.Name = name
-	}
 	if err := w.chosen(c, &form); err != nil {
 		return err
 	}
+	if name := c.Query("name"); name != "" {
+		form.Name = name
+		if err := w.fillKnown(c, &form); err != nil {
+			return err
+		}
+	}
 	v := w.workView(c, form)
+	if v.Known, err = w.knownVersions(c); err != nil {
+		return err
+	}
 	v.LeftOut = strings.Join(leftOut, ", ")
 	return show(c, 200, which(v))
 }
@@ -127,10 +134,14 @@ func formOf(p *wire.Job) (form page.WorkForm, leftOut []string) {
 	if f := p.Fetch; f != nil {
 		form.Path = f.Path
 	}
-	if l := p.Limits; l != nil {
-		form.CPU, form.Memory = l.CPU, l.Memory
-	}
+	fillLimits(&form, p.Limits)
 	return form, slices.Sorted(maps.Keys(p.Envs))
+}
+
+func fillLimits(form *page.WorkForm, l *wire.Limits) {
+	if l != nil {
+		form.CPU, form.Memory, form.PIDs, form.Files = l.CPU, l.Memory, positive(l.PIDs), positive(l.Files)
+	}
 }
 
 // formOfOperation is the form that made an operation, for the hosts of ?only=: those of its tasks that are not done, those

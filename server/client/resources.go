@@ -102,6 +102,15 @@ type Child struct {
 	wire.ChildAgent
 }
 
+// ChildDefinition is a version of a child agent that was installed before.
+type ChildDefinition struct {
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	URL     string    `json:"url"`
+	UsedBy  string    `json:"used_by"`
+	UsedAt  time.Time `json:"used_at"`
+}
+
 // Certificate is one of a host.
 type Certificate struct {
 	Serial      string    `json:"serial"`

@@ -144,7 +144,13 @@ func (r *Remote) run(ctx context.Context, t *operation.Task) error {
 	if err != nil {
 		return err
 	}
-	return r.outcome(t, j)
+	if err := r.outcome(t, j); err != nil {
+		return err
+	}
+	if err := r.remember(ctx, t); err != nil {
+		r.Log.Error("cannot remember what was installed", "operation", t.OperationID(), "err", err) // it is installed all the same
+	}
+	return nil
 }
 
 // confirm waits until the upgraded agent reports.

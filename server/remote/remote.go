@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"hostler/agent/wire"
@@ -55,14 +56,17 @@ type Options struct {
 }
 
 // Remote starts operations.
-type Remote struct{ Options }
+type Remote struct {
+	Options
+	remembered sync.Map // numbers of operations whose child agent is known already
+}
 
 // New returns a Remote; register its Kinds with the engine.
 func New(o Options) *Remote {
 	if o.Confirm == 0 {
 		o.Confirm = 5 * time.Minute
 	}
-	return &Remote{o}
+	return &Remote{Options: o}
 }
 
 // Bounds of requests.

@@ -118,7 +118,7 @@ func (r *Remote) Fetch(ctx context.Context, in FetchRequest, actor string) (*db.
 type ChildRequest struct {
 	Common
 	Name       string            `json:"name"`
-	URL        string            `json:"url,omitempty"`
+	URL        string            `json:"url,omitempty"`      // without it and Checksum: what was installed before
 	Checksum   string            `json:"checksum,omitempty"` // "SHA256:<hex>"
 	Version    string            `json:"version,omitempty"`
 	Definition string            `json:"definition,omitempty"` // text of its file in agents.d
@@ -144,6 +144,9 @@ func (r *Remote) Child(ctx context.Context, action string, in ChildRequest, acto
 	var wrong Invalid
 	in.check(&wrong, DefaultPar, job.DefaultTimeout(action))
 	checkChildName(&wrong, in.Name)
+	if err := r.recall(ctx, &in, action); err != nil {
+		return nil, err
+	}
 	in.checkAction(&wrong, action)
 	work := &wire.Job{
 		Action: action, Name: in.Name, URL: in.URL, Checksum: in.Checksum, Version: in.Version, Definition: in.Definition,

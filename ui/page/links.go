@@ -54,7 +54,9 @@ func hostsPath(state, search string) string {
 
 func jobsPath(state string) string { return filtered("/jobs", "state", state) }
 
-func childrenPath(status string) string { return filtered("/child-agents", "status", status) }
+func childrenPath(status, search string) string {
+	return filtered("/child-agents", "status", status, "search", search)
+}
 
 func trustPath(state, search string) string {
 	return filtered("/trust", "state", state, "search", search)
@@ -80,6 +82,14 @@ func withQuery(path, key, value string) string {
 func liveTopic(on bool, topic string) string {
 	if on {
 		return topic
+	}
+	return ""
+}
+
+// ellipsis says that a list goes on.
+func ellipsis(more bool) string {
+	if more {
+		return ", …"
 	}
 	return ""
 }

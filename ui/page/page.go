@@ -158,7 +158,7 @@ func refusalText(ctx context.Context, code, english string) string {
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "draft_discarded", "wizard_finished",
-	"logged_out", "administrator_created", "job_canceled", "certificate_revoked",
+	"logged_out", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
 	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 }

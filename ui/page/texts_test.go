@@ -55,7 +55,7 @@ func spelled() map[string]bool {
 	add("job.action.", page.JobActions...)
 	add("job.hint.", "lost", "expired")
 	add("job.param.", "name", "url", "checksum", "version", "path", "user", "directory", "command", "mode", "step", "servers", "envs")
-	add("children.action.", "start", "stop", "restart", "log")
+	add("children.action.", "start", "stop", "restart", "log", "log_errors")
 	add("children.limiter.", "cgroup1", "cgroup2", "polling")
 	add("operation.", "command", "script", "push", "fetch", "install", "upgrade", "upgrade_agents", "uninstall", "start", "stop", "restart", "configure")
 	add("reason.", "secrets")

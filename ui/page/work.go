@@ -30,6 +30,8 @@ type WorkForm struct {
 	StopAfter   string
 	CPU         string
 	Memory      string
+	PIDs        string
+	Files       string
 
 	Name       string // of a child agent
 	Action     string // install or upgrade
@@ -47,7 +49,7 @@ type WorkForm struct {
 
 // folded are the fields that are folded away until one of them holds something.
 var folded = []string{
-	"interpreter", "user", "group", "directory", "envs", "timeout", "expires", "parallel", "batch", "stop_after", "cpu", "memory",
+	"interpreter", "user", "group", "directory", "envs", "timeout", "expires", "parallel", "batch", "stop_after", "cpu", "memory", "pids", "files",
 }
 
 // more says whether a field that is folded away holds something, or is wrong.
@@ -58,7 +60,7 @@ func (v WorkView) more() bool {
 		}
 	}
 	f := v.Form
-	return f.Interpreter+f.User+f.Group+f.Directory+f.Envs+f.Timeout+f.Expires+f.Parallel+f.Batch+f.StopAfter+f.CPU+f.Memory != ""
+	return f.Interpreter+f.User+f.Group+f.Directory+f.Envs+f.Timeout+f.Expires+f.Parallel+f.Batch+f.StopAfter+f.CPU+f.Memory+f.PIDs+f.Files != ""
 }
 
 // WorkView is a form that starts work on hosts: a command, or the installation of a child agent.
@@ -71,6 +73,7 @@ type WorkView struct {
 	Version  string            // that agents are upgraded to
 	Confirm  int               // so many hosts, which is to be confirmed; 0: nothing is
 	LeftOut  string            // names of variables that an earlier run had and this form does not
+	Known    []ChildDefinition // what was installed before
 	Defaults WorkDefaults
 }
 
@@ -103,7 +106,9 @@ func WorkFieldText(ctx context.Context, code string, args map[string]string, eng
 }
 
 // bounded reports whether what a form starts has an environment and limits.
-func bounded(action string) bool { return action == "/commands/new" || action == "/child-agents/new" }
+func bounded(action string) bool {
+	return action == "/commands/new" || action == "/child-agents/new" || action == "/child-agents/configure"
+}
 
 // ConfirmAbove is how many hosts work may be started on without a second look.
 const ConfirmAbove = 20
@@ -178,6 +183,7 @@ type ChildrenView struct {
 	Frame    layout.Frame
 	Children []Child
 	Status   string // the filter; "" for all
+	Search   string // likewise, part of the name
 	Next     string // value of ?after= for the next page; "" on the last one
 	Paged    bool
 }

@@ -10,7 +10,7 @@ import { LogDrawer } from "./log-drawer";
 import { readKeyFiles } from "./key-file";
 import { OutputView } from "./output-view";
 import { RelativeTime, showLocalTimes } from "./relative-time";
-import { enableDialogs, enableMenus, guardForms } from "./surface";
+import { enableDialogs, enableMenus, enableSelectAll, guardForms } from "./surface";
 
 document.body.classList.add("scripted");
 customElements.define("live-page", LivePage);
@@ -24,6 +24,7 @@ customElements.define("host-selection", HostSelection);
 customElements.define("draft-form", DraftForm);
 enableDialogs();
 enableMenus();
+enableSelectAll();
 guardForms();
 listenForKeys();
 readKeyFiles();

@@ -128,7 +128,9 @@ export class LivePage extends HTMLElement {
 function inUse(old: Element, fresh: Element): boolean {
   if (old.contains(document.activeElement)) return true;
   const fields = old.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea");
-  return fresh.querySelector("form") !== null && [...fields].some((f) => f.value !== f.defaultValue);
+  const touched = (f: HTMLInputElement | HTMLTextAreaElement): boolean =>
+    f.value !== f.defaultValue || (f instanceof HTMLInputElement && f.checked !== f.defaultChecked);
+  return fresh.querySelector("form") !== null && [...fields].some(touched);
 }
 
 function valuesOf(page: Document): Record<string, string> {

@@ -54,3 +54,12 @@ export function guardForms(): void {
     for (const form of document.querySelectorAll<HTMLFormElement>("form[data-sent]")) delete form.dataset["sent"];
   });
 }
+
+/** The box in the head of a table ticks the boxes of its rows; live tables do that themselves, for the rows they show. */
+export function enableSelectAll(): void {
+  document.addEventListener("change", (e) => {
+    const all = e.target;
+    if (!(all instanceof HTMLInputElement) || all.dataset["selectAll"] === undefined || all.closest("live-table")) return;
+    for (const box of all.closest("table")?.querySelectorAll<HTMLInputElement>("input[data-select]") ?? []) box.checked = all.checked;
+  });
+}

@@ -49,8 +49,34 @@ func jobPages() []Page {
 		}},
 		{"/child-agents/manage", false, func(f layout.Frame) templ.Component { return page.ManagePage(page.WorkView{Frame: f}) }},
 		{"/child-agents/new", false, func(f layout.Frame) templ.Component {
-			return page.InstallPage(page.WorkView{Frame: f})
+			return page.InstallPage(page.WorkView{Frame: f, Known: definitions(), Form: page.WorkForm{Name: "BasicAgent", Version: "1.5.6"}})
 		}},
+		{"/child-agents/configure", false, func(f layout.Frame) templ.Component {
+			return page.ConfigurePage(page.WorkView{Frame: f, Form: page.WorkForm{
+				Hosts: "node02.dc1.example", Name: "BasicAgent", Definition: definitions()[0].Definition, CPU: "10%", Memory: "20M", Files: "1024",
+			}})
+		}},
+		{"/child-agents/catalogue", false, func(f layout.Frame) templ.Component {
+			return page.CataloguePage(page.CatalogueView{Frame: f, Known: definitions()})
+		}},
+		{"/child-agents/catalogue/none", false, func(f layout.Frame) templ.Component { return page.CataloguePage(page.CatalogueView{Frame: f}) }},
+		{"/child-agents/actions", false, func(f layout.Frame) templ.Component {
+			return page.BulkPage(page.BulkView{Frame: f, Action: "uninstall", Groups: []page.BulkGroup{
+				{Name: "BasicAgent", HostIDs: []int64{7, 8}, Hosts: []string{"node02.dc1.example", "node03.dc1.example"}},
+				{Name: "LogShipper", HostIDs: []int64{7}, Hosts: []string{"node02.dc1.example"}},
+			}})
+		}},
+		{"/child-agents/actions/none", false, func(f layout.Frame) templ.Component { return page.BulkPage(page.BulkView{Frame: f, Action: "stop"}) }},
+	}
+}
+
+func definitions() []page.ChildDefinition {
+	return []page.ChildDefinition{
+		{
+			Name: "BasicAgent", Version: "1.5.6", URL: "https://packages.example/basic-agent-1.5.6.tar.gz", Checksum: "SHA256:" + strings.Repeat("9f", 32),
+			Definition: "[agent]\nname = BasicAgent\ncommand = bin/basic-agent --quiet\n\n[limits]\ncpu = 10%\nmemory = 20M\n", UsedBy: "admin", Used: Now.Add(-3 * time.Hour),
+		},
+		{Name: "LogShipper", Version: "2.0.1", URL: "ftp://packages.example/log-shipper_2.0.1_amd64.deb", Checksum: "SHA256:" + strings.Repeat("0a", 32), UsedBy: "token:ci", Used: Now.Add(-50 * time.Hour)},
 	}
 }
 

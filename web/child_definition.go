@@ -1,0 +1,124 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/db"
+	"hostler/ui/page"
+)
+
+type definitionsReply struct {
+	Items []db.ChildDefinition `json:"items"`
+	Next  string               `json:"next"` // always "": they come all at once
+}
+
+// listDefinitions is GET child-definitions.
+func (w *Web) listDefinitions(c *gin.Context) error {
+	all, err := w.DB.ChildDefinitions(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	if all == nil {
+		all = []db.ChildDefinition{}
+	}
+	c.JSON(http.StatusOK, definitionsReply{Items: all})
+	return nil
+}
+
+// forgetDefinitionRequest names a version of a child agent.
+type forgetDefinitionRequest struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+}
+
+// forgetDefinition is POST child-definitions/forget.
+func (w *Web) forgetDefinition(c *gin.Context) error {
+	var in forgetDefinitionRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	if err := w.DB.ForgetChildDefinition(c.Request.Context(), in.Name, in.Version); err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, struct{}{})
+	return nil
+}
+
+// forgetDefinitionForm is POST /child-agents/catalogue/forget.
+func (w *Web) forgetDefinitionForm(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	err = w.DB.ForgetChildDefinition(c.Request.Context(), f.text("name"), f.text("version"))
+	if err != nil && !errors.Is(err, db.ErrNotFound) { // two clicks forget it once
+		return err
+	}
+	notice(c, "definition_forgotten")
+	return goTo(c, "/child-agents/catalogue")
+}
+
+// cataloguePage is GET /child-agents/catalogue.
+func (w *Web) cataloguePage(c *gin.Context) error {
+	known, err := w.definitionViews(c)
+	if err != nil {
+		return err
+	}
+	return show(c, http.StatusOK, page.CataloguePage(page.CatalogueView{Frame: w.frame(c), Known: known}))
+}
+
+func (w *Web) definitionViews(c *gin.Context) ([]page.ChildDefinition, error) {
+	all, err := w.DB.ChildDefinitions(c.Request.Context())
+	views := make([]page.ChildDefinition, len(all))
+	for i, d := range all {
+		views[i] = page.ChildDefinition{
+			Name: d.Name, Version: d.Version, URL: d.URL, Checksum: d.Checksum, Definition: d.Definition, UsedBy: d.UsedBy, Used: d.UsedAt,
+		}
+	}
+	return views, err
+}
+
+// knownVersions are what the form for installations offers; nothing on other forms.
+func (w *Web) knownVersions(c *gin.Context) ([]page.ChildDefinition, error) {
+	if c.FullPath() != "/child-agents/new" {
+		return nil, nil
+	}
+	return w.definitionViews(c)
+}
+
+// fillKnown fills in what was installed before of the child agent that the form is for, and on the form that configures one,
+// the limits that it has on the only host.
+func (w *Web) fillKnown(c *gin.Context, form *page.WorkForm) error {
+	installs, configures := c.FullPath() == "/child-agents/new", c.FullPath() == "/child-agents/configure"
+	if !installs && !configures {
+		return nil
+	}
+	known, err := w.DB.ChildDefinition(c.Request.Context(), form.Name, c.Query("version"))
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		form.Definition = known.Definition
+		if installs {
+			form.URL, form.Checksum, form.Version = known.URL, known.Checksum, known.Version
+		}
+	}
+	if configures {
+		w.fillLimitsOf(form)
+	}
+	return nil
+}
+
+// fillLimitsOf fills in the limits that a child agent has now, when the form is for one host.
+func (w *Web) fillLimitsOf(form *page.WorkForm) {
+	for _, h := range w.Fleet.Select(func(h *db.Host) bool { return h.Name == form.Hosts }) {
+		for i := range h.Children {
+			if h.Children[i].Name == form.Name {
+				fillLimits(form, h.Children[i].Limits)
+			}
+		}
+	}
+}

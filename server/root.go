@@ -18,7 +18,7 @@ func root() *cobra.Command {
 		group("users", "Manage who may log in", listUsers(), addUser(), changeRole(), setPassword(), disableUser(), enableUser(), removeUser()),
 		group("token", "Manage API tokens", createToken(), listTokens(), endToken()),
 		group("certs", "Manage the certificates of hosts", listCertificates(), listWaiting(), signWaiting(), refuseWaiting(),
-			revokeCertificates(), cleanCertificates()),
+			revokeCertificates(), cleanCertificates(), presignCertificates()),
 		group("enrol-tokens", "Manage the tokens that admit hosts", listEnrolTokens(), createEnrolToken(), endEnrolToken()),
 		group("sign-rules", "Manage the rules that sign hosts without asking", listSignRules(), createSignRule(), removeSignRule()),
 		group("hosts", "Work with lists of hosts", expandHosts()),

@@ -197,6 +197,23 @@ func (c *Client) Upload(ctx context.Context, file io.Reader) (id string, err err
 	return reply.ID, nil
 }
 
+// Fetch posts JSON and writes an answer that is none.
+func (c *Client) Fetch(ctx context.Context, path string, in any, to io.Writer) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	answer, err := c.send(ctx, http.MethodPost, path, "application/json", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }() // only read
+	if _, err := io.Copy(to, answer.Body); err != nil {
+		return fmt.Errorf("cannot read the server's answer: %w", err)
+	}
+	return nil
+}
+
 // Download writes a resource that is no JSON.
 func (c *Client) Download(ctx context.Context, path string, to io.Writer) (http.Header, error) {
 	answer, err := c.send(ctx, http.MethodGet, path, "", nil)

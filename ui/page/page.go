@@ -117,7 +117,7 @@ var FieldCodes = []string{
 	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid",
 	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid",
-	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules",
+	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.

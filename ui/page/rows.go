@@ -222,7 +222,7 @@ var EventKinds = []string{
 	"child.exited", "child.fatal", "child.killed", "child.limits_polled", "config.refused", "disk.full", "disk.freed",
 	"clock.jumped", "agent.upgraded", "agent.rolled_back", "events.dropped", "certificate.revoked",
 	"enrol.token_created", "enrol.token_ended", "enrol.waiting", "enrol.signed", "enrol.denied",
-	"enrol.decided", "enrol.rule_created", "enrol.rule_removed",
+	"certificate.presigned", "enrol.decided", "enrol.rule_created", "enrol.rule_removed",
 }
 
 // EventText says what happened, in the context's language.

@@ -33,6 +33,9 @@ func trustPages() []Page {
 		{"/trust/waiting/none", false, func(f layout.Frame) templ.Component {
 			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, State: "waiting"})
 		}},
+		{"/trust/bundles/new", false, func(f layout.Frame) templ.Component {
+			return page.BundlePage(page.BundleView{Frame: f})
+		}},
 		{"/trust/policies", false, func(f layout.Frame) templ.Component {
 			f.Administers = true
 			return page.PoliciesPage(page.PoliciesView{Frame: f, Waiting: 213, Program: "/etc/hostler/autosign", Rules: []page.SignRule{

@@ -62,6 +62,13 @@ func (d *DB) KeyCertified(ctx context.Context, agentSN, hostname, keyHash string
 	return n > 0, translate("find certificates", err)
 }
 
+// CountCertificatesOfKey counts the certificates on record that a key got.
+func (d *DB) CountCertificatesOfKey(ctx context.Context, keyHash string) (int64, error) {
+	var n int64
+	err := d.read(ctx).Model(&Certificate{}).Where("key_hash = ?", keyHash).Count(&n).Error
+	return n, translate("count certificates", err)
+}
+
 // DeleteCertificatesBefore removes at most limit certificates that ended before a time and says how many.
 func (d *DB) DeleteCertificatesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	var serials []string

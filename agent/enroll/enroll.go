@@ -7,6 +7,7 @@ package enroll
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -32,8 +33,9 @@ const (
 
 // Codes of the failures that the agent itself finds.
 const (
-	codeWrongPin = "ca_pin_mismatch"
-	codePending  = "approval_pending" // the server's: somebody has to approve the host
+	codeWrongPin   = "ca_pin_mismatch"
+	codeNotExpired = "not_expired"      // likewise: the host's clock is ahead
+	codePending    = "approval_pending" // the server's: somebody has to approve the host
 )
 
 // Enroller gets certificates for one agent.ini.
@@ -47,7 +49,8 @@ type Enroller struct {
 	// request is kept over attempts: when an answer was lost, the next attempt shows the same key, and the
 	// server can tell that the token was used by none other.
 	request *request
-	waiting bool // it is told that somebody has to approve the host
+	asked   string // fingerprint of the key that the server was shown last
+	waiting bool   // it is told that somebody has to approve the host
 }
 
 // New makes an Enroller. facts is what the server is told of the host before it is trusted.
@@ -84,9 +87,9 @@ func (e *Enroller) tell(err error) {
 		e.log.Error("not enrolled", "server", e.settings.HandshakeAddress(), "error", err)
 		return
 	}
-	e.store.Note(func(s *state.Status) { s.Fingerprint, s.LastError = e.request.fingerprint, "" })
+	e.store.Note(func(s *state.Status) { s.Fingerprint, s.LastError = e.asked, "" })
 	if !e.waiting {
-		e.log.Info("waiting for approval", "server", e.settings.HandshakeAddress(), "hostname", e.settings.Hostname, "fingerprint", e.request.fingerprint)
+		e.log.Info("waiting for approval", "server", e.settings.HandshakeAddress(), "hostname", e.settings.Hostname, "fingerprint", e.asked)
 	}
 	e.waiting = true
 }
@@ -104,8 +107,11 @@ func (e *Enroller) attempt(ctx context.Context) (*Identity, error) {
 		return e.enrol(ctx, ca, current)
 	}
 	if e.expired(current) {
-		e.log.Warn("the certificate has expired; the server will ask for a new bootstrap",
-			"expired", current.Certificate.Leaf.NotAfter)
+		identity, err := e.recover(ctx, current)
+		if code := link.Code(err); code != codeNotExpired && !strings.HasPrefix(code, "token_") { // a server that cannot do this asks for a token
+			return identity, err
+		}
+		e.log.Warn("the certificate has expired by this host's clock; the agent goes on with it", "expired", current.Certificate.Leaf.NotAfter, "error", err)
 	}
 	e.adopt(current, current)
 	return current, nil
@@ -181,13 +187,7 @@ func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity,
 	if known := e.store.Values(); known.CAPin == e.settings.CAPin {
 		ask.AgentSN = known.AgentSN
 	}
-	client := link.NewClient(serverTLS(ca))
-	defer client.CloseIdleConnections()
-	var reply wire.EnrollReply
-	if err := link.Post(ctx, client, e.handshakeURL(wire.PathEnroll), &ask, &reply); err != nil {
-		return nil, err
-	}
-	identity, err := e.accept(e.request, &reply, ca)
+	identity, err := e.send(ctx, &ask, e.request, ca)
 	if err != nil {
 		return nil, err
 	}
@@ -198,9 +198,45 @@ func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity,
 	return identity, nil
 }
 
+// recover gets another certificate for the key of one that has expired while the host was away.
+func (e *Enroller) recover(ctx context.Context, current *Identity) (*Identity, error) {
+	key, ok := current.Certificate.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("cannot ask for another certificate: the key is of another kind")
+	}
+	request, err := requestWith(key, e.settings.Hostname)
+	if err != nil {
+		return nil, err
+	}
+	ask := wire.EnrollRequest{Hostname: e.settings.Hostname, AgentSN: current.AgentSN(), CSR: string(request.csr), Facts: e.facts(ctx)}
+	identity, err := e.send(ctx, &ask, request, current.CA)
+	if err != nil {
+		return nil, err
+	}
+	e.adopt(identity, current)
+	e.store.Note(func(s *state.Status) { s.Fingerprint, s.LastError = "", "" })
+	e.log.Info("the certificate had expired, and there is another one", "expires", identity.Certificate.Leaf.NotAfter)
+	return identity, nil
+}
+
+// send asks on the handshake port and keeps the certificate that answers.
+func (e *Enroller) send(ctx context.Context, ask *wire.EnrollRequest, r *request, ca *x509.Certificate) (*Identity, error) {
+	e.asked = r.fingerprint
+	client := link.NewClient(serverTLS(ca))
+	defer client.CloseIdleConnections()
+	var reply wire.EnrollReply
+	if err := link.Post(ctx, client, e.handshakeURL(wire.PathEnroll), ask, &reply); err != nil {
+		return nil, err
+	}
+	return e.accept(r, &reply, ca)
+}
+
 // Renew gets a certificate for a fresh key over a connection that the current one authenticates. The new one
 // is on the disk when it returns.
 func (e *Enroller) Renew(ctx context.Context, client *http.Client, url string, current *Identity) (*Identity, error) {
+	if e.expired(current) { // it authenticates nothing any more
+		return e.recover(ctx, current)
+	}
 	request, err := newRequest(e.settings.Hostname)
 	if err != nil {
 		return nil, err

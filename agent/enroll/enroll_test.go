@@ -271,6 +271,43 @@ func TestARefusedTokenLeavesAValidCertificateInUse(t *testing.T) {
 	}
 }
 
+func TestAnExpiredCertificateIsReplacedByProofOfItsKey(t *testing.T) {
+	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	server.Life = time.Hour
+	host := agenttest.NewHost(t, server, "first")
+	before := mustEnrol(t, host)
+	first := agenttest.Receive(t, server.Enrols)
+	host.Clock.Advance(2 * time.Hour)
+
+	// The server says that it is the host's clock that is wrong, or does not know of this: the agent goes on with what it has.
+	for _, code := range []string{codeNotExpired, "token_unknown"} {
+		server.OnEnrol = func(wire.EnrollRequest) error { return agenttest.Refuse(409, code) }
+		if same := mustEnrol(t, host); !same.Certificate.Leaf.Equal(before.Certificate.Leaf) {
+			t.Errorf("%s: another certificate", code)
+		}
+		agenttest.Receive(t, server.Enrols)
+	}
+	server.OnEnrol = nil
+	after := mustEnrol(t, host)
+	ask := agenttest.Receive(t, server.Enrols)
+	if ask.Token != "" || ask.AgentSN != before.AgentSN() || fingerprintOf(t, ask.CSR) != fingerprintOf(t, first.CSR) {
+		t.Errorf("asked %+v", ask)
+	}
+	if after.Certificate.Leaf.Equal(before.Certificate.Leaf) || after.AgentSN() != before.AgentSN() {
+		t.Error("the certificate is still the expired one, or that of another agent")
+	}
+	if kept, err := load(host.Store.Path(state.IdentityFile), after.CA); err != nil || !kept.Certificate.Leaf.Equal(after.Certificate.Leaf) {
+		t.Errorf("it is not on the disk: %v", err)
+	}
+
+	// While the agent runs, the attempt to renew it does the same.
+	host.Clock.Advance(2 * time.Hour)
+	again, err := enroller(host).Renew(t.Context(), nil, "", after)
+	if err != nil || again.Certificate.Leaf.Equal(after.Certificate.Leaf) {
+		t.Errorf("the renewal: %v", err)
+	}
+}
+
 func TestAnotherServerMakesTheAgentForgetTheFirst(t *testing.T) {
 	first := agenttest.NewServer(t, agenttest.NewAuthority(t))
 	host := agenttest.NewHost(t, first, "one")

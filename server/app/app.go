@@ -148,6 +148,7 @@ func (a *App) openTrust(ctx context.Context) (err error) {
 	if a.ca, err = trust.OpenCA(a.db, filepath.Join(a.opts.Data, "ca"), db.Now); err != nil {
 		return err
 	}
+	a.ca.SetLifetime(a.opts.CertLife)
 	if a.opts.Autosign != "" {
 		if err := a.ca.SetProgram(a.opts.Autosign); err != nil {
 			return err

@@ -41,8 +41,9 @@ type Options struct {
 	Epel        bool // install epel-release on hosts of the RHEL family
 	LogKeep     time.Duration
 	EventKeep   time.Duration
-	Autosign    string // program that decides on hosts without a token; "" for none
-	SetupScript string // replaces the built-in setup-agent.sh
+	CertLife    time.Duration // of agents' certificates
+	Autosign    string        // program that decides on hosts without a token; "" for none
+	SetupScript string        // replaces the built-in setup-agent.sh
 
 	LogLevel  string
 	LogFormat string
@@ -71,6 +72,7 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Epel, "epel", false, "install epel-release on hosts of the RHEL family")
 	fs.DurationVar(&o.LogKeep, "log-keep", 90*24*time.Hour, "`time` that the logs of ended operations are kept")
 	fs.DurationVar(&o.EventKeep, "event-keep", 90*24*time.Hour, "`time` that events are kept")
+	fs.DurationVar(&o.CertLife, "cert-lifetime", 7*24*time.Hour, "`time` that the certificates of hosts live; agents renew them at two thirds of it")
 	fs.StringVar(&o.Autosign, "autosign-program", "", "`program` that signs hosts without a token by exiting with 0: argument 1 is the name, standard input the request")
 	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
@@ -146,6 +148,9 @@ func (o *Options) Validate() error {
 	}
 	if o.MinLost < 0 {
 		bad("cannot use min-lost %s: want no less than 0s", o.MinLost)
+	}
+	if o.CertLife < time.Hour || o.CertLife > 825*24*time.Hour {
+		bad("cannot use cert-lifetime %s: want from 1h to 19800h", o.CertLife)
 	}
 	if o.LogKeep <= 0 {
 		bad("cannot use log-keep %s: want more than 0s", o.LogKeep)

@@ -55,6 +55,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Options{
 		Data: "data", DB: "sqlite:" + filepath.Join("data", "hostler.db"), Listen: "127.0.0.1:8080", Handshake: ":8440", Secured: ":8441",
 		Advertise: host, Step: 10 * time.Second, MissedSteps: 3, MinLost: 15 * time.Second, LogKeep: 90 * 24 * time.Hour, EventKeep: 90 * 24 * time.Hour,
+		CertLife: 7 * 24 * time.Hour,
 		LogLevel: "info", LogFormat: "text",
 	}
 	if o != want {
@@ -103,6 +104,8 @@ min-lost: 1m
 epel: true
 log-keep: 48h
 event-keep: 24h
+cert-lifetime: 24h
+autosign-program: /etc/hostler/decide
 log-level: debug
 log-format: json
 `
@@ -116,6 +119,7 @@ func TestFile(t *testing.T) {
 		File: o.File, Data: "/var/lib/hostler", DB: "mysql://hostler:secret@db/hostler", Listen: ":8080", Handshake: "0.0.0.0:18440",
 		Secured: "[::1]:18441", Advertise: "hostler.example", TLSCert: "/etc/hostler/cert.pem", TLSKey: "/etc/hostler/key.pem",
 		NATS: "nats://bus:4222", Step: 20 * time.Second, MissedSteps: 5, MinLost: time.Minute, Epel: true, LogKeep: 48 * time.Hour, EventKeep: 24 * time.Hour,
+		CertLife: 24 * time.Hour, Autosign: "/etc/hostler/decide",
 		LogLevel: "debug", LogFormat: "json",
 	}
 	if o != want {
@@ -197,6 +201,8 @@ func TestValidate(t *testing.T) {
 		{"min-lost", "-1s", "cannot use min-lost -1s"},
 		{"min-lost", "0s", ""},
 		{"log-keep", "0s", "cannot use log-keep 0s"},
+		{"cert-lifetime", "59m", "cannot use cert-lifetime 59m0s"},
+		{"cert-lifetime", "20000h", "cannot use cert-lifetime"},
 		{"event-keep", "0s", "cannot use event-keep 0s"},
 		{"log-keep", "-1h", "cannot use log-keep"},
 		{"data", "", "cannot use data"},

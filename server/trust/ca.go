@@ -28,7 +28,7 @@ import (
 // Lifetimes. Agents renew at two thirds of theirs.
 const (
 	caLifetime     = 10 * 365 * 24 * time.Hour
-	agentLifetime  = 30 * 24 * time.Hour
+	agentLifetime  = 7 * 24 * time.Hour // unless SetLifetime says otherwise
 	serverLifetime = 90 * 24 * time.Hour
 	backdate       = 5 * time.Minute // hosts' clocks may be a little behind
 )
@@ -48,6 +48,7 @@ type CA struct {
 	denied    *denyList
 	publish   func([]db.Denial) // tells other servers, see Follow
 
+	lifetime time.Duration                  // of agents' certificates
 	program  string                         // decides on hosts without a token; "" for none
 	programs chan struct{}                  // holds one for each that runs
 	told     func(context.Context, Verdict) // see OnVerdict
@@ -55,7 +56,7 @@ type CA struct {
 
 // OpenCA reads the authority in dir, or makes one at first start. now is the clock.
 func OpenCA(d *db.DB, dir string, now func() time.Time) (*CA, error) {
-	c := &CA{db: d, now: now, denied: newDenyList(), publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}}
+	c := &CA{db: d, now: now, denied: newDenyList(), publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime}
 	keyFile, certFile := filepath.Join(dir, "ca.key"), filepath.Join(dir, "ca.pem")
 	_, err := os.Stat(certFile)
 	if errors.Is(err, os.ErrNotExist) {
@@ -127,6 +128,9 @@ func (c *CA) load(keyFile, certFile string) error {
 	}
 	return nil
 }
+
+// SetLifetime sets how long the certificates of agents live that are signed from now on. Call it before anything is served.
+func (c *CA) SetLifetime(d time.Duration) { c.lifetime = d }
 
 // PEM is the authority's certificate.
 func (c *CA) PEM() []byte { return c.pem }

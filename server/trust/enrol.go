@@ -43,7 +43,7 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (
 	}
 	by := claim{wish: r.AgentSN, hostname: hostname, keyHash: keyHash(public), machine: machineOf(r.Facts)}
 	if r.Token == "" {
-		return c.wait(ctx, r, by, from)
+		return c.wait(ctx, r, public, by, from)
 	}
 	t, err := c.admit(ctx, r.Token, hostname, from)
 	if err != nil {

@@ -51,7 +51,7 @@ func TestEnrol(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	now := r.clock.Now()
-	if !c.NotAfter.Equal(now.Add(30*day).Truncate(time.Second)) || now.Sub(c.NotBefore) < trust.MaxClockSkew {
+	if !c.NotAfter.Equal(now.Add(7*day).Truncate(time.Second)) || now.Sub(c.NotBefore) < trust.MaxClockSkew {
 		t.Errorf("it is valid from %s to %s", c.NotBefore, c.NotAfter)
 	}
 	if _, err := c.Verify(x509.VerifyOptions{Roots: r.ca.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
@@ -270,7 +270,7 @@ func TestNumberIsFreeAfterTheCertificate(t *testing.T) {
 	r := newRig(t)
 	token := r.token(trust.TokenSpec{Uses: 2, Lifetime: 60 * day})
 	first, _ := r.enrol("node1", "", token)
-	r.clock.Advance(31 * day)
+	r.clock.Advance(8 * day)
 	if renamed, _ := r.enrol("node2", first.AgentSN, token); renamed.AgentSN != first.AgentSN {
 		t.Errorf("a number that nobody can use is not given away: %s", renamed.AgentSN)
 	}
@@ -346,11 +346,11 @@ func TestRenew(t *testing.T) {
 	reply, old := r.enrol("node1.lab.test", "", r.token(trust.TokenSpec{TaskID: &task, Cluster: "lab"}))
 	record, err := r.ca.Identify(t.Context(), old)
 	r.must(err)
-	r.clock.Advance(14 * day)
+	r.clock.Advance(3 * day)
 	if _, err := r.ca.Renew(t.Context(), record, wire.RenewRequest{CSR: request(t, newKey(t), nil)}); code(err) != "too_early" {
 		t.Errorf("a renewal in the first half of the certificate's life: %v", err)
 	}
-	r.clock.Advance(6 * day)
+	r.clock.Advance(2 * day)
 	key := newKey(t)
 	renewed, err := r.ca.Renew(t.Context(), record, wire.RenewRequest{CSR: request(t, key, nil)})
 	r.must(err)
@@ -358,7 +358,7 @@ func TestRenew(t *testing.T) {
 	if renewed.AgentSN != reply.AgentSN || c.Subject.CommonName != reply.AgentSN || !key.PublicKey.Equal(c.PublicKey) {
 		t.Errorf("the renewed certificate is %+v", c)
 	}
-	if !c.NotAfter.Equal(r.clock.Now().Add(30 * day).Truncate(time.Second)) {
+	if !c.NotAfter.Equal(r.clock.Now().Add(7 * day).Truncate(time.Second)) {
 		t.Errorf("it ends at %s", c.NotAfter)
 	}
 	next, err := r.ca.Identify(t.Context(), c)

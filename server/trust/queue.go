@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,11 +39,11 @@ func (w *Waiting) Unwrap() error {
 }
 
 // wait puts an agent without a token into the queue, unless a rule or the program takes it out again at once.
-func (c *CA) wait(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) (wire.EnrollReply, error) {
+func (c *CA) wait(ctx context.Context, r wire.EnrollRequest, public *ecdsa.PublicKey, by claim, from netip.Addr) (wire.EnrollReply, error) {
 	turn := func() (wire.EnrollReply, error) {
 		c.admitting.Lock()
 		defer c.admitting.Unlock()
-		return c.queue(ctx, r, by, from)
+		return c.queue(ctx, r, public, by, from)
 	}
 	reply, err := turn()
 	var waiting *Waiting
@@ -61,23 +62,31 @@ func (c *CA) wait(ctx context.Context, r wire.EnrollRequest, by claim, from neti
 
 // queue answers an agent without a token: with its certificate when somebody has signed that, and otherwise with a
 // refusal. c.admitting is held.
-func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) (wire.EnrollReply, error) {
+func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, public *ecdsa.PublicKey, by claim, from netip.Addr) (wire.EnrollReply, error) {
 	q, err := c.db.EnrolRequestByKey(ctx, by.keyHash)
-	if errors.Is(err, db.ErrNotFound) {
-		return wire.EnrollReply{}, c.enqueue(ctx, r, by, from)
-	}
-	if err != nil {
+	unknown := errors.Is(err, db.ErrNotFound)
+	if err != nil && !unknown {
 		return wire.EnrollReply{}, err
 	}
+	if unknown || q.State == db.EnrolSigned {
+		if q.Serial != "" {
+			usable, err := c.usable(ctx, q, by.hostname)
+			if err != nil {
+				return wire.EnrollReply{}, err
+			}
+			if usable {
+				return wire.EnrollReply{AgentSN: q.AgentSN, Certificate: q.Certificate, CA: string(c.pem)}, nil
+			}
+		}
+		if reply, done, err := c.recover(ctx, public, by, addressText(from)); done || err != nil {
+			return reply, err
+		}
+	}
+	if unknown {
+		return wire.EnrollReply{}, c.enqueue(ctx, r, by, from)
+	}
 	switch q.State {
-	case db.EnrolSigned:
-		usable, err := c.usable(ctx, q, by.hostname)
-		if err != nil {
-			return wire.EnrollReply{}, err
-		}
-		if usable {
-			return wire.EnrollReply{AgentSN: q.AgentSN, Certificate: q.Certificate, CA: string(c.pem)}, nil
-		}
+	case db.EnrolSigned: // for a certificate that is of no more use
 	case db.EnrolRefused:
 		return wire.EnrollReply{}, &wire.Error{
 			Code: "enrol_refused", Message: "somebody has refused this host", Hint: "run \"hostler-agent reset\" to ask anew with another key",
@@ -139,12 +148,16 @@ func (c *CA) requeue(ctx context.Context, q *db.EnrolRequest, r wire.EnrollReque
 // describe notes what is known of a host that waits.
 func (c *CA) describe(ctx context.Context, q *db.EnrolRequest, r wire.EnrollRequest, by claim, from netip.Addr) (err error) {
 	q.State, q.Hostname, q.AgentSN, q.CSR, q.Machine, q.Facts, q.SeenAt = db.EnrolWaiting, by.hostname, clipWord(by.wish), r.CSR, by.machine, brief(r.Facts), c.now()
-	q.Address = ""
-	if from.IsValid() {
-		q.Address = from.String()
-	}
+	q.Address = addressText(from)
 	q.Conflict, err = c.conflict(ctx, q.ID, by)
 	return err
+}
+
+func addressText(from netip.Addr) string {
+	if !from.IsValid() {
+		return ""
+	}
+	return from.String()
 }
 
 // brief leaves out what would be too much to keep of a host that nobody knows.

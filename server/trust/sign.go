@@ -79,7 +79,7 @@ func (c *CA) certify(public *ecdsa.PublicKey, like *db.Certificate) (record *db.
 	now := c.now()
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: r.AgentSN},
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(agentLifetime),
+		NotBefore: now.Add(-backdate), NotAfter: now.Add(c.lifetime),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	if net.ParseIP(r.Hostname) == nil {

@@ -141,7 +141,7 @@ func FieldText(ctx context.Context, code string) string { return known(ctx, "fie
 
 // RefusalCodes are the reasons for which an agent is refused at enrolment that the catalogues have a text for.
 var RefusalCodes = []string{
-	"approval_pending", "csr_invalid", "enrol_refused", "host_revoked", "queue_full", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
+	"approval_pending", "csr_invalid", "enrol_refused", "host_revoked", "not_expired", "queue_full", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
 }
 
 // refusalText is why an agent was refused. What the server says in English holds more detail than the catalogue can.

@@ -70,13 +70,15 @@ func measure(ctx context.Context, url, dir string) ([]rig.Row, error) {
 		return nil, err
 	}
 	defer s.stop()
-	var rates []float64
+	var rates, costs []float64
 	for round := range rounds {
+		before := rig.ProcessCPU(s.cmd.Process.Pid)
 		took, err := s.enrolMany(ctx, round)
 		if err != nil {
 			return nil, err
 		}
 		rates = append(rates, enrolments/took.Seconds())
+		costs = append(costs, (rig.ProcessCPU(s.cmd.Process.Pid)-before)/enrolments)
 	}
 	page, err := s.timePage(ctx)
 	if err != nil {
@@ -89,6 +91,7 @@ func measure(ctx context.Context, url, dir string) ([]rig.Row, error) {
 	signing := time.Since(began)
 	return []rig.Row{
 		{What: fmt.Sprintf("%d enrolments with registration", enrolments), Got: fmt.Sprintf("%.0f/s", rig.Median(rates)), Wanted: "400/s"},
+		{What: "the server's processor time for one", Got: fmt.Sprintf("%.1f ms", rig.Median(costs)*1000)},
 		{What: fmt.Sprintf("page of a queue of %d", waiting), Got: fmt.Sprintf("%.1f ms", page*1000), Wanted: "100 ms"},
 		{What: fmt.Sprintf("signing all %d", waiting), Got: fmt.Sprintf("%.1f s", signing.Seconds()), Wanted: "20 s"},
 	}, nil

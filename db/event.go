@@ -36,10 +36,11 @@ type Event struct {
 type EventQuery struct {
 	HostID   int64 // 0 for all
 	Severity Severity
-	Kind     string // a whole kind, or the first word of many: "child"; "" for all
-	Child    string // a child agent's name; "" for all
-	Before   int64  // ids below this; 0: from the newest
-	Limit    int    // rows; 0 means 50, at most 500
+	Kind     string    // a whole kind, or the first word of many: "child"; "" for all
+	Child    string    // a child agent's name; "" for all
+	Since    time.Time // zero for all
+	Before   int64     // ids below this; 0: from the newest
+	Limit    int       // rows; 0 means 50, at most 500
 }
 
 // CreateEvents stores events in one transaction and sets their ids. ErrDuplicate when one's UID is known.
@@ -109,6 +110,9 @@ func (d *DB) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	}
 	if q.Child != "" {
 		g = g.Where("child = ?", q.Child)
+	}
+	if !q.Since.IsZero() {
+		g = g.Where("time >= ?", q.Since)
 	}
 	if q.Before > 0 {
 		g = g.Where("id < ?", q.Before)

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -10,7 +11,10 @@ import (
 	"hostler/ui/page"
 )
 
-const eventsPerPage = 100
+const (
+	eventsPerPage = 100
+	maxHours      = 10 * 365 * 24 // that a list of events may go back
+)
 
 // eventsPage is GET /events.
 func (w *Web) eventsPage(c *gin.Context) error {
@@ -18,14 +22,17 @@ func (w *Web) eventsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := page.EventsView{Frame: w.frame(c), Events: w.eventViews(events), Severity: c.Query("severity"), Paged: c.Query("before") != ""}
+	v := page.EventsView{
+		Frame: w.frame(c), Events: w.eventViews(events), Paged: c.Query("before") != "",
+		Severity: c.Query("severity"), Kind: c.Query("kind"), Host: hostName(c), Hours: c.Query("hours"),
+	}
 	if next > 0 {
 		v.Next = strconv.FormatInt(next, 10)
 	}
 	return show(c, http.StatusOK, page.EventsPage(v))
 }
 
-// findEvents reads the page that the query asks for: severity, kind, child, host, before; next is 0 on the last one.
+// findEvents reads the page that the query asks for: severity, kind, child, host, host_name, hours, before; next is 0 on the last one.
 func (w *Web) findEvents(c *gin.Context, limit int) (events []db.Event, next int64, err error) {
 	q := db.EventQuery{
 		Severity: db.Severity(c.Query("severity")), Kind: c.Query("kind"), Child: c.Query("child"), Limit: limit + 1,
@@ -35,8 +42,15 @@ func (w *Web) findEvents(c *gin.Context, limit int) (events []db.Event, next int
 	default:
 		return nil, 0, badQuery("severity", "this must be info, warning or error")
 	}
-	if q.HostID, err = queryInt(c, "host", 0, 1, 1<<62); err != nil {
+	if q.HostID, err = w.hostOfQuery(c); err != nil {
 		return nil, 0, err
+	}
+	hours, err := queryInt(c, "hours", 0, 1, maxHours)
+	if err != nil {
+		return nil, 0, err
+	}
+	if hours > 0 {
+		q.Since = w.Options.Now().Add(-time.Duration(hours) * time.Hour)
 	}
 	if q.Before, err = queryInt(c, "before", 0, 1, 1<<62); err != nil {
 		return nil, 0, err

@@ -62,6 +62,25 @@ func (w *Web) findHosts(c *gin.Context, limit int) (hosts []fleet.Host, next str
 	return w.Fleet.Overlay(rows), next, nil
 }
 
+// nobody is the number of no host.
+const nobody = -1
+
+// hostOfQuery is the host that a list is about: ?host= by its number, ?host_name= by its name; 0 for all.
+func (w *Web) hostOfQuery(c *gin.Context) (int64, error) {
+	name := hostName(c)
+	if name == "" {
+		return queryInt(c, "host", 0, 1, 1<<62)
+	}
+	for _, h := range w.Fleet.Find(fleet.Filter{Names: map[string]bool{name: true}}) {
+		return h.ID, nil
+	}
+	return nobody, nil
+}
+
+func hostName(c *gin.Context) string {
+	return strings.ToLower(strings.TrimSpace(c.Query("host_name")))
+}
+
 func badQuery(name, why string) *failure {
 	f := refuse(http.StatusBadRequest, "bad_query", "a parameter is not valid", "")
 	f.cause.Fields = map[string]string{name: why}

@@ -125,13 +125,13 @@ func (w *Web) listJobs(c *gin.Context) error {
 	return nil
 }
 
-// findJobs reads the page that the query asks for: host, operation, state, action, before; next is "" on the last one.
+// findJobs reads the page that the query asks for: host, host_name, operation, state, action, before; next is "" on the last one.
 func (w *Web) findJobs(c *gin.Context, limit int) (jobs []db.Job, next string, err error) {
 	q := db.JobQuery{State: db.JobState(c.Query("state")), Action: c.Query("action"), Before: c.Query("before"), Limit: limit + 1}
 	if q.State != "" && !slices.Contains(db.JobStates, q.State) {
 		return nil, "", badQuery("state", "there is no such state")
 	}
-	if q.HostID, err = queryInt(c, "host", 0, 1, 1<<62); err != nil {
+	if q.HostID, err = w.hostOfQuery(c); err != nil {
 		return nil, "", err
 	}
 	if q.OperationID, err = queryInt(c, "operation", 0, 1, 1<<62); err != nil {

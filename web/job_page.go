@@ -22,7 +22,8 @@ func (w *Web) jobsPage(c *gin.Context) error {
 		return err
 	}
 	return show(c, http.StatusOK, page.JobsPage(page.JobsView{
-		Frame: w.frame(c), Jobs: w.jobViews(jobs), State: c.Query("state"), Next: next, Paged: c.Query("before") != "",
+		Frame: w.frame(c), Jobs: w.jobViews(jobs), Next: next, Paged: c.Query("before") != "",
+		State: c.Query("state"), Action: c.Query("action"), Host: hostName(c), Operation: c.Query("operation"),
 	}))
 }
 

@@ -46,13 +46,31 @@ func filterText(ctx context.Context, state, search string) string {
 	return strings.Join(words, ", ")
 }
 
-func eventsPath(severity string) string { return filtered("/events", "severity", severity) }
+// path is the list with the filters of the view, but for the severity.
+func (v EventsView) path(severity string) string {
+	return filtered("/events", "severity", severity, "kind", v.Kind, "host_name", v.Host, "hours", v.Hours)
+}
+
+func (v EventsView) filtered() bool { return v.Severity+v.Kind+v.Host+v.Hours != "" }
+
+// topic is what the page listens to. Rows of a filtered list come with the page, which is read again.
+func (v EventsView) topic() string {
+	if v.filtered() {
+		return liveTopic(!v.Paged, live.TopicOverview)
+	}
+	return liveTopic(!v.Paged, live.TopicEvents)
+}
+
+// path is the list with the filters of the view, but for the state.
+func (v JobsView) path(state string) string {
+	return filtered("/jobs", "state", state, "action", v.Action, "host_name", v.Host, "operation", v.Operation)
+}
+
+func (v JobsView) filtered() bool { return v.State+v.Action+v.Host+v.Operation != "" }
 
 func hostsPath(state, search string) string {
 	return filtered("/hosts", "state", state, "search", search)
 }
-
-func jobsPath(state string) string { return filtered("/jobs", "state", state) }
 
 func childrenPath(status, search string) string {
 	return filtered("/child-agents", "status", status, "search", search)

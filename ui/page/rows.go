@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"hostler/ui/i18n"
 	"hostler/ui/live"
@@ -224,6 +225,20 @@ var EventKinds = []string{
 	"enrol.token_created", "enrol.token_ended", "enrol.waiting", "enrol.signed", "enrol.denied",
 	"certificate.presigned", "enrol.decided", "enrol.rule_created", "enrol.rule_removed",
 }
+
+// EventFamilies are the first words of EventKinds, by which events are filtered.
+func EventFamilies() []string {
+	var all []string
+	for _, kind := range EventKinds {
+		if family, _, _ := strings.Cut(kind, "."); !slices.Contains(all, family) {
+			all = append(all, family)
+		}
+	}
+	return all
+}
+
+// EventHours are the spans of time by which events are filtered.
+var EventHours = []string{"1", "24", "168"}
 
 // EventText says what happened, in the context's language.
 func EventText(ctx context.Context, e Event) string {

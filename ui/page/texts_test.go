@@ -68,6 +68,8 @@ func spelled() map[string]bool {
 	add("policies.text.", "ssh", "tokens", "queue", "rules", "program", "bundle")
 	add("enrol_token.state.", page.EnrolTokenStates...)
 	add("trust.tab.", page.TrustTabs()...)
+	add("events.kind.", page.EventFamilies()...)
+	add("events.hours.", page.EventHours...)
 	add("severity.", "info", "warning", "error")
 	add("manual.family.", "any", "installer", "debian", "rhel", "suse", "other")
 	add("layout.theme.", "auto", "light", "dark")

@@ -131,11 +131,14 @@ type OutcomeHost struct{ Name, JobID string }
 
 // JobsView is GET /jobs.
 type JobsView struct {
-	Frame layout.Frame
-	Jobs  []Job  // newest first
-	State string // the filter; "" for all
-	Next  string // value of ?before= for the next page; "" on the last one
-	Paged bool
+	Frame     layout.Frame
+	Jobs      []Job  // newest first
+	State     string // the filter, as the next three; "" for all
+	Action    string
+	Host      string // name
+	Operation string // number
+	Next      string // value of ?before= for the next page; "" on the last one
+	Paged     bool
 }
 
 // JobView is GET /jobs/{id}.

@@ -54,7 +54,7 @@ story("a child agent outlives its agent, is started again, and obeys its buttons
   assert.equal(cli("agents", "start", "--hosts", host, "BasicAgent").status, 0);
   assert.notEqual(pid(), second);
   await page.goto("/child-agents");
-  await page.getByRole("button", { name: "Log: BasicAgent" }).click();
+  await page.getByRole("button", { name: "Log: BasicAgent", exact: true }).click();
   await page.waitForURL(/\/jobs\//);
   await page.locator("#job-stdout").getByText("started").first().waitFor();
   await visitor.look("log");

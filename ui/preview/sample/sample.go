@@ -86,7 +86,7 @@ func fleetPages() []Page {
 			return page.EventsPage(page.EventsView{Frame: f, Events: events(), Next: "3"})
 		}},
 		{"/events/none", false, func(f layout.Frame) templ.Component {
-			return page.EventsPage(page.EventsView{Frame: f, Severity: "error"})
+			return page.EventsPage(page.EventsView{Frame: f, Severity: "error", Kind: "child", Host: "node02.dc1.example", Hours: "24"})
 		}},
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -35,12 +36,28 @@ func (w *Web) workView(c *gin.Context, form page.WorkForm) page.WorkView {
 	action := workActions[c.FullPath()]
 	v.Defaults.Timeout = int(job.DefaultTimeout(action) / time.Second)
 	if action == wire.ActionUpgradeAgent {
-		v.Defaults.Parallel = remote.DefaultUpgrade
+		v.Defaults.Parallel, v.Agents = remote.DefaultUpgrade, w.agentVersions()
 	}
 	if form.MatchState+form.MatchSearch != "" {
 		v.Matching = len(w.Fleet.Find(fleet.Filter{State: db.HostState(form.MatchState), Search: form.MatchSearch}))
 	}
 	return v
+}
+
+// agentVersions counts the hosts by the versions of their agents, the most frequent first.
+func (w *Web) agentVersions() []page.AgentVersion {
+	counts := map[string]int{}
+	for _, h := range w.Fleet.Find(fleet.Filter{}) {
+		counts[h.AgentVersion]++
+	}
+	all := make([]page.AgentVersion, 0, len(counts))
+	for version, n := range counts {
+		all = append(all, page.AgentVersion{Version: version, Hosts: n})
+	}
+	slices.SortFunc(all, func(a, b page.AgentVersion) int {
+		return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.Version, b.Version))
+	})
+	return all
 }
 
 // newWork is GET of a page with such a form. The query fills it in: ?hosts= and ?host= say where, by names and by numbers,

@@ -37,6 +37,9 @@ func TestFormTakesTheChosenHosts(t *testing.T) {
 			t.Errorf("%s has the hosts %q", path, got)
 		}
 	}
+	if r := b.get("/agent-upgrades/new"); !strings.Contains(r.body, "<span>1</span>") || !strings.Contains(r.body, "2 hosts") {
+		t.Error("the versions that hosts have are not told")
+	}
 	r := b.get("/commands/new?match=1&match_state=healthy&match_search=node2")
 	if got := hostsIn(r); got != "" || !strings.Contains(r.body, "Healthy, search “node2” (now 1 host)") {
 		t.Errorf("the filter became %q", got)

@@ -23,6 +23,7 @@ await import("./story/wizard.mjs");
 await import("./story/faults.mjs");
 await import("./story/commands.mjs");
 await import("./story/selection.mjs");
+await import("./story/swift.mjs");
 await import("./story/files.mjs");
 await import("./story/children.mjs");
 await import("./story/failures.mjs");

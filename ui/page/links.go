@@ -104,6 +104,21 @@ func liveTopic(on bool, topic string) string {
 	return ""
 }
 
+// versionTone tells agents that have the version from those that are to be upgraded.
+func versionTone(have, want string) string {
+	if have == want {
+		return live.ToneDone
+	}
+	return live.ToneWaiting
+}
+
+func versionText(ctx context.Context, version string) string {
+	if version == "" {
+		return i18n.T(ctx, "upgrade.never_reported")
+	}
+	return version
+}
+
 // ellipsis says that a list goes on.
 func ellipsis(more bool) string {
 	if more {

@@ -71,10 +71,17 @@ type WorkView struct {
 	Matching int               // hosts that match the form's filter
 	Fields   map[string]string // what is wrong, by the form's field
 	Version  string            // that agents are upgraded to
+	Agents   []AgentVersion    // that hosts have now
 	Confirm  int               // so many hosts, which is to be confirmed; 0: nothing is
 	LeftOut  string            // names of variables that an earlier run had and this form does not
 	Known    []ChildDefinition // what was installed before
 	Defaults WorkDefaults
+}
+
+// AgentVersion is how many hosts have an agent of a version; "" is that of hosts that never reported.
+type AgentVersion struct {
+	Version string
+	Hosts   int
 }
 
 // WorkDefaults is what holds where a form leaves a field empty.

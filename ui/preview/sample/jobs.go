@@ -45,7 +45,7 @@ func jobPages() []Page {
 		}},
 		{"/fetches/new", false, func(f layout.Frame) templ.Component { return page.FetchPage(page.WorkView{Frame: f}) }},
 		{"/agent-upgrades/new", false, func(f layout.Frame) templ.Component {
-			return page.UpgradePage(page.WorkView{Frame: f, Version: "0.2.0"})
+			return page.UpgradePage(page.WorkView{Frame: f, Version: "0.2.0", Agents: []page.AgentVersion{{Version: "0.1.0", Hosts: 398}, {Version: "0.2.0", Hosts: 11}, {Hosts: 3}}})
 		}},
 		{"/child-agents/manage", false, func(f layout.Frame) templ.Component { return page.ManagePage(page.WorkView{Frame: f}) }},
 		{"/child-agents/new", false, func(f layout.Frame) templ.Component {

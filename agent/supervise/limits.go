@@ -48,12 +48,12 @@ func (c *child) fallBack(reason string) {
 	c.emit(wire.EventChildLimitsPolled, wire.SeverityWarning, map[string]string{"reason": reason})
 }
 
-// join puts a process into the child agent's group.
+// join puts a process at its gate into the child agent's group where it is neither started in it nor enters by itself.
 func (c *child) join(pid int) error {
 	if c.limiter == wire.LimiterPolling {
 		return nil
 	}
-	return c.group.Add(pid)
+	return c.group.AddUnified(pid)
 }
 
 // usage is what the processes of a child agent use.

@@ -301,6 +301,8 @@ func TestAnAgentThatDiedBeforeItGaveTheWord(t *testing.T) {
 	d, err := readDefinition(filepath.Join(r.dir, "a.ini"))
 	r.must(err)
 	c := newChild(s, "A", d)
+	_, err = c.limit()
+	r.must(err)
 	g, err := c.prepare()
 	r.must(err)
 	r.end()

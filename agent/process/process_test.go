@@ -66,3 +66,38 @@ func TestMarkedLeavesContainersOut(t *testing.T) {
 		t.Errorf("got %v, want %d alone", got, ours)
 	}
 }
+
+func TestBelow(t *testing.T) {
+	command := exec.Command("sh", "-c", "(sleep 1000 & echo up; read x; kill $!; wait); exit 0")
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { in.Close(); command.Wait() }() // it ends with its input
+	pid := command.Process.Pid
+	if _, err := out.Read(make([]byte, 10)); err != nil { // both are there
+		t.Fatal(err)
+	}
+	got, can := Below(pid)
+	if !can {
+		t.Skip("the kernel does not list children")
+	}
+	want := Descendants(pid)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) || len(got) != 2 {
+		t.Errorf("got %v, want the two of %v", got, want)
+	}
+	in.Close()
+	command.Wait()
+	if got, _ := Below(pid); len(got) > 0 {
+		t.Errorf("a process that is gone has %v", got)
+	}
+}

@@ -76,6 +76,7 @@ type run struct {
 	unready bool
 	killing string // why the agent has ended it by force
 	over    int    // looks in a row at which it was over its CPU limit
+	looks   int    // at it so far
 	usage   usage
 
 	stopping []request   // who wants it stopped

@@ -72,9 +72,12 @@ func (c *child) look() {
 	if r == nil {
 		return
 	}
+	if r.looks++; r.looks%idleLooks != 1 && c.limits.Memory == "" && c.limits.CPU == "" {
+		return
+	}
 	before := r.usage
 	if c.limiter == wire.LimiterPolling {
-		r.usage = polled(r.id, c.s.processes())
+		r.usage = c.polled(r.id)
 	} else {
 		memory, cpu := c.group.Usage()
 		r.usage = usage{memory: memory, cpu: cpu, at: time.Now()}
@@ -90,6 +93,9 @@ func (c *child) look() {
 	}
 }
 
+// idleLooks is how many looks pass between two at a child agent that has no limit it could be over: its usage is only shown.
+const idleLooks = 5
+
 // processes are those of the host. One look does for all child agents that look at about the same time.
 func (s *Supervisor) processes() process.Tree {
 	s.looking.Lock()
@@ -101,9 +107,13 @@ func (s *Supervisor) processes() process.Tree {
 }
 
 // polled adds up what a process and its descendants use.
-func polled(id process.ID, tree process.Tree) usage {
+func (c *child) polled(id process.ID) usage {
+	below, can := process.Below(id.PID)
+	if !can {
+		below = c.s.processes().Below(id.PID)
+	}
 	u := usage{at: time.Now()}
-	for _, pid := range append(tree.Below(id.PID), id.PID) {
+	for _, pid := range append(below, id.PID) {
 		u.memory += process.Memory(pid)
 		u.cpu += time.Duration(process.CPU(pid)) * (time.Second / 100)
 	}

@@ -97,7 +97,7 @@ func (w *worker) serve(ctx context.Context) error {
 		return nil
 	}
 	waker := report.NewWaker(w.session, clock.Real(), w.log)
-	runs := []func(context.Context){runner.Run}
+	runs := []func(context.Context){runner.Run, w.keepSmall}
 	if w.settings.Wake {
 		runs = append(runs, waker.Run)
 	}

@@ -88,6 +88,30 @@ func (m *Manager) Inspect(ctx context.Context, format Format, path string) (*Pac
 	return &Package{Format: format, Name: words[0], Version: words[1]}, nil
 }
 
+// Installed is what the host has of a package, in its package manager's words; "" is nothing. A package that is half
+// installed differs from a whole one.
+func (m *Manager) Installed(ctx context.Context, format Format, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	query := exec.CommandContext(ctx, "dpkg-query", "--admindir="+m.Root+"/var/lib/dpkg", "--show", "--showformat=${db:Status-Status} ${Version}", name)
+	if format == RPM {
+		query = exec.CommandContext(ctx, "rpm", "--root", "/"+m.Root, "--query", "--queryformat", "%{EVR}", name)
+	}
+	output, err := query.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot ask whether %s is installed: %w", name, err)
+	}
+	words := string(output)
+	if strings.HasPrefix(words, "not-installed") || strings.HasPrefix(words, "config-files") {
+		return "", nil
+	}
+	return words, nil
+}
+
 // Env is what package managers need to ask nobody and to wait for each other.
 func (m *Manager) Env() map[string]string {
 	return map[string]string{"DEBIAN_FRONTEND": "noninteractive", "ZYPP_LOCK_TIMEOUT": "300", "LC_ALL": "C.UTF-8"}

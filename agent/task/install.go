@@ -13,6 +13,7 @@ import (
 	"hostler/agent/download"
 	"hostler/agent/install"
 	"hostler/agent/owner"
+	"hostler/agent/state"
 	"hostler/agent/supervise"
 	"hostler/agent/wire"
 )
@@ -184,11 +185,16 @@ func (i *installing) pack(ctx context.Context, format install.Format, path strin
 		}
 		s.definition = &i.job.Definition
 	}
+	had, err := i.had(ctx, fresh)
+	if err != nil {
+		return wire.JobResult{}, err
+	}
+	undo := func(ctx context.Context) error { return i.undoPackage(ctx, fresh, old, oldPath, had) }
 	result, err := i.command(ctx, i.parts.Manager.Install(format, named))
 	if err != nil {
-		return result, err
+		return result, i.afterFailure(ctx, err, fresh, had, undo)
 	}
-	s.undoFiles = func(ctx context.Context) error { return i.undoPackage(ctx, fresh, old, oldPath) }
+	s.undoFiles = undo
 	if err := s.do(ctx); err != nil {
 		return result, err
 	}
@@ -196,14 +202,51 @@ func (i *installing) pack(ctx context.Context, format install.Format, path strin
 	return result, i.parts.Place.KeepPackage(i.job.Name, fresh, named)
 }
 
-// undoPackage installs the package before once more, or removes the new one where there was none.
-func (i *installing) undoPackage(ctx context.Context, fresh, old *install.Package, oldPath string) error {
+// had is what the host had of a package before the job, however often that has begun.
+func (i *installing) had(ctx context.Context, fresh *install.Package) (string, error) {
+	path := filepath.Join(i.work.Dir, "had")
+	if content, err := os.ReadFile(path); err == nil {
+		return string(content), nil
+	}
+	had, err := i.parts.Manager.Installed(ctx, fresh.Format, fresh.Name)
+	if err != nil {
+		return "", err
+	}
+	return had, state.WriteFile(path, []byte(had), 0o600)
+}
+
+// afterFailure undoes what a package manager has done before it failed. Time that is up is no reason to leave that, the
+// agent's own end is: the next one goes on with the job.
+func (i *installing) afterFailure(
+	ctx context.Context, failure error, fresh *install.Package, had string, undo func(context.Context) error,
+) error {
+	if isEnding(ctx) {
+		return failure
+	}
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	has, err := i.parts.Manager.Installed(back, fresh.Format, fresh.Name)
+	if err == nil && has == had {
+		return failure // it has done nothing
+	}
+	if err == nil {
+		err = undo(back)
+	}
+	if err != nil {
+		return fmt.Errorf("%w, and the way back failed: %w", failure, err)
+	}
+	return fmt.Errorf("%w; what was installed before is in force", failure)
+}
+
+// undoPackage installs the package before once more, or removes the new one where there was none. had is what the host
+// had of it.
+func (i *installing) undoPackage(ctx context.Context, fresh, old *install.Package, oldPath, had string) error {
 	undo := i.parts.Manager.Remove(fresh)
 	switch {
 	case oldPath != "":
 		undo = i.parts.Manager.Install(old.Format, oldPath)
-	case old != nil:
-		return fmt.Errorf("the package %s %s is not kept, and %s stays installed", old.Name, old.Version, fresh.Version)
+	case had != "": // somebody else may have installed it
+		return fmt.Errorf("the package %s before it (%s) is not kept", fresh.Name, had)
 	}
 	spec, err := i.spec(undo)
 	if err != nil {

@@ -44,7 +44,7 @@ func (s *switching) do(ctx context.Context) error {
 	if failure == nil {
 		return errors.Join(s.parts.Place.Keep(s.name, s.merged(before)), change.End())
 	}
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled { //nolint:errorlint // the agent's own end has no other cause
+	if isEnding(ctx) {
 		return failure // the record is there for the next start
 	}
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
@@ -53,6 +53,11 @@ func (s *switching) do(ctx context.Context) error {
 		return errors.Join(failure, fmt.Errorf("and the way back failed: %w", err))
 	}
 	return failure
+}
+
+// isEnding tells the agent's own end from a job that was canceled or whose time is up.
+func isEnding(ctx context.Context) bool {
+	return ctx.Err() != nil && context.Cause(ctx) == context.Canceled //nolint:errorlint // that end has no other cause
 }
 
 // merged is what is kept from now on.

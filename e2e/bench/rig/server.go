@@ -30,6 +30,7 @@ type Server struct {
 	Data  string        // its data directory
 	Ready time.Duration // from the start of the process to readiness
 
+	args  []string
 	token string
 	cmd   *exec.Cmd
 	log   bytes.Buffer
@@ -38,27 +39,46 @@ type Server struct {
 
 // StartServer starts the built server and waits until it is ready.
 func StartServer(ctx context.Context, l *lab.Lab, dir string, args ...string) (*Server, error) {
+	return StartProgram(ctx, Program("hostler"), l, dir, args...)
+}
+
+// StartProgram is StartServer with another binary.
+func StartProgram(ctx context.Context, program string, l *lab.Lab, dir string, args ...string) (*Server, error) {
 	s := &Server{Lab: l, Data: filepath.Join(dir, "data"), http: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: l.Dial}}}
-	args = append([]string{"serve", "--data", s.Data, "--listen", listen, "--advertise", l.Server.Name, "--log-level", "warn"}, args...)
-	s.cmd = l.Command(ctx, Program("hostler"), args...)
-	s.cmd.Stderr = &s.log
-	started := time.Now()
-	if err := s.cmd.Start(); err != nil {
+	s.args = append([]string{"serve", "--data", s.Data, "--listen", listen, "--advertise", l.Server.Name, "--log-level", "warn"}, args...)
+	if err := s.start(ctx, program); err != nil {
 		return nil, err
 	}
-	var last error
-	if err := s.Until(ctx, "ready", func() (bool, error) { last = s.Call(ctx, http.MethodGet, "/readyz", nil, nil); return last == nil, nil }); err != nil {
-		s.Stop()
-		return nil, errors.Join(err, last)
-	}
-	s.Ready = time.Since(started)
-	out, err := exec.CommandContext(ctx, Program("hostler"), "token", "create", "bench", "--data", s.Data).Output()
+	out, err := exec.CommandContext(ctx, program, "token", "create", "bench", "--data", s.Data).Output()
 	if err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("cannot make a token: %w", err)
 	}
 	s.token = strings.TrimSpace(string(out))
 	return s, nil
+}
+
+// Become ends the server and starts another binary on the same data.
+func (s *Server) Become(ctx context.Context, program string) error {
+	s.Stop()
+	s.http.CloseIdleConnections()
+	return s.start(ctx, program)
+}
+
+func (s *Server) start(ctx context.Context, program string) error {
+	s.cmd = s.Lab.Command(ctx, program, s.args...)
+	s.cmd.Stderr = &s.log
+	started := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	var last error
+	if err := s.Until(ctx, "ready", func() (bool, error) { last = s.Call(ctx, http.MethodGet, "/readyz", nil, nil); return last == nil, nil }); err != nil {
+		s.Stop()
+		return errors.Join(err, last)
+	}
+	s.Ready = time.Since(started)
+	return nil
 }
 
 // Stop ends the server and waits for it.

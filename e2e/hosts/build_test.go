@@ -1,0 +1,73 @@
+package hosts
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// broken is an agent that passes every check before it takes over, and then does nothing but end.
+const broken = `package main
+
+import (
+	"fmt"
+	"os"
+)
+
+var version string
+
+func main() {
+	if len(os.Args) < 2 || os.Args[1] == "run" {
+		os.Exit(1)
+	}
+	fmt.Println("hostler-agent", version)
+}
+`
+
+// buildServer makes a server of that version with an agent of that version in it, from the agent's source or from other
+// source.
+func buildServer(t *testing.T, version, source string) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	agent, server, overlay := filepath.Join(dir, "hostler-agent"), filepath.Join(dir, "hostler"), filepath.Join(dir, "overlay.json")
+	what := "./agent"
+	if source != "" {
+		what = filepath.Join(dir, "broken.go")
+		write(t, what, []byte(source))
+	}
+	compile(t, root, "-tags", "nethttpomithttp2", "-ldflags", "-s -w -X main.version="+version, "-o", agent, what)
+	embedded := filepath.Join(root, "repo/agentbin/dist/hostler-agent-linux-"+runtime.GOARCH)
+	if _, err := os.Stat(embedded); err != nil {
+		t.Fatalf("%v: run this by \"make lab\", which builds the agents", err)
+	}
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {embedded: agent}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, overlay, replace)
+	compile(t, root, "-overlay", overlay, "-ldflags", "-s -w -X main.version="+version, "-o", server, "./server")
+	return server
+}
+
+func compile(t *testing.T, root string, args ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", append([]string{"build"}, args...)...)
+	command.Dir, command.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", command.Args, err, out)
+	}
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -285,6 +285,18 @@ func (s *Store) Repository(name string) (*Repository, error) {
 	return &d, nil
 }
 
+// Channel describes a channel; "" is the one that uploads go to.
+func (s *Store) Channel(repository, name string) (*Channel, error) {
+	r, c, err := s.find(repository, name)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	d := c.describe(r)
+	return &d, nil
+}
+
 // describe is Repository of r. s.mu is held.
 func (s *Store) describe(r *repository) Repository {
 	d := Repository{Definition: r.Definition, Own: r.Own()}

@@ -36,7 +36,7 @@ func (w *Web) admit(c *gin.Context, r route) error {
 		return err
 	}
 	c.Set(identityKey, who)
-	if err := w.checkOrigin(c, who); err != nil {
+	if err := w.checkOrigin(c, who, r); err != nil {
 		return err
 	}
 	switch {
@@ -88,7 +88,7 @@ func identity(c *gin.Context) account.Identity {
 
 // checkOrigin refuses requests that another site makes a browser send. A token is never sent by a browser on its
 // own, so requests with one need no further proof; those with a session also carry the session's own secret.
-func (w *Web) checkOrigin(c *gin.Context, who account.Identity) error {
+func (w *Web) checkOrigin(c *gin.Context, who account.Identity, r route) error {
 	if who.Token || c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead {
 		return nil
 	}
@@ -99,7 +99,14 @@ func (w *Web) checkOrigin(c *gin.Context, who account.Identity) error {
 		return nil
 	}
 	given := c.GetHeader("X-CSRF-Token")
-	if given == "" && isForm(c) {
+	switch {
+	case given != "" || !isForm(c):
+	case r.path == pathUploadForm || r.path == pathPackages:
+		var err error
+		if given, err = firstField(c, "csrf"); err != nil {
+			return err
+		}
+	default:
 		f, err := readForm(c)
 		if err != nil {
 			return err

@@ -136,13 +136,15 @@ func fileName(name string) string {
 	return clip(name)
 }
 
+var fullDisk = refuse(http.StatusInsufficientStorage, "disk_full", "there is no space left on the server", "free some space below its data directory, then try again")
+
 // fileFailure is the answer to a file that could not be kept; nil when it is another error.
 func fileFailure(err error) *failure {
 	switch {
 	case errors.Is(err, file.ErrTooLarge):
 		return refuse(http.StatusRequestEntityTooLarge, "too_large", "the file is larger than the limit", "")
 	case errors.Is(err, file.ErrFull):
-		return refuse(http.StatusInsufficientStorage, "disk_full", "there is no space left on the server", "free some space below its data directory, then try again")
+		return fullDisk
 	}
 	return nil
 }

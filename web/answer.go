@@ -104,6 +104,9 @@ func explain(err error) *failure {
 	if f := fileFailure(err); f != nil {
 		return f
 	}
+	if f := repoFailure(err); f != nil {
+		return f
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			return s.answer

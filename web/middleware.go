@@ -34,6 +34,7 @@ const (
 	identityKey = "identity"
 	bodyKey     = "body"
 	formKey     = "form"
+	partsKey    = "parts"
 )
 
 // csp allows what the pages are made of and nothing else; connect-src 'self' covers the WebSocket, too.
@@ -85,6 +86,8 @@ func bodyLimit(c *gin.Context, r route) int64 {
 	switch {
 	case r.path == pathFiles || r.path == pathJobFile:
 		return file.MaxSize + 1 // the store refuses it, and says so
+	case r.path == pathPackages || r.path == pathUploadForm:
+		return maxUploads
 	case r.may != everyone && c.ContentType() == "application/json" && r.on == public:
 		return maxJSON
 	case r.may != everyone && isMultipart(c) && r.on == public:

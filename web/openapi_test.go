@@ -14,6 +14,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/remote"
 	"hostler/server/trust"
@@ -82,6 +83,11 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"Account": accountReply{}, "User": account.Person{}, "UsersReply": usersReply{}, "UserRequest": userRequest{}, "RoleRequest": roleRequest{},
 		"PasswordRequest": passwordRequest{}, "Token": account.Program{}, "TokensReply": tokensReply{}, "TokenRequest": tokenRequest{}, "TokenMade": tokenMadeReply{},
 		"Session": account.Browser{}, "SessionsReply": sessionsReply{},
+		"RepositoriesReply": repositoriesReply{}, "RepositoryRequest": repositoryRequest{}, "Repository": repo.Repository{}, "RepositoryChannel": repo.Channel{},
+		"StoredPackage": repo.Package{}, "Package": packageReply{}, "PackageDetail": packageDetailReply{}, "PackageFacts": repo.Detail{}, "PackageChange": repo.Changed{},
+		"PackagesReply": packagesReply{}, "Uploaded": repo.Result{}, "UploadedFile": repo.Verdict{}, "UploadWarning": repo.Warning{},
+		"SnapshotsReply": snapshotsReply{}, "Snapshot": repo.Listed{}, "Diff": repo.Diff{}, "VersionChange": repo.Change{},
+		"PromoteRequest": promoteRequest{}, "RollbackRequest": rollbackRequest{}, "DropRequest": dropRequest{}, "ChannelReply": channelReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
 	} {
 		ref, ok := schemas[name]
@@ -137,11 +143,15 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	uploaded := s.upload("content")
 	s.api(post, api+"/sign-rules", `{"host":"*.rack.test"}`) // the paths come in any order
 	targets := map[string]any{"hosts": "node1.lab.test"}
+	added := s.addPackage("tools", "tool-1.0.tar.gz")
 	last := s.person(testUser, account.RoleAdministrator) // who cannot be removed
 	replace := strings.NewReplacer(
 		api+"/users/{id}", api+last.path(testUser), api+"/tokens/{id}", api+"/tokens/999", api+"/sessions/{id}", api+"/sessions/999",
-		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID))
+		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID), "{digest}", added.Digest)
+	query := map[string]string{"diffSnapshots": "?from=1&to=2"}
 	bodies := map[string]string{
+		"createRepository": `{"name":"another","kind":"apt"}`, "promoteChannel": `{"channel":"test","snapshot":1}`,
+		"rollBackChannel": `{"channel":"stable","snapshot":2}`, "dropPackages": toJSON(t, dropRequest{Packages: []string{added.Digest}}),
 		"expandHosts": `{"text":"a, b[2-1]"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
 		"createBootstrap":    toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
 		"createCommand":      toJSON(t, map[string]any{"targets": targets, "exec": map[string]any{"command": []string{"true"}}}),
@@ -159,7 +169,13 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	doc := document(t)
 	for path, item := range doc.Paths.Map() {
 		for method, o := range item.Operations() {
-			r := s.api(method, replace.Replace(path), bodies[o.OperationID])
+			repository := "tools"
+			if method == http.MethodPost && strings.Contains(path, "{repository}") { // each changes one of its own
+				repository = strings.ToLower(o.OperationID)
+				s.addPackage(repository, "tool-1.0.tar.gz")
+			}
+			path := strings.ReplaceAll(replace.Replace(path), "{repository}", repository)
+			r := s.api(method, path+query[o.OperationID], bodies[o.OperationID])
 			described := o.Responses.Value(fmt.Sprint(r.status))
 			if described == nil {
 				described = o.Responses.Default()

@@ -15,7 +15,7 @@ import (
 
 // concrete fills a route's path: things that exist where they change nothing, and a draft that may be discarded.
 func concrete(r route) string {
-	return strings.NewReplacer(":id", "999", ":task", "999", ":serial", "999", "*name", "none", "*path", "none").Replace(r.path)
+	return strings.NewReplacer(":id", "999", ":task", "999", ":serial", "999", ":repository", "none", ":digest", "none", "*name", "none", "*path", "none").Replace(r.path)
 }
 
 func refusedBecauseOfWho(r reply) bool {

@@ -42,6 +42,13 @@ const (
 	TokenEnded           = "token.ended"
 	JobFinished          = "job.finished"
 	ServerStarted        = "server.started"
+	RepositoryCreated    = "repository.created"
+	RepositoryRemoved    = "repository.removed"
+	PackagesAdded        = "repository.packages_added"
+	PackagesDropped      = "repository.packages_dropped"
+	RepositoryPromoted   = "repository.promoted"
+	// RepositoryRolledBack is of a channel, as RepositoryPromoted is.
+	RepositoryRolledBack = "repository.rolled_back"
 )
 
 // Kinds of events that agents tell of: those of package wire. Agents that are newer may know more.

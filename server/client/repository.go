@@ -1,0 +1,132 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Repository is one of packages.
+type Repository struct {
+	Name     string    `json:"name"`
+	Kind     string    `json:"kind"`
+	Own      bool      `json:"own"`
+	Channel  string    `json:"channel"`
+	Channels []Channel `json:"channels"`
+}
+
+// Channel points at a snapshot of a repository.
+type Channel struct {
+	Name     string `json:"name"`
+	Snapshot int    `json:"snapshot"`
+	Packages int    `json:"packages"`
+}
+
+// Package is one that a repository has.
+type Package struct {
+	Digest   string `json:"digest"`
+	File     string `json:"file"`
+	Size     int64  `json:"size"`
+	Name     string `json:"name"`
+	Version  string `json:"version"`
+	Arch     string `json:"arch"`
+	Summary  string `json:"summary"`
+	Requests int64  `json:"requests"`
+}
+
+// Snapshot is a list of packages.
+type Snapshot struct {
+	Number   int       `json:"number"`
+	Created  time.Time `json:"created"`
+	By       string    `json:"by"`
+	Packages int       `json:"packages"`
+	Added    int       `json:"added"`
+	Removed  int       `json:"removed"`
+	Channels []string  `json:"channels"`
+}
+
+// Diff is what changed between two snapshots.
+type Diff struct {
+	Added   []Package `json:"added"`
+	Removed []Package `json:"removed"`
+	Changed []struct {
+		From Package `json:"from"`
+		To   Package `json:"to"`
+	} `json:"changed"`
+}
+
+// Uploaded is what became of uploaded packages.
+type Uploaded struct {
+	Repository string `json:"repository"`
+	Channel    string `json:"channel"`
+	Snapshot   int    `json:"snapshot"`
+	Files      []struct {
+		File     string `json:"file"`
+		State    string `json:"state"` // added, present or refused
+		Reason   string `json:"reason"`
+		Warnings []struct {
+			Message string `json:"message"`
+		} `json:"warnings"`
+	} `json:"files"`
+}
+
+// UploadPackages sends files to a repository, all in one request and none of them in memory; channel may be "". The
+// answer is read into out.
+func (c *Client) UploadPackages(ctx context.Context, repository, channel string, files []string, fields map[string]string, out any) error {
+	body, to := io.Pipe()
+	form := multipart.NewWriter(to)
+	go func() {
+		err := writeFiles(form, files, fields)
+		_ = to.CloseWithError(errors.Join(err, form.Close())) // it always succeeds
+	}()
+	defer func() { _ = body.Close() }() // ends the writer, too
+	path := "repositories/" + url.PathEscape(repository) + "/packages"
+	if channel != "" {
+		path += "?" + url.Values{"channel": {channel}}.Encode()
+	}
+	answer, err := c.send(ctx, http.MethodPost, path, form.FormDataContentType(), body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }() // it was read
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(out); err != nil {
+		return fmt.Errorf("cannot read the server's answer: %w", err)
+	}
+	return nil
+}
+
+func writeFiles(form *multipart.Writer, files []string, fields map[string]string) error {
+	for name, value := range fields {
+		if err := form.WriteField(name, value); err != nil {
+			return err
+		}
+	}
+	for _, name := range files {
+		if err := writeFile(form, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeFile(form *multipart.Writer, name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // only read
+	part, err := form.CreateFormFile("file", filepath.Base(name))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(part, file)
+	return err
+}

@@ -160,3 +160,37 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		t.Errorf("they made snapshots: %+v", listed)
 	}
 }
+
+// A session is proved before a file is taken: by the header, or by the first part.
+func TestUploadsProveTheirSession(t *testing.T) {
+	s := newServer(t)
+	s.addPackage("tools", "tool-1.0.tar.gz")
+	b := s.setUp()
+	const path = api + "/repositories/tools/packages"
+	content := string(archiveOf(t, "by a person"))
+	for name, c := range map[string]struct {
+		fields []string
+		header string
+		status int
+	}{
+		"a first part":     {[]string{"csrf", b.csrf()}, "", http.StatusOK},
+		"a header":         {nil, b.csrf(), http.StatusOK},
+		"nothing":          {nil, "", http.StatusForbidden},
+		"a wrong part":     {[]string{"csrf", "wrong"}, "", http.StatusForbidden},
+		"a later part":     {[]string{"arch", "amd64", "csrf", b.csrf()}, "", http.StatusForbidden},
+		"an endless part":  {[]string{"csrf", strings.Repeat("x", maxField+1)}, "", http.StatusBadRequest},
+		"a wrong header":   {[]string{"csrf", b.csrf()}, "wrong", http.StatusForbidden},
+		"the wrong origin": {[]string{"csrf", b.csrf()}, "cross-site", http.StatusForbidden},
+	} {
+		body, contentType := formWith(t, c.fields, "tool-2.0.tar.gz", content)
+		header := map[string]string{"Content-Type": contentType, "Sec-Fetch-Site": "same-origin", "Accept": "application/json"}
+		if c.header == "cross-site" {
+			header["Sec-Fetch-Site"] = c.header
+		} else if c.header != "" {
+			header["X-CSRF-Token"] = c.header
+		}
+		if r := send(t, b.client, post, s.public.URL+path, body, header); r.status != c.status {
+			t.Errorf("%s: answered %d %s, want %d", name, r.status, r.body, c.status)
+		}
+	}
+}

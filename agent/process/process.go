@@ -89,23 +89,27 @@ func (t Tree) Below(pid int) []int {
 // host. It cannot where the kernel does not list children (CONFIG_PROC_CHILDREN), and may miss some that begin or end
 // meanwhile: it is for counting, not for ending them.
 func Below(pid int) (found []int, can bool) {
-	for i := -1; i < len(found); i++ {
-		if i >= 0 {
-			pid = found[i]
+	found, can = childrenOf(pid)
+	for i := 0; i < len(found); i++ {
+		more, _ := childrenOf(found[i])
+		found = append(found, more...)
+	}
+	return found, can
+}
+
+func childrenOf(pid int) (children []int, can bool) {
+	for _, thread := range entries(path(pid, "task")) {
+		content, err := os.ReadFile(path(pid, filepath.Join("task", thread, "children")))
+		if err != nil {
+			return nil, false
 		}
-		for _, thread := range entries(path(pid, "task")) {
-			content, err := os.ReadFile(path(pid, filepath.Join("task", thread, "children")))
-			if err != nil && i < 0 {
-				return nil, false
-			}
-			for word := range strings.FieldsSeq(string(content)) {
-				if child, err := strconv.Atoi(word); err == nil {
-					found = append(found, child)
-				}
+		for word := range strings.FieldsSeq(string(content)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				children = append(children, child)
 			}
 		}
 	}
-	return found, true
+	return children, true
 }
 
 // Descendants lists the living processes below the given one.

@@ -109,11 +109,18 @@ func (d *DB) CountEnrolRequests(ctx context.Context, state EnrolState) (all, cle
 	return row.Total, row.Clear, translate("count enrolment requests", err)
 }
 
+// LastEnrolRequest is the number of the newest request that waits and has no conflict; 0 when there is none.
+func (d *DB) LastEnrolRequest(ctx context.Context) (id int64, err error) {
+	err = d.read(ctx).Model(&EnrolRequest{}).Where("state = ? AND conflict = ''", EnrolWaiting).Select("COALESCE(MAX(id), 0)").Scan(&id).Error
+	return id, translate("find the last enrolment request", err)
+}
+
 // EnrolChoice says which of the requests that wait are meant. Those with a conflict are meant only when they are named.
 type EnrolChoice struct {
 	IDs   []int64
 	Hosts []string
-	All   bool // all without a conflict
+	All   bool  // all without a conflict
+	Upto  int64 // with All: the last of them by its number; 0 for no end
 }
 
 // ChosenEnrolRequests reads at most limit of the requests that are chosen and wait, by number, beginning after one.
@@ -121,6 +128,9 @@ func (d *DB) ChosenEnrolRequests(ctx context.Context, c EnrolChoice, after int64
 	g := d.read(ctx).Where("state = ? AND id > ?", EnrolWaiting, after).Order("id").Limit(limit)
 	if c.All {
 		g = g.Where("conflict = ''")
+		if c.Upto > 0 {
+			g = g.Where("id <= ?", c.Upto)
+		}
 	} else {
 		g = g.Where("id IN ? OR hostname IN ?", c.IDs, c.Hosts)
 	}

@@ -194,12 +194,16 @@ func (w *Web) enrolRequestsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	last, err := w.DB.LastEnrolRequest(c.Request.Context()) // before they are counted: no more are signed than the page says
+	if err != nil {
+		return err
+	}
 	waiting, clear, err := w.DB.CountEnrolRequests(c.Request.Context(), db.EnrolWaiting)
 	if err != nil {
 		return err
 	}
 	v := page.EnrolRequestsView{
-		Frame: w.frame(c), State: c.Query("state"), Search: c.Query("search"), Next: next, Paged: c.Query("after") != "", Waiting: waiting, Clear: clear,
+		Frame: w.frame(c), State: c.Query("state"), Search: c.Query("search"), Next: next, Paged: c.Query("after") != "", Waiting: waiting, Clear: clear, Last: last,
 	}
 	if v.State == "" {
 		v.State = string(db.EnrolWaiting)
@@ -213,10 +217,10 @@ func (w *Web) enrolRequestsPage(c *gin.Context) error {
 func enrolRequestView(r *db.EnrolRequest) page.EnrolRequest {
 	v := page.EnrolRequest{
 		ID: r.ID, Host: r.Hostname, Fingerprint: r.KeyHash, Address: r.Address, State: string(r.State), Conflict: string(r.Conflict),
-		Since: r.CreatedAt, Seen: r.SeenAt, Decided: at(r.DecidedAt), DecidedBy: r.DecidedBy,
+		Since: r.CreatedAt, Decided: at(r.DecidedAt), DecidedBy: r.DecidedBy,
 	}
 	if f := r.Facts; f != nil {
-		v.OS, v.Arch, v.CPU, v.Cores, v.Memory = f.OS.Name, f.Arch, f.CPU.Model, f.CPU.Cores, f.Memory
+		v.OS, v.Arch, v.Cores, v.Memory = f.OS.Name, f.Arch, f.CPU.Cores, f.Memory
 	}
 	return v
 }
@@ -235,11 +239,14 @@ func (w *Web) decideByForm(c *gin.Context, done string, decide func(*gin.Context
 	if err != nil {
 		return err
 	}
-	in := trust.Decision{All: f.text("all") != ""}
-	if !in.All {
-		if in.IDs, err = chosen(f); err != nil {
-			return err
+	var in trust.Decision
+	if all := f.text("all"); all != "" {
+		in.All = true
+		if in.Upto, err = strconv.ParseInt(all, 10, 64); err != nil || in.Upto <= 0 {
+			return badQuery("all", "this is not the number of a request")
 		}
+	} else if in.IDs, err = chosen(f); err != nil {
+		return err
 	}
 	n, err := decide(c, in)
 	var nothing *trust.FieldError

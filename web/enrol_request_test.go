@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,28 @@ func TestWaitingPage(t *testing.T) {
 		if r := b.get("/trust/waiting?state=" + state); !strings.Contains(r.body, name) || strings.Contains(r.body, `name="only"`) {
 			t.Errorf("the list of those that are %s answered %d", state, r.status)
 		}
+	}
+}
+
+// Who signs all hosts signs those that the page has counted.
+func TestAttackHostThatComesAfterThePage(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	seen := s.waiter("node1.lab.test")
+	all := regexp.MustCompile(`name="all" value="(\d+)"`).FindStringSubmatch(b.get("/trust/waiting").body)
+	late := s.waiter("node2.lab.test")
+	if r := b.get("/trust/waiting?search=node1"); strings.Contains(r.body, `name="all"`) {
+		t.Error("a search offers to sign all hosts")
+	}
+	b.post("/trust/waiting/sign", url.Values{"all": {all[1]}})
+	if r := seen.ask(); r.status != http.StatusOK {
+		t.Errorf("it is answered %d %s", r.status, r.body)
+	}
+	if r := late.ask(); r.failure(t).Code != "approval_pending" {
+		t.Errorf("nobody has seen it, and it is answered %d", r.status)
+	}
+	if r := b.post("/trust/waiting/sign", url.Values{"all": {"1; DROP"}}); r.status != http.StatusBadRequest {
+		t.Errorf("what is no number is answered %d", r.status)
 	}
 }
 

@@ -207,17 +207,20 @@ func (c *CA) conflict(ctx context.Context, id int64, by claim) (db.EnrolConflict
 type Decision struct {
 	IDs   []int64  `json:"ids,omitempty"`
 	Hosts []string `json:"hosts,omitempty"`
-	All   bool     `json:"all,omitempty"` // all that have no conflict
+	All   bool     `json:"all,omitempty"`  // all that have no conflict
+	Upto  int64    `json:"upto,omitempty"` // with All: the last of them by its id, so that nobody is meant who came later
 }
 
 // choice checks a decision. Whoever means a host by its name must not get one of two that claim it.
 func (c *CA) choice(ctx context.Context, d Decision) (db.EnrolChoice, error) {
-	choice := db.EnrolChoice{IDs: d.IDs, Hosts: clean(d.Hosts, canonical), All: d.All}
+	choice := db.EnrolChoice{IDs: d.IDs, Hosts: clean(d.Hosts, canonical), All: d.All, Upto: d.Upto}
 	switch named := len(choice.IDs) + len(choice.Hosts); {
 	case named == 0 && !d.All:
 		return choice, &FieldError{Field: "ids", Message: "say which requests, which hosts, or all"}
 	case named > 0 && d.All:
 		return choice, &FieldError{Field: "all", Message: "say all, or which ones, not both"}
+	case d.Upto != 0 && !d.All:
+		return choice, &FieldError{Field: "upto", Message: "this is for all"}
 	case named > MaxRevoke:
 		return choice, &FieldError{Field: "ids", Message: fmt.Sprintf("at most %d can be named at once", MaxRevoke)}
 	}

@@ -20,11 +20,9 @@ type EnrolRequest struct {
 	State       string // one of EnrolStates
 	Conflict    string // one of EnrolConflicts, or ""
 	OS, Arch    string
-	CPU         string
 	Cores       int
 	Memory      uint64 // bytes
 	Since       time.Time
-	Seen        time.Time
 	Decided     time.Time // zero: not yet
 	DecidedBy   string
 }
@@ -41,6 +39,7 @@ type EnrolRequestsView struct {
 	Requests []EnrolRequest
 	Waiting  int    // hosts that wait, on all pages
 	Clear    int    // those among them without a conflict
+	Last     int64  // the newest of these
 	State    string // the filter
 	Search   string
 	Next     string // value of ?after= for the next page; "" on the last one

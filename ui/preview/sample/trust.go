@@ -28,7 +28,7 @@ func trustPages() []Page {
 			return page.RevokePage(page.RevokeView{Frame: f, Certificate: certificates()[1]})
 		}},
 		{"/trust/waiting", false, func(f layout.Frame) templ.Component {
-			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, Requests: enrolRequests(), Waiting: 213, Clear: 211, State: "waiting", Next: "4.node09"})
+			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, Requests: enrolRequests(), Waiting: 213, Clear: 211, Last: 213, State: "waiting", Next: "4.node09"})
 		}},
 		{"/trust/waiting/none", false, func(f layout.Frame) templ.Component {
 			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, State: "waiting"})
@@ -68,7 +68,7 @@ func enrolRequests() []page.EnrolRequest {
 	request := func(id int64, host, conflict string) page.EnrolRequest {
 		return page.EnrolRequest{
 			ID: id, Host: host, Fingerprint: strings.Repeat("4e07408562bedb8b", 4), Address: "10.12.0.17", State: "waiting", Conflict: conflict,
-			OS: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Cores: 16, Memory: 64 << 30, Since: Now.Add(-3 * time.Minute), Seen: Now.Add(-20 * time.Second),
+			OS: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Cores: 16, Memory: 64 << 30, Since: Now.Add(-3 * time.Minute),
 		}
 	}
 	return []page.EnrolRequest{

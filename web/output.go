@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -69,12 +70,17 @@ func (w *Web) getJobOutput(c *gin.Context) error {
 // sendOutput sends all that there is of a stream, for saving it.
 func (w *Web) sendOutput(c *gin.Context, j *db.Job, stream wire.Stream, offset int64) error {
 	c.Header("Content-Type", "text/plain; charset=utf-8")
-	for {
+	answer := patientAnswer(c)
+	for begun := false; ; begun = true {
 		text, next, err := w.output(c.Request.Context(), j, stream, offset, outputPiece)
+		if err != nil && begun {
+			w.Log.Error("an output was sent in part", "job", j.ID, "error", err)
+			panic(http.ErrAbortHandler) // an answer that just ended would pass for a whole one
+		}
 		if err != nil {
 			return err
 		}
-		if _, err := c.Writer.WriteString(text); err != nil || next <= offset {
+		if _, err := io.WriteString(answer, text); err != nil || next <= offset {
 			return err
 		}
 		offset = next

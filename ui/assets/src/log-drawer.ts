@@ -199,6 +199,7 @@ export class LogDrawer extends HTMLElement {
 
   private close(): void {
     this.leave();
+    this.noOutput(); // it would go on reading
     this.generation++;
     this.hidden = true;
     this.opener?.focus();

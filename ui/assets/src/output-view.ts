@@ -12,8 +12,7 @@ export class OutputView extends HTMLElement {
   private box: HTMLElement | null = null;
   private follow: Follow | null = null;
   private stop: (() => void) | null = null;
-  private reading = false;
-  private missed = false;
+  private reads = Promise.resolve();
   private hits: Element[] = [];
   private at = -1;
 
@@ -25,6 +24,8 @@ export class OutputView extends HTMLElement {
     this.addEventListener("click", (e) => this.clicked(e));
     this.find("search")?.addEventListener("input", (e) => void this.search((e.target as HTMLInputElement).value));
     this.find("form")?.addEventListener("submit", (e) => {
+      // What is not here only the server can search.
+      if (this.dataset["fixed"] !== undefined || this.find("more")) return;
       e.preventDefault();
       this.step(1);
     });
@@ -65,29 +66,29 @@ export class OutputView extends HTMLElement {
     return [...this.lines()].map((line) => line.lastChild?.textContent ?? "").join("\n");
   }
 
-  /** Brings what comes next: parts of them, or as many as there are, up to so many lines. */
-  private async read(most = mostLines, parts = Infinity): Promise<void> {
-    if (this.reading) {
-      this.missed = true;
-      return;
-    }
-    this.reading = true;
+  /** Brings what comes next, after what is being brought: parts of it, or as much as there is, up to so many lines. */
+  private read(most = mostLines, parts = Infinity): Promise<void> {
+    return (this.reads = this.reads.then(() => this.bring(most, parts)));
+  }
+
+  private async bring(most: number, parts: number): Promise<void> {
     try {
-      do {
-        for (let n = 0; n < parts && this.lines().length < most; n++) if (!(await this.next())) break;
-      } while (this.again());
+      for (let n = 0; n < parts && this.lines().length < most; n++) if (!(await this.next())) return;
+      if (this.lines().length >= most) this.offerMore();
     } catch {
       // The connection is gone; the page's banner says so, and the next growth reads on.
-    } finally {
-      this.reading = false;
     }
   }
 
-  /** Whether there was more while something was read. */
-  private again(): boolean {
-    const missed = this.missed;
-    this.missed = false;
-    return missed;
+  /** Says that there may be more than is brought without being asked for. */
+  private offerMore(): void {
+    if (this.find("more") || !this.box) return;
+    const link = document.createElement("a");
+    link.className = "output-more";
+    link.href = "#";
+    link.dataset["outputMore"] = "";
+    link.textContent = this.dataset["more"] ?? "";
+    this.box.append(link);
   }
 
   /** Brings one part and tells whether there is another one. */

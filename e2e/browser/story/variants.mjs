@@ -23,11 +23,16 @@ async function pages() {
   const [task] = (await api(`/operations/${failed.id}`)).tasks;
   const command = await api(`/operations/${operations.find((/** @type {any} */ o) => o.kind === "command").id}`);
   const [certificate] = (await api("/certificates?state=valid")).items;
+  const [token] = (await api("/enrol-tokens")).items;
+  const [person] = (await api("/users")).items;
   const revoke = `/trust/certificates/${certificate.serial}/revoke`;
   return [
     "/", "/hosts", "/hosts?search=nothing-is-called-so", `/hosts/${host.id}`, "/operations", `/operations/${failed.id}`,
     `/operations/${failed.id}/tasks/${task.id}`, `/operations/${command.id}`, "/commands/new", "/pushes/new", "/fetches/new", "/agent-upgrades/new", "/jobs", "/jobs?state=lost",
-    `/jobs/${command.tasks[0].job_id}`, "/child-agents", "/child-agents?status=fatal", "/child-agents/new", "/trust", "/trust?state=revoked", revoke, "/events", "/events?severity=error", "/wizards",
+    `/jobs/${command.tasks[0].job_id}`, "/child-agents", "/child-agents?status=fatal", "/child-agents/new", "/child-agents/manage",
+    `/child-agents/configure?host=${host.id}&name=BasicAgent&version=1.5.6`, "/child-agents/catalogue", "/trust", "/trust?state=revoked", revoke,
+    "/trust/waiting", "/trust/waiting?state=refused", "/trust/tokens", `/trust/tokens/${token.id}`, "/trust/tokens/new", "/trust/policies", "/trust/bundles/new",
+    "/users", `/users/${person.id}`, "/account", "/events", "/events?severity=error", "/wizards",
   ];
 }
 

@@ -22,9 +22,12 @@ func (w *Web) configurePage(c *gin.Context) error { return w.newWork(c, page.Con
 // configureChildren is POST /child-agents/configure.
 func (w *Web) configureChildren(c *gin.Context) error {
 	return w.startFromForm(c, page.ConfigurePage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
-		return w.Remote.Child(ctx, wire.ActionConfigure, remote.ChildRequest{
-			Common: in.common, Name: in.form.Name, Definition: in.form.Definition, Envs: in.envs, Limits: in.limits,
-		}, actor)
+		request := remote.ChildRequest{Common: in.common, Name: in.form.Name, Version: in.form.Version, Envs: in.envs, Limits: in.limits}
+		// A definition takes the place of the host's, and the child agent is started anew for it: one that was only shown is not sent.
+		if in.form.Definition != in.form.Shown {
+			request.Definition = in.form.Definition
+		}
+		return w.Remote.Child(ctx, wire.ActionConfigure, request, actor)
 	})
 }
 
@@ -45,7 +48,7 @@ func (w *Web) actOnChildren(c *gin.Context) error {
 	}
 	v := page.BulkView{Frame: w.frame(c), Action: action}
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
-		v.Groups = append(v.Groups, page.BulkGroup{Name: name, HostIDs: chosen[name], Hosts: strings.Fields(w.namesOf(chosen[name]))})
+		v.Groups = append(v.Groups, page.BulkGroup{Name: name, HostIDs: chosen[name], Hosts: slices.Sorted(maps.Values(w.Fleet.Names(chosen[name])))})
 	}
 	if n := v.Count(); n == 0 || (n > page.ConfirmAbove || action == wire.ActionUninstall) && f.text("confirmed") != strconv.Itoa(n) {
 		return show(c, http.StatusUnprocessableEntity, page.BulkPage(v))

@@ -96,25 +96,33 @@ func (w *Web) fillKnown(c *gin.Context, form *page.WorkForm) error {
 	if !installs && !configures {
 		return nil
 	}
+	if configures {
+		w.fillLimitsOf(form)
+		if c.Query("version") == "" { // another version's definition would be wrong
+			return nil
+		}
+	}
 	known, err := w.DB.ChildDefinition(c.Request.Context(), form.Name, c.Query("version"))
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
 	if err == nil {
-		form.Definition = known.Definition
+		form.Definition, form.Shown, form.Version = known.Definition, known.Definition, known.Version
 		if installs {
-			form.URL, form.Checksum, form.Version = known.URL, known.Checksum, known.Version
+			form.URL, form.Checksum = known.URL, known.Checksum
 		}
-	}
-	if configures {
-		w.fillLimitsOf(form)
 	}
 	return nil
 }
 
+// onlyOne says whether a form is for this host alone.
+func onlyOne(form *page.WorkForm, h *db.Host) bool {
+	return h.Name == form.Hosts && len(form.Chosen) == 0 || form.Hosts == "" && len(form.Chosen) == 1 && h.ID == form.Chosen[0].ID
+}
+
 // fillLimitsOf fills in the limits that a child agent has now, when the form is for one host.
 func (w *Web) fillLimitsOf(form *page.WorkForm) {
-	for _, h := range w.Fleet.Select(func(h *db.Host) bool { return h.Name == form.Hosts }) {
+	for _, h := range w.Fleet.Select(func(h *db.Host) bool { return onlyOne(form, h) }) {
 		for i := range h.Children {
 			if h.Children[i].Name == form.Name {
 				fillLimits(form, h.Children[i].Limits)

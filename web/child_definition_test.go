@@ -44,17 +44,17 @@ func TestWhatWasInstalledIsOfferedAgain(t *testing.T) {
 	if len(got) != 1 || got[0].Name != "BasicAgent" || got[0].Version != "1.5.6" || got[0].URL != install["url"] || got[0].UsedBy != "token:ci" {
 		t.Fatalf("known is %+v", got)
 	}
-	// A later definition takes its place, and an installation that says only the name takes all of it.
-	configure := map[string]any{"targets": map[string]any{"hosts": host}, "name": "BasicAgent", "definition": "[agent]\nname = BasicAgent\ncommand = x\n"}
+	// A later definition of this version takes its place, and an installation that says only the name takes all of it.
+	configure := map[string]any{"targets": map[string]any{"hosts": host}, "name": "BasicAgent", "version": "1.5.6", "definition": "[agent]\nname = BasicAgent\ncommand = x\n"}
 	s.finish(c, host, s.work("/child-agents/configure", configure), wire.ErrCodeOK, db.Done)
 	again := s.finish(c, host, s.work("/child-agents/install", map[string]any{"targets": map[string]any{"hosts": host}, "name": "BasicAgent"}), wire.ErrCodeOK, db.Done)
 	if again.URL != install["url"] || again.Checksum != install["checksum"] || again.Version != "1.5.6" || again.Definition != configure["definition"] {
 		t.Errorf("the agent got %+v", again)
 	}
 	for path, wants := range map[string][]string{
-		"/child-agents/catalogue":                               {"BasicAgent", "1.5.6", "packages.example", "/child-agents/new?name=BasicAgent&amp;version=1.5.6"},
-		"/child-agents/new?name=BasicAgent&version=1.5.6":       {`value="https://packages.example/a.tar.gz"`, `value="1.5.6"`, "command = x"},
-		"/child-agents/configure?name=BasicAgent&hosts=" + host: {"command = x"},
+		"/child-agents/catalogue":                                             {"BasicAgent", "1.5.6", "packages.example", "/child-agents/new?name=BasicAgent&amp;version=1.5.6"},
+		"/child-agents/new?name=BasicAgent&version=1.5.6":                     {`value="https://packages.example/a.tar.gz"`, `value="1.5.6"`, "command = x"},
+		"/child-agents/configure?name=BasicAgent&version=1.5.6&hosts=" + host: {"command = x"},
 	} {
 		r := b.get(path)
 		for _, want := range wants {
@@ -62,6 +62,19 @@ func TestWhatWasInstalledIsOfferedAgain(t *testing.T) {
 				t.Errorf("%s answered %d without %q", path, r.status, want)
 			}
 		}
+	}
+	if r := b.get("/child-agents/configure?name=BasicAgent&version=1.5.5&hosts=" + host); strings.Contains(r.body, "command = x") {
+		t.Error("another version's definition is filled in")
+	}
+	// A definition that was only shown is not sent with the limits.
+	text := configure["definition"].(string)
+	form := url.Values{"hosts": {host}, "name": {"BasicAgent"}, "version": {"1.5.6"}, "definition": {text}, "shown": {text}, "cpu": {"10%"}}
+	if r := b.post("/child-agents/configure", form); !strings.HasPrefix(r.location(), "/operations/") {
+		t.Fatalf("new limits answered %d", r.status)
+	}
+	newest := must[[]db.Operation](t)(s.db.Operations(t.Context(), 0, 1))[0]
+	if shared := must[*db.OperationJob](t)(s.db.OperationJob(t.Context(), newest.ID)); shared.Payload.Definition != "" || shared.Payload.Limits == nil {
+		t.Errorf("the agents get %+v", shared.Payload)
 	}
 	forget := url.Values{"name": {"BasicAgent"}, "version": {"1.5.6"}}
 	for range 2 { // as by two clicks

@@ -68,7 +68,7 @@ func fieldLimit(name string) int64 {
 		return maxHosts
 	case "key", "key_file":
 		return maxKey
-	case "script", "definition", "envs":
+	case "script", "definition", "shown", "envs":
 		return maxScript
 	case "file":
 		return maxUpload

@@ -32,15 +32,15 @@ func (w *Web) hostsPage(c *gin.Context) error {
 	}
 	v := page.HostsView{
 		Frame: w.frame(c), Hosts: w.hostViews(hosts), Counts: hostCounts(w.Fleet.Counts()),
-		State: c.Query("state"), Search: c.Query("search"), Next: next, Paged: c.Query("after") != "",
+		State: c.Query("state"), Search: strings.TrimSpace(c.Query("search")), Next: next, Paged: c.Query("after") != "",
 	}
-	v.Matching = len(w.Fleet.Find(fleet.Filter{State: db.HostState(v.State), Search: v.Search}))
+	v.Matching = w.Fleet.Count(fleet.Filter{State: db.HostState(v.State), Search: v.Search})
 	return show(c, http.StatusOK, page.HostsPage(v))
 }
 
 // findHosts reads the page of hosts that the query asks for: state, search, after.
 func (w *Web) findHosts(c *gin.Context, limit int) (hosts []fleet.Host, next string, err error) {
-	q := db.HostQuery{State: db.HostState(c.Query("state")), Search: c.Query("search"), Limit: limit}
+	q := db.HostQuery{State: db.HostState(c.Query("state")), Search: strings.TrimSpace(c.Query("search")), Limit: limit}
 	if q.State != "" && !slices.Contains(db.HostStates, q.State) {
 		return nil, "", badQuery("state", "there is no such state")
 	}

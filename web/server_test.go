@@ -253,7 +253,13 @@ func (s *server) api(method, path, body string) reply {
 // agent enrols a host and returns a client with its certificate, and its serial number.
 func (s *server) agent(hostname string) (*http.Client, string) {
 	s.t.Helper()
-	token := must[string](s.t)(s.web.CA.MintToken(s.t.Context(), trust.TokenSpec{Hostname: hostname, Uses: 1, Lifetime: time.Minute}))
+	return s.agentBy(trust.TokenSpec{Hostname: hostname, Uses: 1, Lifetime: time.Minute}, hostname)
+}
+
+// agentBy is agent by a token of the caller's choosing.
+func (s *server) agentBy(spec trust.TokenSpec, hostname string) (*http.Client, string) {
+	s.t.Helper()
+	token := must[string](s.t)(s.web.CA.MintToken(s.t.Context(), spec))
 	request, key := newCSR(s.t, hostname)
 	r := send(s.t, s.hostClient(nil), http.MethodPost, s.handshake.URL+wire.PathEnroll, strings.NewReader(
 		toJSON(s.t, wire.EnrollRequest{Hostname: hostname, Token: token, CSR: request})), nil)
@@ -302,12 +308,18 @@ func sshKey(t testing.TB) string {
 func (s *server) register(hostname string) (*http.Client, int64) {
 	s.t.Helper()
 	client, sn := s.agent(hostname)
+	return client, s.registerAs(client, sn, hostname)
+}
+
+// registerAs registers an enrolled host and sends one heartbeat.
+func (s *server) registerAs(client *http.Client, sn, hostname string) int64 {
+	s.t.Helper()
 	body := toJSON(s.t, wire.RegisterRequest{Hostname: hostname, AgentSN: sn, Version: "1", Facts: &wire.Facts{OS: wire.OS{Name: "Debian GNU/Linux 12"}, Arch: "amd64"}})
 	if r := send(s.t, client, http.MethodPost, s.secured.URL+wire.PathRegister, strings.NewReader(body), nil); r.status != http.StatusOK {
 		s.t.Fatalf("registration answered %d: %s", r.status, r.body)
 	}
 	s.beat(client, hostname)
-	return client, must[*db.Host](s.t)(s.db.HostBySN(s.t.Context(), sn)).ID
+	return must[*db.Host](s.t)(s.db.HostBySN(s.t.Context(), sn)).ID
 }
 
 func (s *server) beat(client *http.Client, hostname string, children ...wire.ChildAgent) wire.StatusReply {

@@ -143,7 +143,7 @@ func (w *Web) showUser(c *gin.Context, status int, u *db.User, fields map[string
 	}
 	who := identity(c)
 	v := page.UserView{
-		Frame: w.frame(c), User: userView(u), Self: who.UserID == u.ID, Last: last,
+		Frame: w.frame(c), User: userView(u), Last: last,
 		Sessions: sessionViews(sessions, who.SessionID), Tokens: tokenViews(tokens), Fields: fields,
 	}
 	v.Frame.Path = userPath(u)

@@ -67,8 +67,9 @@ func (w *Web) startFromForm(c *gin.Context, again workPage, begin func(ctx conte
 	}
 	ctx := c.Request.Context()
 	in, fields := readWork(ctx, f)
+	in.form.Chosen = w.chosenHosts(in.common.Targets.IDs)
 	view := w.workView(c, in.form)
-	view.Fields = fields
+	view.Fields, view.LeftOut = fields, f.text("left_out")
 	if len(fields) == 0 {
 		if hosts, err := in.common.Targets.Resolve(w.Fleet); err == nil && len(hosts) > page.ConfirmAbove && f.text("confirmed") != strconv.Itoa(len(hosts)) {
 			view.Confirm = len(hosts)
@@ -123,7 +124,8 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 		User: trim("user"), Group: trim("group"), Directory: trim("directory"), Expires: trim("expires"), Envs: f.text("envs"), Timeout: trim("timeout"), Parallel: trim("parallel"), Batch: trim("batch"),
 		StopAfter: trim("stop_after"), CPU: trim("cpu"), Memory: trim("memory"), PIDs: trim("pids"), Files: trim("files"), Name: trim("name"), Action: f.text("action"), URL: trim("url"),
 		Checksum: trim("checksum"), Version: trim("version"), Definition: strings.ReplaceAll(f.text("definition"), "\r\n", "\n"),
-		File: f.text("uploaded"), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
+		Shown: strings.ReplaceAll(f.text("shown"), "\r\n", "\n"),
+		File:  f.text("uploaded"), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
 	}
 	number := func(name, text string) int {
 		n, err := strconv.Atoi(text)
@@ -137,8 +139,16 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 		Parallel: number("parallel", in.form.Parallel), Batch: number("batch", in.form.Batch),
 		StopAfter: number("stop_after", in.form.StopAfter), Timeout: number("timeout", in.form.Timeout), ExpiresIn: number("expires", in.form.Expires),
 	}
+	for _, text := range f.texts("host") {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+			in.common.Targets.IDs = append(in.common.Targets.IDs, id)
+		}
+	}
 	if in.form.Match {
 		in.common.Targets.State, in.common.Targets.Search = db.HostState(in.form.MatchState), in.form.MatchSearch
+		if in.form.All || len(in.common.Targets.IDs) > 0 || strings.TrimSpace(in.form.Hosts) != "" {
+			fields["hosts"] = page.FieldText(ctx, "match_alone") // a filter takes hosts out of those that are named
+		}
 	}
 	if in.form.CPU+in.form.Memory+in.form.PIDs+in.form.Files != "" {
 		in.limits = &wire.Limits{CPU: in.form.CPU, Memory: in.form.Memory, PIDs: number("pids", in.form.PIDs), Files: number("files", in.form.Files)}

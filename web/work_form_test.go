@@ -50,7 +50,7 @@ func TestCommandForm(t *testing.T) {
 	s.awaitOperation(id, db.Failed)
 	for path, wants := range map[string][]string{
 		operation:                      {"1 host", "exit status 3", ">&lt;typed&gt;\n<", "/jobs/" + job.ID},
-		"/jobs/" + job.ID:              {"exit status 3", ">1</a>&lt;typed&gt;<"},
+		"/jobs/" + job.ID:              {"exit status 3", ">1</a><span>&lt;typed&gt;</span><"},
 		"/jobs?state=failed":           {"/jobs/" + job.ID, "node1.lab.test"},
 		"/commands/new?job=" + job.ID:  {"echo &lt;typed&gt;", "node1.lab.test"},
 		"/hosts/" + fmt.Sprint(hostID): {"/commands/new?hosts=node1.lab.test"},

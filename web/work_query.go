@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ func (w *Web) workView(c *gin.Context, form page.WorkForm) page.WorkView {
 		v.Defaults.Parallel, v.Agents = remote.DefaultUpgrade, w.agentVersions()
 	}
 	if form.MatchState+form.MatchSearch != "" {
-		v.Matching = len(w.Fleet.Find(fleet.Filter{State: db.HostState(form.MatchState), Search: form.MatchSearch}))
+		v.Matching = w.Fleet.Count(fleet.Filter{State: db.HostState(form.MatchState), Search: form.MatchSearch})
 	}
 	return v
 }
@@ -112,14 +113,49 @@ func (w *Web) chosen(c *gin.Context, form *page.WorkForm) error {
 		ids = append(ids, id)
 	}
 	if len(ids) > 0 {
-		form.Hosts = w.namesOf(ids)
+		w.choose(form, ids)
 	}
 	return nil
 }
 
-// namesOf lists the names of hosts, as somebody would type them.
-func (w *Web) namesOf(ids []int64) string {
-	return strings.Join(slices.Sorted(maps.Values(w.Fleet.Names(ids))), "\n")
+// choose makes a form one for just these hosts. Their names are put where somebody would type them; those that share theirs
+// with another host, as one that was installed anew does with what it was before, keep their numbers.
+func (w *Web) choose(form *page.WorkForm, ids []int64) {
+	names := w.Fleet.Names(ids)
+	sharing := map[string]int{}
+	for _, name := range names {
+		sharing[name] = 0
+	}
+	same := w.Fleet.Select(func(h *db.Host) bool {
+		_, wanted := sharing[h.Name]
+		return wanted
+	})
+	for i := range same {
+		sharing[same[i].Name]++
+	}
+	var typed []string
+	for i := range same {
+		switch h := &same[i]; {
+		case names[h.ID] == "":
+		case sharing[h.Name] == 1:
+			typed = append(typed, h.Name)
+		default:
+			form.Chosen = append(form.Chosen, chosenHost(&h.Host))
+		}
+	}
+	form.Hosts = strings.Join(slices.Sorted(slices.Values(typed)), "\n")
+}
+
+// chosenHosts are hosts as the form shows them that were chosen by their numbers.
+func (w *Web) chosenHosts(ids []int64) (chosen []page.ChosenHost) {
+	for _, h := range w.Fleet.Select(func(h *db.Host) bool { return slices.Contains(ids, h.ID) }) {
+		chosen = append(chosen, chosenHost(&h.Host))
+	}
+	return chosen
+}
+
+func chosenHost(h *db.Host) page.ChosenHost {
+	return page.ChosenHost{ID: h.ID, Name: h.Name, Address: h.Address, State: string(h.State)}
 }
 
 // formOfJob is the form that made a job.
@@ -129,7 +165,8 @@ func (w *Web) formOfJob(ctx context.Context, id string) (form page.WorkForm, lef
 		return form, nil, err
 	}
 	form, leftOut = formOf(&j.Payload)
-	form.Hosts, form.File = w.Fleet.Name(j.HostID), j.Content
+	w.choose(&form, []int64{j.HostID})
+	form.File = j.Content
 	if j.Timeout > 0 {
 		form.Timeout = strconv.Itoa(j.Timeout)
 	}
@@ -142,7 +179,7 @@ func formOf(p *wire.Job) (form page.WorkForm, leftOut []string) {
 	if e := p.Exec; e != nil {
 		form.Script, form.Interpreter, form.User, form.Group, form.Directory = e.Script, e.Interpreter, e.User, e.Group, e.Directory
 		if e.Script == "" {
-			form.Script = strings.Join(e.Command, " ")
+			form.Script = shellWords(e.Command)
 		}
 	}
 	if f := p.Push; f != nil {
@@ -154,6 +191,21 @@ func formOf(p *wire.Job) (form page.WorkForm, leftOut []string) {
 	fillLimits(&form, p.Limits)
 	return form, slices.Sorted(maps.Keys(p.Envs))
 }
+
+// shellWords writes a command as a line of a script that means the same.
+func shellWords(command []string) string {
+	words := make([]string, len(command))
+	for i, word := range command {
+		words[i] = word
+		if !plainWord.MatchString(word) {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// plainWord is a word that means itself in a shell.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`)
 
 func fillLimits(form *page.WorkForm, l *wire.Limits) {
 	if l != nil {
@@ -187,9 +239,10 @@ func (w *Web) formOfOperation(c *gin.Context) (form page.WorkForm, leftOut []str
 	case !errors.Is(err, db.ErrNotFound): // what was to be done is forgotten after a while; the hosts are not
 		return form, nil, err
 	}
-	form.File, form.Batch, form.StopAfter = p.Content, positive(o.Batch), positive(o.MaxFailures)
+	form.File, form.Parallel, form.Batch, form.StopAfter = p.Content, positive(o.Parallel), positive(o.Batch), positive(o.MaxFailures)
+	form.Expires = positive(p.ExpiresIn)
 	ids, err := w.hostsOf(ctx, n, c.Query("only"))
-	form.Hosts = w.namesOf(ids)
+	w.choose(&form, ids)
 	return form, leftOut, err
 }
 
@@ -216,7 +269,7 @@ func againPath(action string) string {
 	return ""
 }
 
-// onlyFailed means the tasks of an operation that are not done.
+// onlyFailed means the tasks of an operation that have ended and are not done, but for those that somebody took out.
 const onlyFailed = "failed"
 
 // hostsOf are the hosts of an operation: all, or only those that are meant.
@@ -231,7 +284,7 @@ func (w *Web) hostsOf(ctx context.Context, operationID int64, only string) ([]in
 	tasks, err := w.DB.Tasks(ctx, operationID)
 	var ids []int64
 	for i := range tasks {
-		if tasks[i].HostID != nil && (only == "" || tasks[i].State != db.Done) {
+		if tasks[i].HostID != nil && (only == "" || tasks[i].State == db.Failed || tasks[i].State == db.Canceled) {
 			ids = append(ids, *tasks[i].HostID)
 		}
 	}

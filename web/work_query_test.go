@@ -5,14 +5,18 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/account"
 	"hostler/server/remote"
+	"hostler/server/trust"
 )
 
 var hostsField = regexp.MustCompile(`(?s)<textarea[^>]*name="hosts"[^>]*>(.*?)</textarea>`)
@@ -73,6 +77,51 @@ func TestFormTakesTheChosenHosts(t *testing.T) {
 	}
 }
 
+// A host that was installed anew has the name that its former self has.
+func TestHostsThatShareTheirNameAreToldApart(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	_, former := s.register("node1.lab.test")
+	client, sn := s.agentBy(trust.TokenSpec{Uses: 1, Lifetime: time.Minute}, "node1.lab.test")
+	latter := s.registerAs(client, sn, "node1.lab.test")
+	_, other := s.register("node2.lab.test")
+	if former == latter {
+		t.Fatal("the two are one")
+	}
+	r := b.get(fmt.Sprintf("/commands/new?host=%d&host=%d", former, other))
+	if hostsIn(r) != "node2.lab.test" || !strings.Contains(r.body, fmt.Sprintf(`name="host" value="%d" checked`, former)) {
+		t.Errorf("the form has %q and not the one that was chosen", hostsIn(r))
+	}
+	form := url.Values{"hosts": {"node2.lab.test"}, "host": {fmt.Sprint(former)}, "script": {"true"}}
+	form.Set("match", "1")
+	form.Set("match_search", "node2")
+	if r := b.post("/commands/new", form); r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, fmt.Sprintf(`name="host" value="%d" checked`, former)) {
+		t.Errorf("hosts and a filter answered %d", r.status)
+	}
+	form.Del("match")
+	r = b.post("/commands/new", form)
+	var id int64
+	if _, err := fmt.Sscanf(r.header.Get("Location"), "/operations/%d", &id); err != nil {
+		t.Fatalf("the form answered %d", r.status)
+	}
+	var got []int64
+	for _, task := range must[[]db.Task](t)(s.db.Tasks(t.Context(), id)) {
+		got = append(got, *task.HostID)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, []int64{former, other}) {
+		t.Errorf("it runs on %v, want %d and %d", got, former, other)
+	}
+}
+
+func TestShellWords(t *testing.T) {
+	command := []string{"printf", "%s.", "a b", "it's", "$HOME", "", "*", "~", "#x"}
+	out, err := exec.Command("/bin/sh", "-c", shellWords(command)).Output()
+	if err != nil || string(out) != "a b.it's.$HOME..*.~.#x." {
+		t.Errorf("%s: %q, %v", shellWords(command), out, err)
+	}
+}
+
 func TestOperationIsDoneAgainOnSomeOfItsHosts(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()
@@ -128,7 +177,7 @@ func TestOperationIsDoneAgainOnSomeOfItsHosts(t *testing.T) {
 func TestEveryActionHasAForm(t *testing.T) {
 	actions := append(remote.ChildActions(), wire.ActionExec, wire.ActionPush, wire.ActionFetch, wire.ActionUpgradeAgent)
 	for _, action := range actions {
-		if path := againPath(action); action != wire.ActionConfigure && (path == "" || !served(get, path, account.RoleOperator)) {
+		if path := againPath(action); path == "" || !served(get, path, account.RoleOperator) {
 			t.Errorf("%s has no form", action)
 		}
 	}

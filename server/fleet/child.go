@@ -93,6 +93,22 @@ type Filter struct {
 // Find returns the rows of the hosts that a filter means, by name, without child agents and heartbeats. Of several hosts
 // of one name in Names the one that reported last is meant.
 func (f *Fleet) Find(want Filter) []db.Host {
+	var out []db.Host
+	f.each(want, func(e *entry) { out = append(out, e.Host.Host) })
+	slices.SortFunc(out, func(a, b db.Host) int {
+		return compareKey(db.HostKey{Name: a.Name, ID: a.ID}, db.HostKey{Name: b.Name, ID: b.ID})
+	})
+	return out
+}
+
+// Count is how many hosts a filter means.
+func (f *Fleet) Count(want Filter) (n int) {
+	f.each(want, func(*entry) { n++ })
+	return n
+}
+
+// each calls do for the hosts that a filter means, while f.mu is held.
+func (f *Fleet) each(want Filter, do func(*entry)) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	latest := map[string]*entry{}
@@ -102,17 +118,12 @@ func (f *Fleet) Find(want Filter) []db.Host {
 		}
 	}
 	search := strings.ToLower(want.Search)
-	var out []db.Host
 	for _, e := range f.byID {
 		named := len(want.Names)+len(want.IDs) == 0 || latest[e.Name] == e || want.IDs[e.ID]
 		if named && (want.State == "" || e.State == want.State) && (search == "" || e.matches(search)) {
-			out = append(out, e.Host.Host)
+			do(e)
 		}
 	}
-	slices.SortFunc(out, func(a, b db.Host) int {
-		return compareKey(db.HostKey{Name: a.Name, ID: a.ID}, db.HostKey{Name: b.Name, ID: b.ID})
-	})
-	return out
 }
 
 func (e *entry) matches(search string) bool {

@@ -58,14 +58,17 @@ func (r *Remote) remember(ctx context.Context, t *operation.Task) error {
 func (r *Remote) keep(ctx context.Context, j *wire.Job, actor string) error {
 	c := db.ChildDefinition{Name: j.Name, Version: j.Version, URL: j.URL, Checksum: j.Checksum, Definition: j.Definition, UsedBy: actor, UsedAt: db.Now()}
 	if j.Action == wire.ActionConfigure {
-		known, err := r.DB.ChildDefinition(ctx, j.Name, "")
-		if errors.Is(err, db.ErrNotFound) || j.Definition == "" {
+		if j.Definition == "" || j.Version == "" {
+			return nil
+		}
+		known, err := r.DB.ChildDefinition(ctx, j.Name, j.Version)
+		if errors.Is(err, db.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		c.Version, c.URL, c.Checksum = known.Version, known.URL, known.Checksum
+		c.URL, c.Checksum = known.URL, known.Checksum
 	}
 	return r.DB.RememberChildDefinition(ctx, &c)
 }

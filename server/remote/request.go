@@ -118,9 +118,9 @@ func (r *Remote) Fetch(ctx context.Context, in FetchRequest, actor string) (*db.
 type ChildRequest struct {
 	Common
 	Name       string            `json:"name"`
-	URL        string            `json:"url,omitempty"`      // without it and Checksum: what was installed before
-	Checksum   string            `json:"checksum,omitempty"` // "SHA256:<hex>"
-	Version    string            `json:"version,omitempty"`
+	URL        string            `json:"url,omitempty"`        // without it and Checksum: what was installed before
+	Checksum   string            `json:"checksum,omitempty"`   // "SHA256:<hex>"
+	Version    string            `json:"version,omitempty"`    // when it is configured: the one whose remembered definition this becomes
 	Definition string            `json:"definition,omitempty"` // text of its file in agents.d
 	Envs       map[string]string `json:"envs,omitempty"`
 	Limits     *wire.Limits      `json:"limits,omitempty"`
@@ -172,8 +172,8 @@ func (in *ChildRequest) checkAction(wrong *Invalid, action string) {
 		wrong.add("url", CodeContradiction, "this is for install and upgrade")
 	case in.Checksum != "":
 		wrong.add("checksum", CodeContradiction, "this is for install and upgrade")
-	case in.Version != "":
-		wrong.add("version", CodeContradiction, "this is for install and upgrade")
+	case in.Version != "" && action != wire.ActionConfigure:
+		wrong.add("version", CodeContradiction, "this is for install, upgrade and configure")
 	}
 	wrong.length("version", in.Version, 255)
 	configures := brings || action == wire.ActionConfigure

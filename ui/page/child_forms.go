@@ -59,7 +59,7 @@ func (v BulkView) Count() int {
 
 // configurePath leads to the form that changes a child agent on its host.
 func configurePath(c Child) string {
-	return filtered("/child-agents/configure", "host", strconv.FormatInt(c.HostID, 10), "name", c.Name)
+	return filtered("/child-agents/configure", "host", strconv.FormatInt(c.HostID, 10), "name", c.Name, "version", c.Version)
 }
 
 // definitionExample stands in an empty field.

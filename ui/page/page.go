@@ -116,7 +116,7 @@ var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
 	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid",
 	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
-	"key_misplaced", "env_invalid", "number_invalid",
+	"key_misplaced", "env_invalid", "number_invalid", "match_alone",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 }
 

@@ -60,7 +60,6 @@ type UserForm struct {
 type UserView struct {
 	Frame    layout.Frame
 	User     User
-	Self     bool // it is the one who looks
 	Last     bool // no other administrator is left
 	Sessions []Session
 	Tokens   []Token

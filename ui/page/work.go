@@ -13,6 +13,7 @@ import (
 // WorkForm is what was typed into a form that starts work on hosts. It is sent back as it was when something is wrong.
 type WorkForm struct {
 	Hosts       string // with patterns, as in a wizard
+	Chosen      []ChosenHost
 	All         bool
 	Match       bool   // those that match the filter of a list; the next two are it
 	MatchState  string // "" for any
@@ -39,12 +40,21 @@ type WorkForm struct {
 	Checksum   string
 	Version    string
 	Definition string
+	Shown      string // the definition as the form was filled in with it
 
 	File   string // id of an uploaded file
 	Path   string
 	Mode   string
 	Owner  string
 	Backup bool
+}
+
+// ChosenHost is a host that its name alone does not tell from another one.
+type ChosenHost struct {
+	ID      int64
+	Name    string
+	Address string
+	State   string
 }
 
 // folded are the fields that are folded away until one of them holds something.

@@ -123,8 +123,11 @@ lab: build bin/labctl
 browser: build bin/labctl node_modules/.installed ## the browser run on the lab
 	$(SUDO) e2e/browser/run.sh
 
+# Most of these wait for hosts and browsers most of the time, so that two go on at once. Each one's output comes whole.
 .PHONY: test
-test: packages check data test-cgroup2 lab browser ## everything
+test: packages ## everything
+	@echo "two at a time, the output of each when it has ended: browser check data lab test-cgroup2"
+	$(MAKE) --jobs 2 --output-sync=target browser check data lab test-cgroup2
 
 .PHONY: vulnerabilities
 vulnerabilities: ## look for known vulnerabilities, where the network allows it

@@ -43,10 +43,7 @@ func buildServer(t *testing.T, version, source string) string {
 		write(t, what, []byte(source))
 	}
 	compile(t, root, "-tags", "nethttpomithttp2", "-ldflags", "-s -w -X main.version="+version, "-o", agent, what)
-	embedded := filepath.Join(root, "repo/agentbin/dist/hostler-agent-linux-"+runtime.GOARCH)
-	if _, err := os.Stat(embedded); err != nil {
-		t.Fatalf("%v: run this by \"make lab\", which builds the agents", err)
-	}
+	embedded := built(t, "repo/agentbin/dist/hostler-agent-linux-"+runtime.GOARCH)
 	replace, err := json.Marshal(map[string]map[string]string{"Replace": {embedded: agent}})
 	if err != nil {
 		t.Fatal(err)
@@ -56,9 +53,22 @@ func buildServer(t *testing.T, version, source string) string {
 	return server
 }
 
+// built is the path of something that "make build" makes.
+func built(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("../..", name))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		t.Fatalf("%v: run this by \"make lab\", which builds it", err)
+	}
+	return path
+}
+
 func compile(t *testing.T, root string, args ...string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", append([]string{"build"}, args...)...)
+	command := exec.CommandContext(t.Context(), "go", append([]string{"build", "-trimpath"}, args...)...)
 	command.Dir, command.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", command.Args, err, out)

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestChildAgentsFromPackages(t *testing.T) {
-	program := buildServer(t, "0.9.0", "")
+	program := built(t, "bin/hostler")
 	for _, flavour := range []struct {
 		name, ending string
 		build        func(*nfpm.Info, io.Writer) error

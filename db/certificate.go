@@ -69,10 +69,19 @@ func (d *DB) CountCertificatesOfKey(ctx context.Context, keyHash string) (int64,
 	return n, translate("count certificates", err)
 }
 
-// DeleteCertificatesBefore removes at most limit certificates that ended before a time and says how many.
+// CertifiedHosts are those of some host names that have a certificate on record, valid or not.
+func (d *DB) CertifiedHosts(ctx context.Context, hosts []string) (certified []string, err error) {
+	err = d.read(ctx).Model(&Certificate{}).Where("hostname IN ?", hosts).Distinct().Pluck("hostname", &certified).Error
+	return certified, translate("find certificates", err)
+}
+
+// DeleteCertificatesBefore removes at most limit certificates that ended before a time and says how many. A revoked one
+// stays while it is the last of its host: it is what is known of a host that was turned away.
 func (d *DB) DeleteCertificatesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	var serials []string
-	err := d.read(ctx).Model(&Certificate{}).Where("not_after < ?", before).Order("not_after").Limit(limit).Pluck("serial", &serials).Error
+	later := d.read(ctx).Table("certificates AS later").Select("1").
+		Where("later.hostname = certificates.hostname AND later.created_at > certificates.created_at")
+	err := d.read(ctx).Model(&Certificate{}).Where("not_after < ? AND (revoked_at IS NULL OR EXISTS (?))", before, later).Order("not_after").Limit(limit).Pluck("serial", &serials).Error
 	if err != nil || len(serials) == 0 {
 		return 0, translate("find ended certificates", err)
 	}

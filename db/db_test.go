@@ -370,3 +370,23 @@ func TestEndedCertificatesGo(t *testing.T) {
 		}
 	}
 }
+
+// What is known of a host that was turned away must not end with its certificate.
+func TestTheLastRevokedCertificateOfAHostStays(t *testing.T) {
+	d, now := dbtest.Open(t), db.Now()
+	for i, host := range []string{"away", "away", "back", "back"} {
+		c := &db.Certificate{Serial: fmt.Sprint(i), Hostname: host, NotBefore: now, NotAfter: now, CreatedAt: now.Add(time.Duration(i) * time.Minute)}
+		if i != 3 { // the host "back" was admitted once more
+			c.RevokedAt = &now
+		}
+		must(t, d.CreateCertificate(t.Context(), c))
+	}
+	for _, want := range []int64{3, 0} {
+		if gone, err := d.DeleteCertificatesBefore(t.Context(), now.Add(time.Hour), 10); err != nil || gone != want {
+			t.Errorf("deleted %d, %v; want %d", gone, err, want)
+		}
+	}
+	if _, err := d.Certificate(t.Context(), "1"); err != nil {
+		t.Errorf("the last one of a host that was turned away: %v", err)
+	}
+}

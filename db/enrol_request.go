@@ -101,6 +101,32 @@ func (d *DB) UpdateEnrolRequest(ctx context.Context, r *EnrolRequest) error {
 	return changed("store enrolment request", d.write(ctx).Select("*").Omit("id").Where("id = ?", r.ID).Updates(r))
 }
 
+// ReplaceEnrolRequest stores a request in place of the one that its key had.
+func (d *DB) ReplaceEnrolRequest(ctx context.Context, former int64, r *EnrolRequest) error {
+	return d.Tx(ctx, func(tx *DB) error {
+		if err := tx.write(ctx).Where("id = ?", former).Delete(&EnrolRequest{}).Error; err != nil {
+			return translate("replace enrolment request", err)
+		}
+		return tx.CreateEnrolRequest(ctx, r)
+	})
+}
+
+// SeeEnrolRequest notes when the agent of a request has asked last.
+func (d *DB) SeeEnrolRequest(ctx context.Context, id int64, now time.Time) error {
+	return translate("note enrolment request", d.write(ctx).Model(&EnrolRequest{ID: id}).Update("seen_at", now).Error)
+}
+
+// SetEnrolConflict notes why a request is not signed together with all others.
+func (d *DB) SetEnrolConflict(ctx context.Context, id int64, conflict EnrolConflict) error {
+	return translate("note enrolment request", d.write(ctx).Model(&EnrolRequest{ID: id}).Update("conflict", conflict).Error)
+}
+
+// CountWaiting counts the requests that wait.
+func (d *DB) CountWaiting(ctx context.Context) (n int64, err error) {
+	err = d.read(ctx).Model(&EnrolRequest{}).Where("state = ?", EnrolWaiting).Count(&n).Error
+	return n, translate("count enrolment requests", err)
+}
+
 // CountEnrolRequests counts requests, and those among them without a conflict.
 func (d *DB) CountEnrolRequests(ctx context.Context, state EnrolState) (all, clear int, err error) {
 	var row struct{ Total, Clear int }
@@ -161,6 +187,12 @@ func (d *DB) RefuseEnrolRequests(ctx context.Context, ids []int64, by string, no
 	g := d.write(ctx).Model(&EnrolRequest{}).Where("id IN ? AND state = ?", ids, EnrolWaiting).
 		Updates(map[string]any{"state": EnrolRefused, "decided_at": now, "decided_by": by})
 	return translate("refuse enrolment requests", g.Error)
+}
+
+// AskingHosts are those of some host names that have a request, whatever its state.
+func (d *DB) AskingHosts(ctx context.Context, hosts []string) (asking []string, err error) {
+	err = d.read(ctx).Model(&EnrolRequest{}).Where("state IN ? AND hostname IN ?", EnrolStates, hosts).Distinct().Pluck("hostname", &asking).Error
+	return asking, translate("find enrolment requests", err)
 }
 
 // DeleteEnrolRequestsOf removes all requests for host names, whatever their state, and says how many.

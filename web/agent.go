@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -151,7 +152,7 @@ func peerAddress(c *gin.Context) netip.Addr {
 func clip(s string) string {
 	const most = 253 // as long as a host name may be
 	if len(s) > most {
-		return s[:most]
+		s = s[:most]
 	}
-	return s
+	return strings.ToValidUTF8(s, "")
 }

@@ -31,10 +31,10 @@ const (
 	maxWait   = 60 * time.Second
 )
 
-// Codes of the failures that the agent itself finds.
+// Codes of failures that mean more to the agent than that it has to try again.
 const (
-	codeWrongPin   = "ca_pin_mismatch"
-	codeNotExpired = "not_expired"      // likewise: the host's clock is ahead
+	codeWrongPin   = "ca_pin_mismatch"  // its own: the server's CA is not that of agent.ini
+	codeNotExpired = "not_expired"      // the server's: this host's clock is ahead
 	codePending    = "approval_pending" // the server's: somebody has to approve the host
 )
 

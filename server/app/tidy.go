@@ -59,7 +59,9 @@ func (a *App) tidyEnrolments(ctx context.Context, now time.Time) (waiting, decid
 			return a.db.DeleteEnrolRequestsBefore(ctx, state, before, limit)
 		}, now.Add(-keep))
 	}
-	return of(db.EnrolWaiting, enrolWaitingKeep), errors.Join(of(db.EnrolSigned, enrolTokensKeep), of(db.EnrolRefused, enrolTokensKeep))
+	// A host that was off when it was signed fetches its certificate when it is on again.
+	signed := max(enrolTokensKeep, a.opts.CertLife)
+	return of(db.EnrolWaiting, enrolWaitingKeep), errors.Join(of(db.EnrolSigned, signed), of(db.EnrolRefused, enrolTokensKeep))
 }
 
 // inBatches removes what is from before a time, until nothing is left.

@@ -21,7 +21,7 @@ import (
 const (
 	programTime    = 10 * time.Second
 	programOutput  = 4 << 10 // bytes that are kept of what it says
-	programsAtOnce = 4       // more hosts than these wait for a person
+	programsAtOnce = 4       // others wait for a place, as long as the program might take
 )
 
 // SignRuleRequest asks for a rule.
@@ -135,9 +135,7 @@ func (c *CA) signAmongOthers(ctx context.Context, id int64, by string) (bool, er
 	if err != nil || len(requests) == 0 {
 		return false, err
 	}
-	q := &requests[0]
-	conflict, err := c.conflict(ctx, q.ID, claim{hostname: q.Hostname, keyHash: q.KeyHash, machine: q.Machine})
-	if err != nil || conflict != "" {
+	if requests, err = c.withoutConflict(ctx, requests); err != nil {
 		return false, err
 	}
 	signed, err := c.signThese(ctx, requests, false, by)
@@ -146,14 +144,14 @@ func (c *CA) signAmongOthers(ctx context.Context, id int64, by string) (bool, er
 
 // ask runs the program. What it says is kept in part, and nothing that it does can keep it running.
 func (c *CA) ask(ctx context.Context, q *db.EnrolRequest) (signed bool, output string) {
+	ctx, cancel := context.WithTimeout(ctx, programTime)
+	defer cancel()
 	select {
 	case c.programs <- struct{}{}:
 		defer func() { <-c.programs }()
-	default:
-		return false, "not asked: it is busy with other hosts"
+	case <-ctx.Done():
+		return false, "not asked: it was busy with other hosts for " + programTime.String()
 	}
-	ctx, cancel := context.WithTimeout(ctx, programTime)
-	defer cancel()
 	var out limited
 	p := exec.CommandContext(ctx, c.program, q.Hostname)
 	p.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOSTLER_ADDRESS=" + q.Address, "HOSTLER_FINGERPRINT=" + q.KeyHash}

@@ -1,5 +1,5 @@
 // Package trust is the internal certificate authority: its key and certificate, the certificates of servers
-// and agents, and the one-time tokens that admit an agent. It decides who an agent is; what the agent may do
+// and agents, and the tokens that admit an agent. It decides who an agent is; what the agent may do
 // is decided elsewhere.
 package trust
 

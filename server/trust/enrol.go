@@ -24,8 +24,9 @@ import (
 const maxRequest = 8 << 10
 
 // hostPattern holds what names and addresses are made of. It lets more pass than RFC 1123 does, because hosts
-// that are installed by hand bring the name they have, but nothing that a certificate cannot carry.
-var hostPattern = regexp.MustCompile(`^[a-z0-9._:-]{1,253}$`)
+// that are installed by hand bring the name they have, but nothing that a certificate cannot carry or that a program would
+// take for an option.
+var hostPattern = regexp.MustCompile(`^[a-z0-9._:][a-z0-9._:-]{0,252}$`)
 
 // canonical is the form under which a host is known.
 func canonical(hostname string) string {

@@ -156,7 +156,7 @@ func TestEnrolRefusesRequests(t *testing.T) {
 func TestEnrolRefusesNames(t *testing.T) {
 	r := newRig(t)
 	token := r.token(trust.TokenSpec{})
-	for _, name := range []string{"", " . ", strings.Repeat("x", 254), "nöde1.lab.test", "node1 lab", "node1\n[agent]", "<b>node1</b>", "a/b"} {
+	for _, name := range []string{"", " . ", strings.Repeat("x", 254), "nöde1.lab.test", "node1 lab", "node1\n[agent]", "<b>node1</b>", "a/b", "--help"} {
 		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: name, Token: token, CSR: request(t, newKey(t), nil)}, here)
 		if code(err) != "csr_invalid" || !strings.Contains(err.Error(), "host name") {
 			t.Errorf("%q: got %q %v", name, code(err), err)

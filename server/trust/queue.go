@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/google/uuid"
+
 	"hostler/agent/wire"
 	"hostler/db"
 )
@@ -88,6 +90,9 @@ func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, public *ecdsa.Publ
 	switch q.State {
 	case db.EnrolSigned: // for a certificate that is of no more use
 	case db.EnrolRefused:
+		if err := c.seen(ctx, q); err != nil { // or it would be forgotten that it was refused
+			return wire.EnrollReply{}, err
+		}
 		return wire.EnrollReply{}, &wire.Error{
 			Code: "enrol_refused", Message: "somebody has refused this host", Hint: "run \"hostler-agent reset\" to ask anew with another key",
 		}
@@ -97,6 +102,14 @@ func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, public *ecdsa.Publ
 		}
 	}
 	return wire.EnrollReply{}, c.requeue(ctx, q, r, by, from)
+}
+
+// seen notes that the agent of a request has asked.
+func (c *CA) seen(ctx context.Context, q *db.EnrolRequest) error {
+	if now := c.now(); now.Sub(q.SeenAt) >= seenEvery {
+		return c.db.SeeEnrolRequest(ctx, q.ID, now)
+	}
+	return nil
 }
 
 // usable says whether the certificate that a request got is still good for the host that asks with the same key.
@@ -110,7 +123,7 @@ func (c *CA) usable(ctx context.Context, q *db.EnrolRequest, hostname string) (b
 
 // enqueue takes a host into the queue and returns the *Waiting that tells it so.
 func (c *CA) enqueue(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) error {
-	waiting, _, err := c.db.CountEnrolRequests(ctx, db.EnrolWaiting)
+	waiting, err := c.db.CountWaiting(ctx)
 	if err != nil {
 		return err
 	}
@@ -131,26 +144,43 @@ func (c *CA) enqueue(ctx context.Context, r wire.EnrollRequest, by claim, from n
 	return &Waiting{New: true, Request: q}
 }
 
-// requeue notes that a host in the queue has asked again, perhaps with another name or because its certificate is of no
-// more use.
+// requeue notes that a host in the queue has asked again, perhaps because its certificate is of no more use. Under another
+// name it is another request, with a number of its own: whoever looked at the former must not sign this one.
 func (c *CA) requeue(ctx context.Context, q *db.EnrolRequest, r wire.EnrollRequest, by claim, from netip.Addr) error {
-	again := q.State != db.EnrolWaiting
+	renamed, again := q.Hostname != by.hostname, q.State != db.EnrolWaiting
+	former := q.ID
 	if err := c.describe(ctx, q, r, by, from); err != nil {
 		return err
 	}
 	q.DecidedAt, q.DecidedBy, q.Serial, q.Certificate = nil, "", "", ""
-	if err := c.db.UpdateEnrolRequest(ctx, q); err != nil {
+	if !renamed {
+		if err := c.db.UpdateEnrolRequest(ctx, q); err != nil {
+			return err
+		}
+		return &Waiting{New: again, Request: q}
+	}
+	q.ID, q.CreatedAt = 0, c.now()
+	if err := c.db.ReplaceEnrolRequest(ctx, former, q); err != nil {
 		return err
 	}
-	return &Waiting{New: again, Request: q}
+	return &Waiting{New: true, Request: q}
 }
 
 // describe notes what is known of a host that waits.
 func (c *CA) describe(ctx context.Context, q *db.EnrolRequest, r wire.EnrollRequest, by claim, from netip.Addr) (err error) {
-	q.State, q.Hostname, q.AgentSN, q.CSR, q.Machine, q.Facts, q.SeenAt = db.EnrolWaiting, by.hostname, clipWord(by.wish), r.CSR, by.machine, brief(r.Facts), c.now()
+	q.State, q.Hostname, q.AgentSN, q.CSR, q.Machine, q.Facts, q.SeenAt = db.EnrolWaiting, by.hostname, uuidOf(by.wish), r.CSR, by.machine, brief(r.Facts), c.now()
 	q.Address = addressText(from)
 	q.Conflict, err = c.conflict(ctx, q.ID, by)
 	return err
+}
+
+// uuidOf is a serial number in its usual form; "" for what is none.
+func uuidOf(wish string) string {
+	id, err := uuid.Parse(wish)
+	if err != nil {
+		return ""
+	}
+	return id.String()
 }
 
 func addressText(from netip.Addr) string {
@@ -211,10 +241,11 @@ type Decision struct {
 	Upto  int64    `json:"upto,omitempty"` // with All: the last of them by its id, so that nobody is meant who came later
 }
 
-// choice checks a decision. Whoever means a host by its name must not get one of two that claim it.
+// choice checks a decision. Whoever means a host by its name must not get one of two that claim it, now or a moment later:
+// from here on it is the number that counts.
 func (c *CA) choice(ctx context.Context, d Decision) (db.EnrolChoice, error) {
-	choice := db.EnrolChoice{IDs: d.IDs, Hosts: clean(d.Hosts, canonical), All: d.All, Upto: d.Upto}
-	switch named := len(choice.IDs) + len(choice.Hosts); {
+	choice, hosts := db.EnrolChoice{IDs: d.IDs, All: d.All, Upto: d.Upto}, clean(d.Hosts, canonical)
+	switch named := len(choice.IDs) + len(hosts); {
 	case named == 0 && !d.All:
 		return choice, &FieldError{Field: "ids", Message: "say which requests, which hosts, or all"}
 	case named > 0 && d.All:
@@ -224,7 +255,7 @@ func (c *CA) choice(ctx context.Context, d Decision) (db.EnrolChoice, error) {
 	case named > MaxRevoke:
 		return choice, &FieldError{Field: "ids", Message: fmt.Sprintf("at most %d can be named at once", MaxRevoke)}
 	}
-	for _, host := range choice.Hosts {
+	for _, host := range hosts {
 		waiting, err := c.db.ChosenEnrolRequests(ctx, db.EnrolChoice{Hosts: []string{host}}, 0, 2)
 		if err != nil {
 			return choice, err
@@ -235,6 +266,7 @@ func (c *CA) choice(ctx context.Context, d Decision) (db.EnrolChoice, error) {
 		if len(waiting) > 1 {
 			return choice, &FieldError{Field: "hosts", Message: "more than one host waits under the name " + host + ": name it by its id"}
 		}
+		choice.IDs = append(choice.IDs, waiting[0].ID)
 	}
 	return choice, nil
 }

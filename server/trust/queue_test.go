@@ -127,6 +127,82 @@ func TestCleanRevokesAndForgets(t *testing.T) {
 	}
 }
 
+func TestCleanDoesAllOrNothing(t *testing.T) {
+	r := newRig(t)
+	r.arrive("node1", newKey(t), nil)
+	r.sign(trust.Decision{All: true})
+	r.arrive("node2", newKey(t), nil)
+	var wrong *trust.FieldError
+	if _, _, err := r.ca.Clean(t.Context(), []string{"node1", "node2", "node3"}, "alice"); !errors.As(err, &wrong) || !strings.Contains(wrong.Message, "of node3") {
+		t.Errorf("a name that nobody has: %v", err)
+	}
+	revoked, n, err := r.ca.Clean(t.Context(), []string{"node1", "node2"}, "alice")
+	if err != nil || len(revoked) != 1 || revoked[0].Hostname != "node1" || n != 2 {
+		t.Errorf("cleaned are %+v and %d: %v", revoked, n, err)
+	}
+}
+
+// Who looked at a request has looked at its name.
+func TestAttackWaitingHostThatTakesAnotherName(t *testing.T) {
+	r := newRig(t)
+	key := newKey(t)
+	r.host("db1", "8c7e2a34-95a1-4f7f-9a3f-4df3b1c7f001")
+	seen := r.arrive("web17", key, nil)
+	now := r.arrive("db1", key, nil)
+	if now.ID == seen.ID {
+		t.Error("it has the number that somebody looked at")
+	}
+	if signed := r.sign(trust.Decision{IDs: []int64{seen.ID}}); len(signed) != 0 {
+		t.Errorf("it got a certificate for %s", signed[0].Hostname)
+	}
+	if _, refused := r.fetch("db1", key); refused != "approval_pending" {
+		t.Errorf("it is answered with %q", refused)
+	}
+}
+
+// Who comes first must not be signed with all others because the host whose name it claims came second.
+func TestAttackHostThatClaimsANameFirst(t *testing.T) {
+	r := newRig(t)
+	first, second := newKey(t), newKey(t)
+	if q := r.arrive("web1", first, nil); q.Conflict != "" {
+		t.Errorf("alone it has the conflict %q", q.Conflict)
+	}
+	r.arrive("web1", second, nil)
+	admitted := newKey(t)
+	r.arrive("web2", admitted, nil)
+	r.enrol("web2", "", r.token(trust.TokenSpec{Hostname: "web2"}))
+	if signed := r.sign(trust.Decision{All: true}); len(signed) != 0 {
+		t.Errorf("signed are %+v", signed)
+	}
+	if _, clear, err := r.db.CountEnrolRequests(t.Context(), db.EnrolWaiting); err != nil || clear != 0 {
+		t.Errorf("%d are shown without a conflict: %v", clear, err)
+	}
+}
+
+func TestRefusedHostStaysRefusedWhileItAsks(t *testing.T) {
+	r := newRig(t)
+	key := newKey(t)
+	q := r.arrive("node1", key, nil)
+	_, err := r.ca.Refuse(t.Context(), trust.Decision{IDs: []int64{q.ID}}, "alice")
+	r.must(err)
+	r.clock.Advance(24 * time.Hour)
+	r.fetch("node1", key)
+	if n, err := r.db.DeleteEnrolRequestsBefore(t.Context(), db.EnrolRefused, r.clock.Now().Add(-time.Hour), 10); n != 0 || err != nil {
+		t.Errorf("%d are forgotten, %v", n, err)
+	}
+}
+
+func TestWhatIsNoSerialNumberIsNotKept(t *testing.T) {
+	r := newRig(t)
+	for _, wish := range []string{strings.Repeat("ä", 60), "8C7E2A34-95A1-4F7F-9A3F-4DF3B1C7F001"} {
+		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", AgentSN: wish, CSR: request(t, newKey(t), nil)}, here)
+		var waiting *trust.Waiting
+		if !errors.As(err, &waiting) || waiting.Request.AgentSN != "" && waiting.Request.AgentSN != strings.ToLower(wish) {
+			t.Errorf("%s: %v", wish, err)
+		}
+	}
+}
+
 // TestAttackRevokedHostInTheQueue holds that a host that was turned away is not let in again among many.
 func TestAttackRevokedHostInTheQueue(t *testing.T) {
 	r := newRig(t)

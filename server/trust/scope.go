@@ -90,7 +90,7 @@ func matchNetwork(scope string, from netip.Addr) bool {
 func clipWord(word string) string {
 	const most = 80
 	if len(word) > most {
-		return word[:most] + "…"
+		return strings.ToValidUTF8(word[:most], "") + "…"
 	}
 	return word
 }

@@ -7,8 +7,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"net"
+	"slices"
+	"strings"
 
 	"hostler/db"
 )
@@ -41,12 +43,39 @@ func (c *CA) signSome(ctx context.Context, choice db.EnrolChoice, after int64, b
 	if err != nil || len(requests) == 0 {
 		return nil, 0, err
 	}
+	last = requests[len(requests)-1].ID
+	if choice.All {
+		if requests, err = c.withoutConflict(ctx, requests); err != nil {
+			return nil, 0, err
+		}
+	}
 	signed, err = c.signThese(ctx, requests, !choice.All, by)
-	return signed, requests[len(requests)-1].ID, err
+	return signed, last, err
+}
+
+// withoutConflict leaves those out that have a conflict by now: others have come, were admitted or were turned away since they
+// asked. It is noted with them.
+func (c *CA) withoutConflict(ctx context.Context, requests []db.EnrolRequest) (clear []db.EnrolRequest, err error) {
+	for i := range requests {
+		q := &requests[i]
+		conflict, err := c.conflict(ctx, q.ID, claim{hostname: q.Hostname, keyHash: q.KeyHash, machine: q.Machine})
+		if err != nil {
+			return nil, err
+		}
+		if conflict == "" {
+			clear = append(clear, *q)
+		} else if err := c.db.SetEnrolConflict(ctx, q.ID, conflict); err != nil {
+			return nil, err
+		}
+	}
+	return clear, nil
 }
 
 // signThese signs requests together. named says that somebody wants just these. c.admitting is held.
 func (c *CA) signThese(ctx context.Context, requests []db.EnrolRequest, named bool, by string) (signed []db.Certificate, err error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
 	given := map[string]bool{} // numbers that this part has given away
 	now := c.now()
 	for i := range requests {
@@ -110,6 +139,9 @@ func (c *CA) Refuse(ctx context.Context, d Decision, by string) ([]db.EnrolReque
 		if err != nil || len(some) == 0 {
 			return refused, err
 		}
+		for i := range some { // all of a full queue would be too much to hold
+			some[i].CSR, some[i].Facts, some[i].Certificate = "", nil, ""
+		}
 		ids := make([]int64, len(some))
 		for i := range some {
 			ids[i] = some[i].ID
@@ -123,17 +155,35 @@ func (c *CA) Refuse(ctx context.Context, d Decision, by string) ([]db.EnrolReque
 }
 
 // Clean revokes what is valid of the certificates of hosts and forgets their requests, refused ones too, so that they may
-// ask anew. It returns the certificates and how many requests there were.
-func (c *CA) Clean(ctx context.Context, hosts []string, by string) ([]db.Certificate, int64, error) {
+// ask anew. It returns the certificates and how many requests there were. A name that has neither is a *FieldError, and
+// nothing is done then.
+func (c *CA) Clean(ctx context.Context, hosts []string, by string) (revoked []db.Certificate, requests int64, err error) {
 	hosts = clean(hosts, canonical)
-	revoked, err := c.Revoke(ctx, RevokeRequest{Hosts: hosts}, by)
-	var unknown *FieldError
-	if err != nil && (!errors.As(err, &unknown) || len(hosts) == 0) {
+	if n := len(hosts); n == 0 || n > MaxRevoke {
+		return nil, 0, &FieldError{Field: "hosts", Message: fmt.Sprintf("name from 1 to %d hosts", MaxRevoke)}
+	}
+	certified, err := c.db.CertifiedHosts(ctx, hosts)
+	if err != nil {
 		return nil, 0, err
 	}
-	n, deleted := c.db.DeleteEnrolRequestsOf(ctx, hosts)
-	if deleted == nil && n == 0 && err != nil {
-		return nil, 0, err // neither a certificate nor a request: the name is wrong
+	asking, err := c.db.AskingHosts(ctx, hosts)
+	if err != nil {
+		return nil, 0, err
 	}
-	return revoked, n, deleted
+	var unknown []string
+	for _, host := range hosts {
+		if !slices.Contains(certified, host) && !slices.Contains(asking, host) {
+			unknown = append(unknown, host)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, 0, &FieldError{Field: "hosts", Message: "there is neither a certificate nor a request of " + strings.Join(unknown, ", ")}
+	}
+	if len(certified) > 0 {
+		if revoked, err = c.Revoke(ctx, RevokeRequest{Hosts: certified}, by); err != nil {
+			return nil, 0, err
+		}
+	}
+	requests, err = c.db.DeleteEnrolRequestsOf(ctx, hosts)
+	return revoked, requests, err
 }

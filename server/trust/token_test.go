@@ -30,7 +30,7 @@ func TestTokensAdmitByName(t *testing.T) {
 		{"Node1.Lab.Test.", "node1.lab.test", "node2.lab.test node1 node1.lab.test.evil xnode1.lab.test"},
 		{"*.test.com", "a.test.com a.b.test.com", "test.com atest.com test.com.evil a.test.com.evil"},
 		{"web*.test.com", "web.test.com web17.test.com web-a.test.com", "web1.x.test.com web1.test.com.evil db.test.com"},
-		{"*-db.test.com", "a-db.test.com -db.test.com", "a.b-db.test.com db.test.com"},
+		{"*-db.test.com", "a-db.test.com a-b-db.test.com", "a.b-db.test.com db.test.com"},
 		{"*.web*.test.com", "a.web1.test.com a.b.web.test.com", "web1.test.com a.db.test.com"},
 		{"node*", "node node17", "node1.lab.test"},
 		{"10.1.2.*", "10.1.2.3", "10.1.3.2 10.1.2.3.4"},

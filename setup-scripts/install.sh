@@ -42,20 +42,25 @@ done
 
 base=https://$address:$handshake
 work=$(mktemp -d)
+mkdir "$work/none" # stands for "no other certificate authorities"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 20' INT TERM HUP
 
 # unverified PATH FILE downloads what is not trusted yet.
 unverified() {
-	if command -v curl >/dev/null; then curl -fsSk -o "$2" "$base$1"; else wget -q --no-check-certificate -O "$2" "$base$1"; fi
+	if command -v curl >/dev/null; then
+		curl -fsSk --noproxy '*' -o "$2" "$base$1"
+	else
+		wget -q --no-proxy --no-check-certificate -O "$2" "$base$1"
+	fi
 }
 
 # verified PATH FILE downloads from the holder of the certificate that has the pin, and from nobody else.
 verified() {
 	if command -v curl >/dev/null; then
-		curl -fsS --cacert "$work/ca.pem" -o "$2" "$base$1"
+		curl -fsS --noproxy '*' --cacert "$work/ca.pem" --capath "$work/none" -o "$2" "$base$1"
 	else
-		wget -q --ca-certificate="$work/ca.pem" -O "$2" "$base$1"
+		wget -q --no-proxy --ca-certificate="$work/ca.pem" --ca-directory="$work/none" -O "$2" "$base$1"
 	fi || fail 17 verification-failed "cannot download $1 from $base with the server's certificate"
 }
 
@@ -69,21 +74,16 @@ fi
 say "it has the pin $pin"
 verified /setup-agent.sh "$work/setup-agent.sh"
 
-# What follows runs on the host. The token is on standard input, or not needed.
-setup() { sh "$work/setup-agent.sh" "$@"; }
+# What follows runs on the host. The token is on standard input.
+setup() {
+	sh "$work/setup-agent.sh" all --server "$server" --handshake "$handshake" --secured "$secured" --ca-pin "$pin" --ca "$work/ca.pem" "$@"
+}
 
 if [ "$dry_run" = yes ]; then
 	say "it would run, with the token on standard input: setup-agent.sh all"
-	printf 'dry-run\n' | setup all --server "$server" --handshake "$handshake" --secured "$secured" --ca-pin "$pin" --ca "$work/ca.pem" --dry-run
-	exit 0
+	printf 'dry-run\n' | setup --dry-run
+elif [ "$start" = no ]; then
+	setup --no-start
+else
+	setup
 fi
-if [ "$start" = yes ]; then
-	setup all --server "$server" --handshake "$handshake" --secured "$secured" --ca-pin "$pin" --ca "$work/ca.pem"
-	exit 0
-fi
-verified /repo/key.asc "$work/key.asc"
-setup repository --url "$base/repo/" --ca "$work/ca.pem" --key "$work/key.asc"
-setup install --server "$server" --handshake "$handshake"
-setup configure --server "$server" --handshake "$handshake" --secured "$secured" --ca-pin "$pin" --hostname "$(hostname -f 2>/dev/null || hostname)"
-say "enabling the service; it starts with the system"
-systemctl enable hostler-agent || fail 18 service-failed "systemd cannot enable hostler-agent"

@@ -27,9 +27,11 @@ Verbs:
   configure   write agent.ini; the one-time token is read from standard input
               --server HOST --handshake PORT --secured PORT --ca-pin HEX --hostname NAME
   start       enable the service and start it again
+              [--no-start] (enable it only)
   all         check, repository, install, configure and start in one go
               --server HOST --ca-pin HEX [--handshake PORT] [--secured PORT] [--hostname NAME]
               [--ca FILE] [--key FILE] [--token-file FILE] [--version V] [--epel] [--wait SECONDS]
+              [--no-start] (for installers of systems: the agent starts when the system does)
   uninstall   stop the agent and remove it, its repository, its configuration and its state
 
 Options for every verb:
@@ -818,27 +820,37 @@ verb_start() {
 		fail service-failed "$conf/agent.ini is missing: run the verb configure first"
 	fi
 	read_host
+	# A system that is being installed does not run its own systemd yet.
+	if [ "$start" = no ] && have systemctl; then init=systemd; fi
 	case $init in
-	systemd) start_systemd ;;
+	systemd)
+		systemctl is-enabled --quiet hostler-agent.service 2>/dev/null || run systemctl enable --quiet hostler-agent.service ||
+			fail service-failed "systemd cannot enable hostler-agent.service"
+		;;
 	openrc)
 		add_init_script openrc
 		run rc-update --quiet add hostler-agent default || fail service-failed "rc-update cannot enable the service"
-		run rc-service hostler-agent restart || fail service-failed "OpenRC could not start the service"
 		;;
 	sysv)
 		add_init_script sysv
 		enable_sysv
-		run /etc/init.d/hostler-agent restart || fail service-failed "the init script could not start the agent"
 		;;
 	*) fail service-failed "this host has no service manager that is known: systemd, OpenRC or System V init" ;;
+	esac
+	if [ "$start" = no ]; then
+		progress "hostler-agent starts with the system, as a service of $init"
+		return 0
+	fi
+	case $init in
+	systemd) start_systemd ;;
+	openrc) run rc-service hostler-agent restart || fail service-failed "OpenRC could not start the service" ;;
+	sysv) run /etc/init.d/hostler-agent restart || fail service-failed "the init script could not start the agent" ;;
 	esac
 	progress "hostler-agent runs as a service of $init"
 }
 
 start_systemd() {
 	unit=hostler-agent.service
-	systemctl is-enabled --quiet $unit 2>/dev/null || run systemctl enable --quiet $unit ||
-		fail service-failed "systemd cannot enable $unit"
 	if run systemctl restart $unit && { [ "$dry_run" = yes ] || systemctl is-active --quiet $unit; }; then return 0; fi
 	systemctl status --no-pager --lines=10 $unit 2>&1 | tail -n 15 >&2 || :
 	state=$(systemctl is-active $unit) || :
@@ -963,7 +975,7 @@ check_value() { # check_value OPTION VALUE
 }
 
 server='' handshake=8440 secured=8441 repo_url='' ca_file='' key_file='' ca_pin='' hostname='' token='' token_file=''
-version='' epel=no wait_limit=300 root='' dry_run=no verb=${1-}
+version='' epel=no wait_limit=300 root='' dry_run=no start=yes verb=${1-}
 
 case $verb in
 detect | check | repository | install | configure | start | all | uninstall) shift ;;
@@ -983,6 +995,7 @@ while [ $# -gt 0 ]; do
 		;;
 	--dry-run) dry_run=yes ;;
 	--epel) epel=yes ;;
+	--no-start) start=no ;;
 	--server | --handshake | --secured | --url | --ca | --key | --ca-pin | --hostname | --token-file | --version | --wait | --root)
 		if [ $# -lt 2 ]; then fail bad-usage "$1 needs a value"; fi
 		check_value "$1" "$2"

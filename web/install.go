@@ -48,7 +48,7 @@ func (w *Web) installText() []byte {
 }
 
 // installCommands are the ways to run install.sh. What is downloaded is not trusted before it proved to be what this page
-// was made for; the token is never an argument of a program. They hold no single quote, so that they can stand in some.
+// was made for; install.sh gets the token by its input. They hold no single quote, so that they can stand in some.
 func (w *Web) installCommands(token string) []page.CommandGroup {
 	url := "https://" + net.JoinHostPort(w.Options.Advertise, strconv.Itoa(w.Options.HandshakePort)) + wire.PathInstall + bearer.Hash(token)[:handleLength]
 	sum := sha256.Sum256(w.installText())

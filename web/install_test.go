@@ -29,7 +29,7 @@ func (s *server) reachable(l *httptest.Server) {
 func sh(t *testing.T, script string, programs ...string) (out string, left []os.DirEntry, err error) {
 	t.Helper()
 	tools, temporary := t.TempDir(), t.TempDir()
-	for _, name := range append(programs, "base64", "cat", "cut", "grep", "hostname", "mktemp", "rm", "sed", "sh", "sha256sum") {
+	for _, name := range append(programs, "base64", "cat", "cut", "grep", "hostname", "mkdir", "mktemp", "rm", "sed", "sh", "sha256sum") {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Skipf("%s is not installed: the commands go untested with it", name)
@@ -190,7 +190,7 @@ func TestInstallersRunTheInstallScript(t *testing.T) {
 			if strings.Contains(text, "\n") {
 				t.Errorf("a preseed has one line: %s", text)
 			}
-			text = strings.Replace(text, "d-i preseed/late_command string in-target ", "", 1)
+			text = strings.TrimSuffix(strings.Replace(text, "d-i preseed/late_command string in-target sh -c '", "", 1), "'")
 		}
 		check := exec.CommandContext(t.Context(), "sh", "-n")
 		check.Stdin = strings.NewReader(text)

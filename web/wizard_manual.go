@@ -172,8 +172,10 @@ sh setup-agent.sh repository --url ` + base + wire.PathRepo + ` --ca ca.pem --ke
 func unverified(url string) string { return download("-k", "--no-check-certificate", url) }
 
 // verified is how a shell downloads a file from the server whose authority is in ca.pem.
-func verified(url string) string { return download("--cacert ca.pem", "--ca-certificate=ca.pem", url) }
+func verified(url string) string {
+	return download("--cacert ca.pem --capath none", "--ca-certificate=ca.pem --ca-directory=none", url)
+}
 
 func download(curl, wget, url string) string {
-	return "if command -v curl >/dev/null; then curl -fsSO " + curl + " " + url + "; else wget -q " + wget + " " + url + "; fi"
+	return "if command -v curl >/dev/null; then curl -fsSO --noproxy '*' " + curl + " " + url + "; else wget -q --no-proxy " + wget + " " + url + "; fi"
 }

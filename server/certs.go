@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -52,31 +51,17 @@ func revokeCertificates() *cobra.Command {
 			if in.Hosts = args; len(args)+len(in.Serials) == 0 {
 				return errors.New("give a host or --serial")
 			}
-			api, err := o.open()
-			if err != nil {
-				return err
-			}
-			var answer json.RawMessage
-			if err := api.Post(c.Context(), "certificates/revoke", &in, &answer); err != nil {
-				return refused(c, err)
-			}
-			if o.json {
-				_, err = fmt.Fprintln(c.OutOrStdout(), string(answer))
-				return err
-			}
-			var reply struct{ Revoked []client.Certificate }
-			if err := json.Unmarshal(answer, &reply); err != nil {
-				return fmt.Errorf("cannot read the server's answer: %w", err)
-			}
-			for i := range reply.Revoked {
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "revoked %s of %s\n", reply.Revoked[i].Serial, reply.Revoked[i].Host); err != nil {
-					return err
+			return post(c, &o, "certificates/revoke", &in, func(reply *struct{ Revoked []client.Certificate }) (err error) {
+				for i := range reply.Revoked {
+					if _, err := fmt.Fprintf(c.OutOrStdout(), "revoked %s of %s\n", reply.Revoked[i].Serial, reply.Revoked[i].Host); err != nil {
+						return err
+					}
 				}
-			}
-			if len(reply.Revoked) == 0 {
-				_, err = fmt.Fprintln(c.ErrOrStderr(), "nothing to revoke: no certificate of these is valid")
-			}
-			return err
+				if len(reply.Revoked) == 0 {
+					_, err = fmt.Fprintln(c.ErrOrStderr(), "nothing to revoke: no certificate of these is valid")
+				}
+				return err
+			})
 		},
 	}
 	o.flags(c)

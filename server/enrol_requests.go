@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -62,24 +61,10 @@ func decide(use, short, long, done string) *cobra.Command {
 			if in.Hosts = args; len(args)+len(in.IDs) == 0 && !in.All {
 				return errors.New("give a host, --id or --all")
 			}
-			api, err := o.open()
-			if err != nil {
+			return post(c, &o, "enrol-requests/"+use, &in, func(reply *struct{ Decided, Waiting int }) error {
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s %d, %d still wait\n", done, reply.Decided, reply.Waiting)
 				return err
-			}
-			var answer json.RawMessage
-			if err := api.Post(c.Context(), "enrol-requests/"+use, &in, &answer); err != nil {
-				return refused(c, err)
-			}
-			if o.json {
-				_, err = fmt.Fprintln(c.OutOrStdout(), string(answer))
-				return err
-			}
-			var reply struct{ Decided, Waiting int }
-			if err := json.Unmarshal(answer, &reply); err != nil {
-				return fmt.Errorf("cannot read the server's answer: %w", err)
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s %d, %d still wait\n", done, reply.Decided, reply.Waiting)
-			return err
+			})
 		},
 	}
 	o.flags(c)
@@ -107,30 +92,17 @@ func cleanCertificates() *cobra.Command {
 		Example: "  hostler certs clean web01.example",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			api, err := o.open()
-			if err != nil {
-				return err
-			}
 			in := struct {
 				Hosts []string `json:"hosts"`
 			}{args}
-			var answer json.RawMessage
-			if err := api.Post(c.Context(), "certificates/clean", &in, &answer); err != nil {
-				return refused(c, err)
-			}
-			if o.json {
-				_, err = fmt.Fprintln(c.OutOrStdout(), string(answer))
-				return err
-			}
-			var reply struct {
+			return post(c, &o, "certificates/clean", &in, func(reply *struct {
 				Revoked  []client.Certificate
 				Requests int
-			}
-			if err := json.Unmarshal(answer, &reply); err != nil {
-				return fmt.Errorf("cannot read the server's answer: %w", err)
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "revoked %d certificates, forgot %d requests\n", len(reply.Revoked), reply.Requests)
-			return err
+			},
+			) error {
+				_, err := fmt.Fprintf(c.OutOrStdout(), "revoked %d certificates, forgot %d requests\n", len(reply.Revoked), reply.Requests)
+				return err
+			})
 		},
 	}
 	o.flags(c)

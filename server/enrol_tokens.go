@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -68,28 +67,14 @@ func createEnrolToken() *cobra.Command {
 				return errors.New("--lifetime must be whole seconds")
 			}
 			in.Lifetime = int(lifetime / time.Second)
-			api, err := o.open()
-			if err != nil {
+			return post(c, &o, "enrol-tokens", &in, func(t *client.EnrolToken) error {
+				if _, err := fmt.Fprintln(c.OutOrStdout(), t.Token); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(c.ErrOrStderr(), "token %d admits %d: %s from %s, until %s\n", t.ID, t.Uses, orAny(t.Host), orAny(t.Networks),
+					t.ExpiresAt.Local().Format(time.DateTime))
 				return err
-			}
-			var answer json.RawMessage
-			if err := api.Post(c.Context(), "enrol-tokens", &in, &answer); err != nil {
-				return refused(c, err)
-			}
-			if o.json {
-				_, err = fmt.Fprintln(c.OutOrStdout(), string(answer))
-				return err
-			}
-			var t client.EnrolToken
-			if err := json.Unmarshal(answer, &t); err != nil {
-				return fmt.Errorf("cannot read the server's answer: %w", err)
-			}
-			if _, err := fmt.Fprintln(c.OutOrStdout(), t.Token); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.ErrOrStderr(), "token %d admits %d: %s from %s, until %s\n", t.ID, t.Uses, orAny(t.Host), orAny(t.Networks),
-				t.ExpiresAt.Local().Format(time.DateTime))
-			return err
+			})
 		},
 	}
 	o.flags(c)
@@ -111,16 +96,12 @@ func endEnrolToken() *cobra.Command {
 		Example: "  hostler enrol-tokens end 31",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			api, err := o.open()
-			if err != nil {
-				return err
-			}
 			for _, id := range args {
-				var t client.EnrolToken
-				if err := api.Post(c.Context(), "enrol-tokens/"+url.PathEscape(id)+"/end", struct{}{}, &t); err != nil {
-					return refused(c, err)
-				}
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "token %d: %s\n", t.ID, t.State); err != nil {
+				err := post(c, &o, "enrol-tokens/"+url.PathEscape(id)+"/end", struct{}{}, func(t *client.EnrolToken) error {
+					_, err := fmt.Fprintf(c.OutOrStdout(), "token %d: %s\n", t.ID, t.State)
+					return err
+				})
+				if err != nil {
 					return err
 				}
 			}

@@ -53,3 +53,24 @@ func printList[T any](c *cobra.Command, o *connection, path string, filters map[
 	}
 	return w.Flush()
 }
+
+// post calls the API and prints its answer: as it came with --json, and otherwise as print does.
+func post[T any](c *cobra.Command, o *connection, path string, in any, print func(*T) error) error {
+	api, err := o.open()
+	if err != nil {
+		return err
+	}
+	var answer json.RawMessage
+	if err := api.Post(c.Context(), path, in, &answer); err != nil {
+		return refused(c, err)
+	}
+	if o.json {
+		_, err = fmt.Fprintln(c.OutOrStdout(), string(answer))
+		return err
+	}
+	var reply T
+	if err := json.Unmarshal(answer, &reply); err != nil {
+		return fmt.Errorf("cannot read the server's answer: %w", err)
+	}
+	return print(&reply)
+}

@@ -49,16 +49,10 @@ func createSignRule() *cobra.Command {
 			if in.Networks == "" && !anywhere {
 				return errors.New("without --networks whoever claims such a name is let in: give address ranges, or --any-address if that is meant")
 			}
-			api, err := o.open()
-			if err != nil {
+			return post(c, &o, "sign-rules", &in, func(r *client.SignRule) error {
+				_, err := fmt.Fprintf(c.OutOrStdout(), "rule %d signs %s from %s\n", r.ID, r.Host, orAny(r.Networks))
 				return err
-			}
-			var r client.SignRule
-			if err := api.Post(c.Context(), "sign-rules", &in, &r); err != nil {
-				return refused(c, err)
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "rule %d signs %s from %s\n", r.ID, r.Host, orAny(r.Networks))
-			return err
+			})
 		},
 	}
 	o.flags(c)
@@ -77,16 +71,12 @@ func removeSignRule() *cobra.Command {
 		Example: "  hostler sign-rules remove 3",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			api, err := o.open()
-			if err != nil {
-				return err
-			}
 			for _, id := range args {
-				var r client.SignRule
-				if err := api.Post(c.Context(), "sign-rules/"+url.PathEscape(id)+"/remove", struct{}{}, &r); err != nil {
-					return refused(c, err)
-				}
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "removed rule %d, %s from %s\n", r.ID, r.Host, orAny(r.Networks)); err != nil {
+				err := post(c, &o, "sign-rules/"+url.PathEscape(id)+"/remove", struct{}{}, func(r *client.SignRule) error {
+					_, err := fmt.Fprintf(c.OutOrStdout(), "removed rule %d, %s from %s\n", r.ID, r.Host, orAny(r.Networks))
+					return err
+				})
+				if err != nil {
 					return err
 				}
 			}

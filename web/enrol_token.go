@@ -44,7 +44,7 @@ type enrolTokensReply struct {
 	Next  string            `json:"next"` // for ?after=; "" on the last page
 }
 
-// newEnrolTokenReply is the only answer that holds the secret.
+// newEnrolTokenReply is the only answer of the API that holds the secret; the page of an open token shows it, too.
 type newEnrolTokenReply struct {
 	enrolTokenReply
 	Token string `json:"token"`
@@ -148,6 +148,9 @@ func (w *Web) endToken(c *gin.Context) (*db.EnrolToken, error) {
 		return nil, err
 	}
 	w.made.forget(t.ID)
+	if t.DraftID != nil {
+		w.tokens.forget(*t.DraftID)
+	}
 	if ended {
 		w.recordEnrolToken(c, event.AdmissionEnded, t)
 	}

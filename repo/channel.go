@@ -108,25 +108,32 @@ func (s *Store) readChannel(r *repository, name string) (*channel, error) {
 		}
 		c.shelf = append(c.shelf, p)
 	}
-	return c, s.prune(c)
+	s.tidy(r, c)
+	return c, nil
 }
 
 func (s *Store) readPublication(r *repository, dir string) (*publication, error) {
-	p := &publication{name: filepath.Base(dir), dir: dir}
-	if err := readJSON(filepath.Join(dir, manifestFile), &p.manifest); err != nil {
+	var m manifest
+	if err := readJSON(filepath.Join(dir, manifestFile), &m); err != nil {
 		return nil, err
 	}
-	snapshot := r.snapshots[p.Snapshot]
+	snapshot := r.snapshots[m.Snapshot]
 	if snapshot == nil {
-		return nil, fmt.Errorf("snapshot %d is missing", p.Snapshot)
+		return nil, fmt.Errorf("snapshot %d is missing", m.Snapshot)
 	}
+	return s.publication(r, dir, m, snapshot), nil
+}
+
+// publication is the one in dir, of a snapshot.
+func (s *Store) publication(r *repository, dir string, m manifest, snapshot *Snapshot) *publication {
+	p := &publication{name: filepath.Base(dir), dir: dir, manifest: m}
 	if r.Kind == Archive {
 		p.files = map[string]string{}
 		for _, digest := range snapshot.Packages {
 			p.files[s.packages[digest].File] = digest
 		}
 	}
-	return p, nil
+	return p
 }
 
 // publications lists the finished ones, oldest first.
@@ -145,39 +152,45 @@ func (c *channel) publications() ([]string, error) {
 	return names, nil
 }
 
-// commit gives the finished publication in stage its name and makes it the current one.
-func (c *channel) commit(stage string) error {
+// commit gives the finished publication in stage its name, makes it the current one and returns its directory. After
+// an error the former one is current.
+func (c *channel) commit(stage string) (string, error) {
 	if err := syncTree(stage); err != nil {
-		return err
+		return "", err
 	}
 	names, err := c.publications()
 	if err != nil {
-		return err
+		return "", err
 	}
 	last := 0
 	if len(names) > 0 {
 		if last, err = strconv.Atoi(names[len(names)-1]); err != nil {
-			return err
+			return "", err
 		}
 	}
 	name := fmt.Sprintf("%08d", last+1)
-	if err := os.Rename(stage, filepath.Join(c.dir, publicationsDir, name)); err != nil {
-		return err
+	dir := filepath.Join(c.dir, publicationsDir, name)
+	if err := os.Rename(stage, dir); err != nil {
+		return "", err
 	}
-	if err := syncFile(filepath.Join(c.dir, publicationsDir)); err != nil {
-		return err
+	if err := syncFile(filepath.Dir(dir)); err != nil {
+		return "", err
 	}
 	link := filepath.Join(c.dir, unfinished+currentLink)
 	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return "", err
 	}
 	if err := os.Symlink(filepath.Join(publicationsDir, name), link); err != nil {
-		return err
+		return "", err
 	}
-	if err := os.Rename(link, filepath.Join(c.dir, currentLink)); err != nil {
-		return err
+	return dir, os.Rename(link, filepath.Join(c.dir, currentLink))
+}
+
+// tidy is prune where its failure must stop nothing: what is left over only takes room.
+func (s *Store) tidy(r *repository, c *channel) {
+	if err := s.prune(c); err != nil {
+		s.log.Warn("cannot remove superseded indexes; the next publication tries again", "repository", r.Name, "channel", c.name, "err", err)
 	}
-	return syncFile(c.dir)
 }
 
 // prune takes superseded publications off the shelf and removes everything that is not on it.

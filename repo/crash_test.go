@@ -185,3 +185,21 @@ func fill(t *testing.T, file, dir string, room int) {
 		t.Fatal(err)
 	}
 }
+
+// What is left over of superseded publications takes room; it must neither undo a publication nor stop a start.
+func TestWhatCannotBeRemovedStopsNoPublication(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	mustCreate(t, s, "ours", Apt)
+	stuck := filepath.Join(dir, repositoriesDir, "ours", channelsDir, Stable, publicationsDir, "stuck")
+	mustWrite(t, filepath.Join(stuck, "file"), "")
+	if err := syscall.Mount("tmpfs", stuck, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("cannot make a directory that cannot be removed: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(stuck, syscall.MNT_DETACH) })
+	mustAdd(t, s, "ours", "", sample{name: "tool", version: "1.0", arch: "amd64"})
+	s = mustOpen(t, dir)
+	if got := namesOf(t, s, "ours", Stable); got != "tool=1.0" {
+		t.Errorf("after a start the channel has %q", got)
+	}
+}

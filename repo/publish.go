@@ -3,6 +3,7 @@ package repo
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,13 +46,16 @@ func (s *Store) publish(r *repository, name string, next manifest) error {
 	if err := writeJSON(filepath.Join(stage, manifestFile), next); err != nil {
 		return explain(err)
 	}
-	if err := c.commit(stage); err != nil {
+	dir, err := c.commit(stage)
+	if err != nil {
 		return explain(err)
 	}
-	published, err := s.readChannel(r, name)
-	if err != nil {
-		return err
+	// From here on it is what the channel serves, now and after a start: nothing may fail any more.
+	if err := errors.Join(syncFile(c.dir), syncFile(filepath.Dir(c.dir))); err != nil {
+		s.log.Error("cannot make sure that a publication survives a power loss", "repository", r.Name, "channel", name, "err", err)
 	}
+	published := &channel{name: name, dir: c.dir, shelf: append([]*publication{s.publication(r, dir, next, snapshot)}, shelf...)}
+	s.tidy(r, published)
 	s.mu.Lock()
 	r.channels[name] = published
 	s.mu.Unlock()

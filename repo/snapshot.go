@@ -41,6 +41,7 @@ func (s *Store) writeSnapshot(r *repository, made Snapshot) (*Snapshot, error) {
 		made.Packages = []string{}
 	}
 	if err := writeJSON(r.snapshotFile(made.Number), made); err != nil {
+		_ = os.Remove(r.snapshotFile(made.Number)) // it may have its name already, and its packages may go
 		return nil, fmt.Errorf("cannot keep the snapshot: %w", err)
 	}
 	s.mu.Lock()
@@ -49,14 +50,16 @@ func (s *Store) writeSnapshot(r *repository, made Snapshot) (*Snapshot, error) {
 	return &made, nil
 }
 
-// forgetSnapshot takes back a snapshot that no channel came to point at.
+// forgetSnapshot takes back a snapshot that no channel came to point at. One whose file stays is known on: its packages
+// must stay, too.
 func (s *Store) forgetSnapshot(r *repository, number int) {
+	if err := os.Remove(r.snapshotFile(number)); err != nil {
+		s.log.Warn("cannot remove a snapshot that was not published", "repository", r.Name, "snapshot", number, "err", err)
+		return
+	}
 	s.mu.Lock()
 	delete(r.snapshots, number)
 	s.mu.Unlock()
-	if err := os.Remove(r.snapshotFile(number)); err != nil {
-		s.log.Warn("cannot remove a snapshot that was not published", "repository", r.Name, "snapshot", number, "err", err)
-	}
 }
 
 func (r *repository) snapshotFile(number int) string {

@@ -27,12 +27,15 @@ func (s *Store) Sweep(ctx context.Context) error {
 	s.mu.RLock()
 	repositories := slices.Collect(maps.Values(s.repositories))
 	s.mu.RUnlock()
-	var failed error
+	var failed, unsafe error
 	for _, r := range repositories {
 		failed = errors.Join(failed, s.sweepSnapshots(r))
+		unsafe = errors.Join(unsafe, syncFile(filepath.Join(r.dir, snapshotsDir)))
 	}
-	failed = errors.Join(failed, s.sweepPackages(ctx), s.cache.Sweep(s.now().Add(-piecesKeep)))
-	if failed != nil {
+	if unsafe == nil { // a snapshot that a power loss brings back must find its packages
+		failed = errors.Join(failed, s.sweepPackages(ctx))
+	}
+	if failed = errors.Join(failed, unsafe, s.cache.Sweep(s.now().Add(-piecesKeep))); failed != nil {
 		return fmt.Errorf("cannot remove everything that repositories no longer need: %w", failed)
 	}
 	return nil

@@ -60,10 +60,14 @@ func (s *Store) Commit(ctx context.Context, repository, channel string, files []
 	if err != nil {
 		return nil, err
 	}
-	return s.commit(ctx, r, c, files, Snapshot{By: by}, nil)
+	s.mu.RLock()
+	inputs := r.snapshots[c.current().Snapshot].Inputs // the agents in it stay
+	s.mu.RUnlock()
+	return s.commit(ctx, r, c, files, Snapshot{By: by, Inputs: inputs}, nil)
 }
 
-// commit is Commit with the lock held. drop says which packages of the channel the new ones replace.
+// commit is Commit with the lock held. drop says which packages of the channel the new ones replace; then each of these
+// must be taken.
 func (s *Store) commit(ctx context.Context, r *repository, c *channel, files []*Received, made Snapshot, drop func(*Package) bool) (*Result, error) {
 	s.mu.RLock()
 	made.Parent = c.current().Snapshot
@@ -80,6 +84,9 @@ func (s *Store) commit(ctx context.Context, r *repository, c *channel, files []*
 			return nil, err
 		}
 		v := there.judge(got)
+		if v.State == Refused && drop != nil {
+			return nil, fmt.Errorf("%s: %s", v.File, v.Reason)
+		}
 		if v.State == Added {
 			if err := s.settle(got); err != nil {
 				return nil, fmt.Errorf("cannot store %s: %w", got.Name, explain(err))

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hostler/repo/pack"
 )
 
 func TestPromotingAndRollingBackMoveAPointer(t *testing.T) {
@@ -120,7 +122,7 @@ func TestRepositoriesAreMadeAndRemoved(t *testing.T) {
 	if err := s.Create(Definition{Name: "ours", Kind: Apt}, nil); !errors.As(err, &wrong) || wrong.Code != "exists" {
 		t.Errorf("made twice: %v", err)
 	}
-	if err := s.Create(Definition{Name: AgentApt, Kind: Yum}, nil); !errors.As(err, &wrong) || wrong.Code != "own" {
+	if err := s.Create(Definition{Name: AgentApt, Kind: Apt}, nil); !errors.As(err, &wrong) || wrong.Code != "own" {
 		t.Errorf("the name of one of the server's own: %v", err)
 	}
 	if err := s.Remove("ours"); err != nil {
@@ -151,6 +153,43 @@ func TestAgentsAreReplacedBesideWhatElseIsThere(t *testing.T) {
 	mustPublish(t, s, "1.1.0") // as the next start does
 	if got := namesOf(t, s, AgentApt, Stable); got != "hostler-agent=1.1.0 hostler-agent=1.1.0 tool=1.0" {
 		t.Errorf("after rolling back and a restart there is %s", got)
+	}
+}
+
+// The server looks at each start whether its agents are published; what people do must not make it build them again.
+func TestUploadsLeaveTheAgentPublished(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustPublish(t, s, "1.0.0")
+	first := currentPublication(t, s)
+	var agent *Package
+	for _, p := range s.packages {
+		if p.Kind == Apt && p.Arch == "amd64" {
+			agent = p
+		}
+	}
+	content := get(t, s, AgentApt+"/"+agent.Path()).Body.Bytes()
+	if v := upload(t, s, AgentApt, "", uploads{{"agent.deb", content}}).Files[0]; v.State != Present || currentPublication(t, s) != first {
+		t.Errorf("what was there already made publication %s: %+v", currentPublication(t, s), v)
+	}
+	mustAdd(t, s, AgentApt, "", sample{name: "tool", version: "1.0", arch: "amd64"})
+	second := currentPublication(t, s)
+	if mustPublish(t, s, "1.0.0"); currentPublication(t, s) != second {
+		t.Errorf("after an upload the same agent was published again, as %s", currentPublication(t, s))
+	}
+}
+
+// A package of the agent's own name and version that somebody uploaded is no agent, whatever the server wanted to publish.
+func TestAnAgentThatIsRefusedIsNotPublished(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustPublish(t, s, "1.0.0")
+	mustAdd(t, s, AgentApt, "", sample{name: pack.Name, version: "1.1.0", arch: "amd64"})
+	for range 2 { // the next start tries again
+		if err := s.PublishAgent(t.Context(), fakeAgent("1.1.0")); err == nil || !strings.Contains(err.Error(), "another content") {
+			t.Errorf("published in place of another one: %v", err)
+		}
+	}
+	if got := namesOf(t, s, AgentApt, Stable); got != "hostler-agent=1.1.0 hostler-agent=1.0.0 hostler-agent=1.0.0" {
+		t.Errorf("there is %s", got)
 	}
 }
 

@@ -63,9 +63,12 @@ var defaultArchitectures = map[Kind][]string{Apt: {"amd64", "arm64"}, Yum: {"x86
 // mostChannels bounds a repository: each of its channels has an index on the disk.
 const mostChannels = 32
 
-// Create makes a repository with at least one channel, each empty and published; uploads go to the first. The error is a *FieldError when
-// something about the request is wrong.
+// Create makes a repository with at least one channel, each empty and published; uploads go to the first. The server
+// makes its own itself. The error is a *FieldError when something about the request is wrong.
 func (s *Store) Create(d Definition, channels []string) error {
+	if own[d.Name] != "" {
+		return &FieldError{"name", "own", "this name is that of one of the server's own repositories"}
+	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	return s.create(d, channels, Snapshot{By: d.By})
@@ -131,8 +134,6 @@ func (s *Store) checkDefinition(d *Definition, channels []string) error {
 		return &FieldError{"name", "name", "a name has lower-case letters, digits and hyphens, at most 63"}
 	case !slices.Contains(Kinds, d.Kind):
 		return &FieldError{"kind", "kind", "a repository is of the kind apt, yum or archive"}
-	case own[d.Name] != "" && own[d.Name] != d.Kind:
-		return &FieldError{"name", "own", "this name is that of one of the server's own repositories"}
 	case len(d.Architectures) == 0 || len(d.Architectures) > 16:
 		return &FieldError{"architectures", "architectures", "a repository has 1 to 16 architectures"}
 	case len(channels) > mostChannels:

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -83,11 +82,19 @@ type Uploaded struct {
 func (c *Client) UploadPackages(ctx context.Context, repository, channel string, files []string, fields map[string]string, out any) error {
 	body, to := io.Pipe()
 	form := multipart.NewWriter(to)
+	written := make(chan struct{})
 	go func() {
+		defer close(written)
 		err := writeFiles(form, files, fields)
-		_ = to.CloseWithError(errors.Join(err, form.Close())) // it always succeeds
+		if err == nil {
+			err = form.Close() // only a whole form gets its end: the server would take half of one for what was meant
+		}
+		_ = to.CloseWithError(err) // it always succeeds
 	}()
-	defer func() { _ = body.Close() }() // ends the writer, too
+	defer func() {
+		_ = body.Close() // ends the writer, too
+		<-written
+	}()
 	path := "repositories/" + url.PathEscape(repository) + "/packages"
 	if channel != "" {
 		path += "?" + url.Values{"channel": {channel}}.Encode()

@@ -64,9 +64,12 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || s.cmd != nil {
 		ts.Fatalf("usage: start [FLAG…], one at a time")
 	}
-	// A server that never gets ready ends with the context, and its output with it.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	// A server that never gets ready ends with the context, and its output with it. One that does may take as
+	// long as its script takes.
+	ctx, cancel := context.WithCancel(context.Background())
 	ts.Defer(cancel)
+	impatience := time.AfterFunc(time.Minute, cancel)
+	defer impatience.Stop()
 	free := []string{"serve", "--listen", "127.0.0.1:0", "--handshake", "127.0.0.1:0", "--secured", "127.0.0.1:0"}
 	s.cmd = exec.CommandContext(ctx, "hostler", append(free, args...)...)
 	s.cmd.Dir = ts.MkAbs(".")

@@ -160,6 +160,18 @@ func (d *DB) Tasks(ctx context.Context, operationID int64) ([]Task, error) {
 	return ts, translate("read tasks", d.read(ctx).Where("operation_id = ?", operationID).Order("id").Find(&ts).Error)
 }
 
+// OvertakenTasks finds the failed tasks whose failure has a code that says their job is lost, and whose job has a result
+// all the same. Their id and their operation's are set, nothing else.
+func (d *DB) OvertakenTasks(ctx context.Context, code string) ([]Task, error) {
+	var ts []Task
+	err := d.read(ctx).Model(&Task{}).Select("tasks.id", "tasks.operation_id").
+		Joins("JOIN operations ON operations.id = tasks.operation_id").
+		Joins("JOIN jobs ON jobs.id = tasks.job_id").
+		Where("operations.state IN ? AND tasks.state = ? AND tasks.error_code = ?", []State{Pending, Running, Waiting, Failed}, Failed, code).
+		Where("jobs.state <> ?", JobLost).Order("tasks.id").Find(&ts).Error
+	return ts, translate("find tasks that results have overtaken", err)
+}
+
 // SaveTask writes everything of a task that a run changes.
 func (d *DB) SaveTask(ctx context.Context, t *Task) error {
 	return translate("save task", d.write(ctx).Model(t).Select("*").Omit("id", "operation_id", "name").Updates(t).Error)

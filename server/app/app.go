@@ -211,7 +211,20 @@ func (a *App) openOperations(ctx context.Context) error {
 		a.engine.Register(k)
 	}
 	a.atStop("operations", a.engine.Stop)
-	return a.engine.Resume(ctx)
+	if err := a.engine.Resume(ctx); err != nil {
+		return err
+	}
+	return a.openCorrections()
+}
+
+// openCorrections lets results that come late correct what operations say.
+func (a *App) openCorrections() error {
+	late, err := a.remote.FollowLate(a.bus)
+	if err != nil {
+		return err
+	}
+	a.background("late results", late)
+	return nil
 }
 
 func (a *App) openWeb(context.Context) (err error) {

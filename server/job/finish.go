@@ -95,7 +95,7 @@ func (q *Queue) ended(ctx context.Context, done []ending, hostName string) {
 	}
 	q.events.RecordAll(ctx, events)
 	for _, e := range done {
-		q.changed(e.job)
+		q.changed(e.job, e.late)
 	}
 }
 
@@ -137,7 +137,7 @@ func (q *Queue) Cancel(ctx context.Context, id, hostName string) (*db.Job, error
 	case done:
 		q.ended(ctx, []ending{{job: j}}, hostName)
 	case asked:
-		q.changed(j)
+		q.changed(j, false)
 		q.Wake(j.HostID)
 	case j.State.Ended():
 		return j, ErrEnded

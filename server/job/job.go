@@ -51,6 +51,7 @@ type Change struct {
 	Action      string      `json:"action"`
 	State       db.JobState `json:"state"`
 	Canceling   bool        `json:"canceling,omitempty"` // it was told to end and has not yet
+	Late        bool        `json:"late,omitempty"`      // it was given up as lost before, and its result came after all
 }
 
 // OutputGrew is published as "job-output.<id>".
@@ -167,7 +168,7 @@ func (q *Queue) Queue(ctx context.Context, s Spec) (*db.Job, error) {
 	if !created {
 		return q.db.Job(ctx, s.ID)
 	}
-	q.changed(row)
+	q.changed(row, false)
 	return row, nil
 }
 
@@ -187,10 +188,10 @@ func (q *Queue) mark(hostID int64) {
 }
 
 // changed tells pages and waiting tasks that a job's state changed.
-func (q *Queue) changed(j *db.Job) {
+func (q *Queue) changed(j *db.Job, late bool) {
 	q.bus.Publish("job."+j.ID, Change{
 		ID: j.ID, HostID: j.HostID, OperationID: j.OperationID, TaskID: j.TaskID, Action: j.Action, State: j.State,
-		Canceling: j.CancelRequestedAt != nil && !j.State.Ended(),
+		Canceling: j.CancelRequestedAt != nil && !j.State.Ended(), Late: late,
 	})
 	q.bus.Publish("jobs."+strconv.FormatInt(j.HostID, 10), struct{}{})
 }
@@ -203,7 +204,7 @@ func (q *Queue) changedAll(ctx context.Context, ids []string) {
 			q.log.Error("cannot tell that a job changed", "job", id, "err", err)
 			continue
 		}
-		q.changed(j)
+		q.changed(j, false)
 	}
 }
 

@@ -240,7 +240,7 @@ func (e *Engine) drop(l *live) {
 	defer e.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.op.State.Ended() && l.secrets == nil && len(l.queue)+len(l.running) == 0 && !l.ending {
+	if l.op.State.Ended() && l.secrets == nil && l.idle() {
 		l.gone = true
 		maps.DeleteFunc(e.live, func(_ int64, other *live) bool { return other == l })
 	}

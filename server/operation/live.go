@@ -140,6 +140,9 @@ func (l *live) restore() {
 	l.queue, l.held = append(l.held, l.queue...), nil
 }
 
+// idle reports whether nothing is being done or left to do; l.mu is held.
+func (l *live) idle() bool { return len(l.queue)+len(l.running) == 0 && !l.ending }
+
 // next takes the task off the queue that may begin now; l.mu is held.
 func (l *live) next() (queued, bool) {
 	if len(l.queue) == 0 || len(l.running) >= l.op.Parallel {
@@ -202,7 +205,7 @@ func (e *Engine) pump(l *live) {
 			e.drop(l)
 		})
 	}
-	if len(l.queue) == 0 && len(l.running) == 0 && !l.ending {
+	if l.idle() {
 		e.settle(l)
 	}
 }
@@ -256,22 +259,33 @@ func (e *Engine) settle(l *live) {
 	if state == l.op.State {
 		return
 	}
-	var finished *time.Time
-	if state.Ended() {
-		now := db.Now()
-		finished = &now
-	}
-	if err := e.saveOperation(l, state, l.op.StartedAt, finished); err != nil {
+	if err := e.saveOperation(l, state, l.op.StartedAt, finished(l.op, state)); err != nil {
 		time.AfterFunc(retryEvery, func() { e.pump(l) })
 		return
 	}
-	if !state.Ended() {
-		return
+	if state.Ended() {
+		e.settled(l)
 	}
+}
+
+// finished is when an operation ended that is in a state now: one that was only corrected has not run again.
+func finished(o *db.Operation, state db.State) *time.Time {
+	switch {
+	case !state.Ended():
+		return nil
+	case o.FinishedAt != nil:
+		return o.FinishedAt
+	}
+	now := db.Now()
+	return &now
+}
+
+// settled tells that an operation has ended, and forgets its secrets or says when; l.mu is held.
+func (e *Engine) settled(l *live) {
 	switch {
 	case l.counts[db.Failed] == 0:
 		l.wipe()
-	case l.secrets != nil:
+	case l.secrets != nil && l.linger == nil:
 		l.linger = time.AfterFunc(SecretsLinger, func() {
 			e.forget(l)
 			e.drop(l)

@@ -76,7 +76,7 @@ var texts = map[string]text{
 	},
 	codeLost: {
 		"{host} got the job and sent no result in time: nobody knows how it ended.",
-		"Look at the host before you retry: the work may have been done. A late result is still shown with the job.",
+		"Look at the host before you retry: the work may have been done. A late result corrects this.",
 	},
 	codeFailed: {
 		"{message}",

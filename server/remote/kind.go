@@ -144,6 +144,11 @@ func (r *Remote) run(ctx context.Context, t *operation.Task) error {
 	if err != nil {
 		return err
 	}
+	return r.accept(ctx, t, j)
+}
+
+// accept takes the end of a job as that of its task.
+func (r *Remote) accept(ctx context.Context, t *operation.Task, j *db.Job) error {
 	if err := r.outcome(t, j); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -37,6 +38,8 @@ type rig struct {
 	jobs   *job.Queue
 	engine *operation.Engine
 	remote *remote.Remote
+	// unfollow ends the correcting of tasks by late results, as a server does that stops.
+	unfollow func()
 }
 
 func newRig(t *testing.T) *rig {
@@ -82,8 +85,14 @@ func (r *rig) start() {
 		r.engine.Register(k)
 	}
 	r.must(r.engine.Resume(r.Context()))
-	engine, jobs := r.engine, r.jobs
-	r.Cleanup(func() { r.stop(engine, jobs) })
+	follow, err := r.remote.FollowLate(r.bus)
+	r.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); follow(ctx) }()
+	r.unfollow = func() { cancel(); <-done }
+	engine, jobs, unfollow := r.engine, r.jobs, r.unfollow
+	r.Cleanup(func() { unfollow(); r.stop(engine, jobs) })
 }
 
 func (r *rig) stop(e *operation.Engine, q *job.Queue) {
@@ -125,7 +134,7 @@ func (r *rig) beat(name, agent string) int64 {
 func (r *rig) given(hostID int64) wire.Job {
 	r.Helper()
 	var got wire.Job
-	r.until("a job for a host", func() bool {
+	r.untilTold(fmt.Sprintf("%s.%d", job.WakeTopic, hostID), "a job for a host", func() bool {
 		d, err := r.jobs.Deliver(r.Context(), hostID, nil)
 		r.must(err)
 		if len(d.Jobs) > 0 {
@@ -144,8 +153,14 @@ func (r *rig) finish(hostID int64, result wire.JobResult) {
 // until waits until something is so, looking whenever the bus tells of a change.
 func (r *rig) until(what string, so func() bool) {
 	r.Helper()
+	r.untilTold(">", what, so)
+}
+
+// untilTold is until for those who need to look only when some topics tell of a change.
+func (r *rig) untilTold(topics, what string, so func() bool) {
+	r.Helper()
 	changed := make(chan struct{}, 1)
-	cancel, err := r.bus.Subscribe(">", func(string, []byte) {
+	cancel, err := r.bus.Subscribe(topics, func(string, []byte) {
 		select {
 		case changed <- struct{}{}:
 		default:
@@ -153,7 +168,7 @@ func (r *rig) until(what string, so func() bool) {
 	})
 	r.must(err)
 	defer cancel()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !so() {
 		select {
 		case <-changed:

@@ -103,6 +103,10 @@ lint: $(LINT) node_modules/.installed
 	e2e/links.sh
 	@echo "govulncheck and npm audit: not run here, they need networks of their own (make vulnerabilities)"
 
+# What Go builds is large and stays on the disk.
+unit data lab browser: export GOTMPDIR := $(or $(TMPDIR),/tmp)
+unit data lab browser: export TMPDIR := $(shell e2e/scratch.sh)
+
 .PHONY: unit
 unit:
 	e2e/gotest.sh ./agent/... ./db/... ./repo/... ./server/... ./setup-scripts/... ./ui/... ./web/... ./internal/...
@@ -123,11 +127,20 @@ lab: build bin/labctl
 browser: build bin/labctl node_modules/.installed ## the browser run on the lab
 	$(SUDO) e2e/browser/run.sh
 
-# Most of these wait for hosts and browsers most of the time, so that two go on at once. Each one's output comes whole.
+# Hosts and browsers are waited for, compilers and databases are not: one of each goes on at a time. Each one's output
+# comes whole.
 .PHONY: test
 test: packages ## everything
-	@echo "two at a time, the output of each when it has ended: browser check data lab test-cgroup2"
-	$(MAKE) --jobs 2 --output-sync=target browser check data lab test-cgroup2
+	$(MAKE) build bin/labctl $(LINT) node_modules/.installed
+	@echo "two at a time, the output of each when it has ended: browser, lab, test-cgroup2 beside check, data"
+	$(MAKE) LANES=yes --jobs 2 --keep-going --output-sync=target browser lab test-cgroup2 check data
+
+ifdef LANES
+lab: | browser
+test-cgroup2: | lab
+unit: | lint
+data: | unit
+endif
 
 .PHONY: vulnerabilities
 vulnerabilities: ## look for known vulnerabilities, where the network allows it

@@ -14,7 +14,7 @@ func root() *cobra.Command {
 	c.SetVersionTemplate("hostler {{.Version}}\n")
 	c.AddCommand(
 		serveCommand(),
-		group("admin", "Manage administrators", createAdmin(), setPassword()),
+		group("admin", "Manage administrators and the master key", createAdmin(), setPassword(), rotateMasterKey()),
 		group("users", "Manage who may log in", listUsers(), addUser(), changeRole(), setPassword(), disableUser(), enableUser(), removeUser()),
 		group("token", "Manage API tokens", createToken(), listTokens(), endToken()),
 		group("certs", "Manage the certificates of hosts", listCertificates(), listWaiting(), signWaiting(), refuseWaiting(),

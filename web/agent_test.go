@@ -140,7 +140,7 @@ func TestRenewal(t *testing.T) {
 	if r := renew(); r.status != http.StatusConflict || r.failure(t).Code != "too_early" {
 		t.Errorf("a new certificate's renewal answered %d %s", r.status, r.body)
 	}
-	s.web.CA = must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), func() time.Time { return db.Now().Add(20 * 24 * time.Hour) }))
+	s.web.CA = must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), masterKey, func() time.Time { return db.Now().Add(20 * 24 * time.Hour) }))
 	r := renew()
 	var renewed wire.EnrollReply
 	r.json(t, &renewed)

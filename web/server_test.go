@@ -28,6 +28,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/seal"
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
@@ -116,6 +117,9 @@ func (s *server) newToken(name, role string) string {
 	return secret
 }
 
+// masterKey seals what the servers of all tests keep secret.
+var masterKey = seal.NewKey()
+
 // start makes the parts that a restart makes anew.
 func (s *server) start(log *slog.Logger) {
 	t, ctx := s.t, context.Background()
@@ -128,7 +132,7 @@ func (s *server) start(log *slog.Logger) {
 	}
 	jobs := must[*job.Queue](t)(job.NewQueue(ctx, s.db, s.bus, events, log, db.Now))
 	files := must[*file.Store](t)(file.Open(s.db, s.dir, log, db.Now))
-	ca := must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), db.Now))
+	ca := must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), masterKey, db.Now))
 	t.Cleanup(must[func()](t)(ca.Follow(ctx, s.bus, log)))
 	work := remote.New(remote.Options{
 		DB: s.db, Engine: engine, Jobs: jobs, Fleet: f, Files: files, Log: log, Version: testAgent,

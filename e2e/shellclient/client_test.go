@@ -18,6 +18,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/seal"
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/event"
@@ -52,7 +53,7 @@ func start(t *testing.T) *server {
 	s.must(err)
 	t.Cleanup(bus.Close)
 	events := event.NewLog(s.db, bus, log)
-	s.ca, err = trust.OpenCA(s.db, filepath.Join(dir, "ca"), db.Now)
+	s.ca, err = trust.OpenCA(s.db, filepath.Join(dir, "ca"), seal.NewKey(), db.Now)
 	s.must(err)
 	s.fleet = fleet.New(s.db, bus, events, log, fleet.Options{Step: 10 * time.Second, MissedSteps: 3, MinLost: 15 * time.Second, Now: db.Now})
 	s.must(s.fleet.Load(t.Context()))

@@ -145,7 +145,12 @@ func (a *App) openBus(context.Context) (err error) {
 }
 
 func (a *App) openTrust(ctx context.Context) (err error) {
-	if a.ca, err = trust.OpenCA(a.db, filepath.Join(a.opts.Data, "ca"), db.Now); err != nil {
+	dir := authorityDir(a.opts)
+	master, err := trust.MasterKey(masterKey(a.opts), dir)
+	if err != nil {
+		return err
+	}
+	if a.ca, err = trust.OpenCA(a.db, dir, master, db.Now); err != nil {
 		return err
 	}
 	a.ca.SetLifetime(a.opts.CertLife)

@@ -42,6 +42,7 @@ type Options struct {
 	LogKeep     time.Duration
 	EventKeep   time.Duration
 	CertLife    time.Duration // of agents' certificates
+	MasterKey   string        // file of the master key; "" for one in Data
 	Autosign    string        // program that decides on hosts without a token; "" for none
 	SetupScript string        // replaces the built-in setup-agent.sh
 
@@ -56,9 +57,15 @@ func (o *Options) StorageFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.DB, "db", "", "database `URL`, sqlite:PATH or mysql://user:password@host/name (default SQLite in the data directory)")
 }
 
+// MasterKeyFlag defines the setting that finds the master key. The key itself is no setting: arguments can be read by everybody.
+func (o *Options) MasterKeyFlag(fs *pflag.FlagSet) {
+	fs.StringVar(&o.MasterKey, "master-key-file", "", "`file` of the master key that the authority's key is sealed with (default master.key in the data directory)")
+}
+
 // Flags defines all settings.
 func (o *Options) Flags(fs *pflag.FlagSet) {
 	o.StorageFlags(fs)
+	o.MasterKeyFlag(fs)
 	fs.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "`address` of pages and API; TLS is used on any but a loopback address")
 	fs.StringVar(&o.Handshake, "handshake", ":8440", "`address` where agents enrol and fetch packages")
 	fs.StringVar(&o.Secured, "secured", ":8441", "`address` where agents report, with certificates on both sides")

@@ -106,6 +106,7 @@ log-keep: 48h
 event-keep: 24h
 cert-lifetime: 24h
 autosign-program: /etc/hostler/decide
+master-key-file: /etc/hostler/master.key
 log-level: debug
 log-format: json
 `
@@ -119,7 +120,7 @@ func TestFile(t *testing.T) {
 		File: o.File, Data: "/var/lib/hostler", DB: "mysql://hostler:secret@db/hostler", Listen: ":8080", Handshake: "0.0.0.0:18440",
 		Secured: "[::1]:18441", Advertise: "hostler.example", TLSCert: "/etc/hostler/cert.pem", TLSKey: "/etc/hostler/key.pem",
 		NATS: "nats://bus:4222", Step: 20 * time.Second, MissedSteps: 5, MinLost: time.Minute, Epel: true, LogKeep: 48 * time.Hour, EventKeep: 24 * time.Hour,
-		CertLife: 24 * time.Hour, Autosign: "/etc/hostler/decide",
+		CertLife: 24 * time.Hour, Autosign: "/etc/hostler/decide", MasterKey: "/etc/hostler/master.key",
 		LogLevel: "debug", LogFormat: "json",
 	}
 	if o != want {

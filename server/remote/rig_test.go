@@ -13,6 +13,7 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/internal/seal"
 	"hostler/internal/testclock"
 	"hostler/repo"
 	"hostler/server/event"
@@ -50,7 +51,7 @@ func newRig(t *testing.T) *rig {
 	}
 	t.Cleanup(bus.Close)
 	r := &rig{T: t, db: dbtest.Open(t), bus: bus, dir: t.TempDir(), clock: testclock.New(db.Now())}
-	r.ca, err = trust.OpenCA(r.db, r.dir+"/ca", db.Now)
+	r.ca, err = trust.OpenCA(r.db, r.dir+"/ca", seal.NewKey(), db.Now)
 	r.must(err)
 	r.start()
 	return r

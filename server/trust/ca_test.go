@@ -77,11 +77,11 @@ func TestInterruptedFirstStartBeginsAnew(t *testing.T) {
 		}
 	}
 	d := dbtest.Open(t)
-	first, err := trust.OpenCA(d, dir, testclock.New(db.Now()).Now)
+	first, err := trust.OpenCA(d, dir, masterKey, testclock.New(db.Now()).Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := trust.OpenCA(d, dir, testclock.New(db.Now()).Now)
+	second, err := trust.OpenCA(d, dir, masterKey, testclock.New(db.Now()).Now)
 	if err != nil || second.Pin() != first.Pin() {
 		t.Errorf("the authority made then cannot be opened again: %v", err)
 	}
@@ -103,7 +103,7 @@ func TestDamagedAuthorityIsRefusedAndKept(t *testing.T) {
 			r := newRig(t)
 			path := filepath.Join(r.dir, c.file)
 			r.must(os.WriteFile(path, []byte(c.body), 0o600))
-			_, err := trust.OpenCA(r.db, r.dir, r.clock.Now)
+			_, err := trust.OpenCA(r.db, r.dir, masterKey, r.clock.Now)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -117,7 +117,7 @@ func TestDamagedAuthorityIsRefusedAndKept(t *testing.T) {
 func TestAuthorityWithoutItsKeyIsRefused(t *testing.T) {
 	r := newRig(t)
 	r.must(os.Remove(filepath.Join(r.dir, "ca.key")))
-	if _, err := trust.OpenCA(r.db, r.dir, r.clock.Now); err == nil || !strings.Contains(err.Error(), "ca.key") {
+	if _, err := trust.OpenCA(r.db, r.dir, masterKey, r.clock.Now); err == nil || !strings.Contains(err.Error(), "ca.key") {
 		t.Errorf("got %v", err)
 	}
 	if got, err := os.ReadFile(filepath.Join(r.dir, "ca.pem")); err != nil || string(got) != string(r.ca.PEM()) {
@@ -130,7 +130,7 @@ func TestAuthorityNeedsADirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trust.OpenCA(dbtest.Open(t), filepath.Join(file, "ca"), testclock.New(db.Now()).Now); err == nil {
+	if _, err := trust.OpenCA(dbtest.Open(t), filepath.Join(file, "ca"), masterKey, testclock.New(db.Now()).Now); err == nil {
 		t.Error("an authority was opened below a file")
 	}
 }

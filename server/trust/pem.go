@@ -5,8 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"os"
-	"path/filepath"
 )
 
 func pemBlock(kind string, der []byte) []byte {
@@ -35,41 +33,4 @@ func parseKey(b []byte) (crypto.Signer, error) {
 		return nil, errors.New("its key cannot sign")
 	}
 	return signer, nil
-}
-
-// writeFile writes a whole file or none of it, also when the power fails.
-func writeFile(path string, b []byte, mode os.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, removeIfThere(f.Name())) }()
-	if err := errors.Join(write(f, b, mode), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-func write(f *os.File, b []byte, mode os.FileMode) error {
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	if _, err := f.Write(b); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -18,9 +18,13 @@ import (
 	"hostler/db"
 	"hostler/db/dbtest"
 	"hostler/internal/bearer"
+	"hostler/internal/seal"
 	"hostler/internal/testclock"
 	"hostler/server/trust"
 )
+
+// masterKey seals the keys of all authorities in tests, so that one may be opened again.
+var masterKey = seal.NewKey()
 
 // here is where hosts come from, unless a test says otherwise.
 var here = netip.MustParseAddr("192.0.2.7")
@@ -46,7 +50,7 @@ func newRig(t *testing.T) *rig {
 // open opens the rig's authority on a database.
 func (r *rig) open(d *db.DB) *trust.CA {
 	r.Helper()
-	ca, err := trust.OpenCA(d, r.dir, r.clock.Now)
+	ca, err := trust.OpenCA(d, r.dir, masterKey, r.clock.Now)
 	r.must(err)
 	return ca
 }

@@ -55,7 +55,7 @@ func TestServerCertificateNamesAndRenewal(t *testing.T) {
 			t.Error("connections at once got different certificates")
 		}
 	}
-	if _, err := trust.OpenCA(r.db, r.dir, r.clock.Now); err != nil {
+	if _, err := trust.OpenCA(r.db, r.dir, masterKey, r.clock.Now); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"hostler/e2e/bench/rig"
 	"hostler/e2e/lab"
 	"hostler/e2e/swarm"
+	"hostler/internal/seal"
 	"hostler/server/trust"
 )
 
@@ -61,7 +62,12 @@ func playAgents(ctx context.Context, s *rig.Server, id int64) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	ca, err := trust.OpenCA(d, filepath.Join(s.Data, "ca"), db.Now)
+	dir := filepath.Join(s.Data, "ca")
+	master, err := trust.MasterKey(seal.Source{Environ: os.LookupEnv, Kept: filepath.Join(s.Data, "master.key")}, dir)
+	if err != nil {
+		return err
+	}
+	ca, err := trust.OpenCA(d, dir, master, db.Now)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 // TestCommands runs the scripts in testdata with the real program. Beside testscript's own commands they have:
 //
 //	start [FLAG…]              starts "hostler serve" on free ports and waits until it serves; $URL is its address
-//	stop                       ends it and waits; it must exit with 0
+//	halt                       ends it and waits; it must exit with 0 (testscript has a "stop" that ends the script)
 //	status CODE PATH [FILE]    asks it for a path, as the program whose bearer token is in a file
 //	newer                      makes the database look as if a newer program had used it
 //
@@ -49,7 +49,7 @@ func TestCommands(t *testing.T) {
 			return !mysql, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "status": status, "newer": newer,
+			"start": start, "halt": halt, "status": status, "newer": newer,
 		},
 	})
 }
@@ -113,9 +113,9 @@ func end(s *server) error {
 	return cmd.Wait()
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+func halt(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
-		ts.Fatalf("usage: stop")
+		ts.Fatalf("usage: halt")
 	}
 	ts.Check(end(ts.Value(serverKey{}).(*server)))
 }

@@ -88,6 +88,21 @@ func (d *DB) DeleteEventsBefore(ctx context.Context, before time.Time, limit int
 	return g.RowsAffected, translate("delete old events", g.Error)
 }
 
+// EventCount is how many events of a family have a severity.
+type EventCount struct {
+	Severity Severity
+	Family   string
+	N        int
+}
+
+// CountEventsOf counts the events of a host by severity and family.
+func (d *DB) CountEventsOf(ctx context.Context, hostID int64) ([]EventCount, error) {
+	var counts []EventCount
+	err := d.read(ctx).Model(&Event{}).Select("severity, family, COUNT(*) AS n").Where("host_id = ?", hostID).
+		Group("severity, family").Scan(&counts).Error
+	return counts, translate("count events", err)
+}
+
 // Events reads one page.
 func (d *DB) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	limit := q.Limit

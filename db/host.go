@@ -52,7 +52,7 @@ type Host struct {
 // HostQuery filters and pages hosts, ordered by name and id.
 type HostQuery struct {
 	State  HostState // "" for all
-	Search string    // part of the name, the address or the system's name
+	Search string    // part of a name, the address or the system's name
 	After  HostKey   // the last row of the page before
 	Limit  int       // rows; 0 means 100, at most 1000
 }
@@ -120,7 +120,7 @@ func (d *DB) Hosts(ctx context.Context, q HostQuery) (hosts []Host, next *HostKe
 	}
 	if q.Search != "" {
 		like := "%" + escapeLike(q.Search) + "%"
-		g = g.Where("name LIKE ? ESCAPE '!' OR address LIKE ? ESCAPE '!' OR os_name LIKE ? ESCAPE '!'", like, like, like)
+		g = g.Where("name LIKE ? ESCAPE '!' OR fqdn LIKE ? ESCAPE '!' OR address LIKE ? ESCAPE '!' OR os_name LIKE ? ESCAPE '!'", like, like, like, like)
 	}
 	if q.After != (HostKey{}) {
 		g = g.Where("name > ? OR (name = ? AND id > ?)", q.After.Name, q.After.Name, q.After.ID)

@@ -41,9 +41,15 @@ func (d *DB) Jobs(ctx context.Context, q JobQuery) ([]Job, error) {
 	return js, translate("read jobs", g.Find(&js).Error)
 }
 
-// JobsOf reads the newest jobs of a host, without payloads.
-func (d *DB) JobsOf(ctx context.Context, hostID int64, limit int) ([]Job, error) {
-	return d.Jobs(ctx, JobQuery{HostID: hostID, Limit: limit})
+// CountJobsOf counts the jobs of a host by state.
+func (d *DB) CountJobsOf(ctx context.Context, hostID int64) (map[JobState]int, error) {
+	var counts []JobCount
+	err := d.read(ctx).Model(&Job{}).Select("state, COUNT(*) AS n").Where("host_id = ?", hostID).Group("state").Scan(&counts).Error
+	states := map[JobState]int{}
+	for _, c := range counts {
+		states[c.State] = c.N
+	}
+	return states, translate("count jobs", err)
 }
 
 // JobCount is how many jobs of an action are in a state.

@@ -22,9 +22,13 @@ func (w *Web) eventsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	host, err := w.listHost(c)
+	if err != nil {
+		return err
+	}
 	v := page.EventsView{
 		Frame: w.frame(c), Events: w.eventViews(events), Paged: c.Query("before") != "",
-		Severity: c.Query("severity"), Kind: c.Query("kind"), Host: hostName(c), Hours: c.Query("hours"),
+		Severity: c.Query("severity"), Kind: c.Query("kind"), Host: host, Hours: c.Query("hours"),
 	}
 	if next > 0 {
 		v.Next = strconv.FormatInt(next, 10)

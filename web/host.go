@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,8 +18,6 @@ import (
 
 const (
 	hostsPerPage = 100
-	hostJobs     = 20 // jobs and events on a host's page
-	hostEvents   = 20
 	maxStep      = 3600 // seconds between heartbeats
 )
 
@@ -65,7 +62,7 @@ func (w *Web) findHosts(c *gin.Context, limit int) (hosts []fleet.Host, next str
 // nobody is the number of no host.
 const nobody = -1
 
-// hostOfQuery is the host that a list is about: ?host= by its number, ?host_name= by its name; 0 for all.
+// hostOfQuery is the host that a list is about: ?host= by its number, ?host_name= as somebody types it; 0 for all.
 func (w *Web) hostOfQuery(c *gin.Context) (int64, error) {
 	name := hostName(c)
 	if name == "" {
@@ -79,6 +76,19 @@ func (w *Web) hostOfQuery(c *gin.Context) (int64, error) {
 
 func hostName(c *gin.Context) string {
 	return strings.ToLower(strings.TrimSpace(c.Query("host_name")))
+}
+
+// listHost is the host that a list is about, as its page shows it: with its number once it is known, because two hosts
+// may share a name, and otherwise as it was typed.
+func (w *Web) listHost(c *gin.Context) (page.ListHost, error) {
+	id, err := w.hostOfQuery(c)
+	if err != nil || id == nobody {
+		return page.ListHost{Name: hostName(c)}, err
+	}
+	if id == 0 {
+		return page.ListHost{}, nil
+	}
+	return page.ListHost{ID: id, Name: w.Fleet.Name(id)}, nil
 }
 
 func badQuery(name, why string) *failure {
@@ -98,51 +108,6 @@ func (w *Web) host(c *gin.Context) (fleet.Host, error) {
 		return fleet.Host{}, db.ErrNotFound
 	}
 	return h, nil
-}
-
-// hostPage is GET /hosts/{id}.
-func (w *Web) hostPage(c *gin.Context) error { return w.showHost(c, http.StatusOK, nil) }
-
-func (w *Web) showHost(c *gin.Context, status int, fields map[string]string) error {
-	h, err := w.host(c)
-	if err != nil {
-		return err
-	}
-	r, err := w.recordsOf(c, h)
-	if err != nil {
-		return err
-	}
-	view := w.hostView(h)
-	view.CertExpires = at(r.expires)
-	beats, slot := beatViews(h.Beats, w.Fleet.StepOf(h), w.Options.Now())
-	return show(c, status, page.HostPage(page.HostView{
-		Frame: w.frame(c), Host: view, Facts: factsView(h.Facts), Beats: beats, BeatSlot: slot,
-		Children: childViews(h.Children), Jobs: w.jobViews(r.jobs), Events: w.eventViews(r.events),
-		DefaultStep: int(w.Options.Step / time.Second), Fields: fields,
-	}))
-}
-
-// hostRecords is what the database knows of a host beside the host itself.
-type hostRecords struct {
-	jobs    []db.Job
-	events  []db.Event
-	expires *time.Time // end of its certificate; nil when it has none
-}
-
-func (w *Web) recordsOf(c *gin.Context, h fleet.Host) (r hostRecords, err error) {
-	ctx := c.Request.Context()
-	if r.jobs, err = w.DB.JobsOf(ctx, h.ID, hostJobs); err != nil {
-		return r, err
-	}
-	if r.events, err = w.DB.Events(ctx, db.EventQuery{HostID: h.ID, Limit: hostEvents}); err != nil {
-		return r, err
-	}
-	certificate, err := w.DB.CurrentCertificate(ctx, h.AgentSN)
-	if errors.Is(err, db.ErrNotFound) {
-		return r, nil
-	}
-	r.expires = &certificate.NotAfter
-	return r, err
 }
 
 // setHostStep is POST /hosts/{id}/step of the host's page.
@@ -247,7 +212,7 @@ func (w *Web) getHost(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := w.recordsOf(c, h)
+	r, err := w.recordsOf(c, h, hostFilter{})
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,13 @@ func (w *Web) jobsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	host, err := w.listHost(c)
+	if err != nil {
+		return err
+	}
 	return show(c, http.StatusOK, page.JobsPage(page.JobsView{
 		Frame: w.frame(c), Jobs: w.jobViews(jobs), Next: next, Paged: c.Query("before") != "",
-		State: c.Query("state"), Action: c.Query("action"), Host: hostName(c), Operation: c.Query("operation"),
+		State: c.Query("state"), Action: c.Query("action"), Host: host, Operation: c.Query("operation"),
 	}))
 }
 

@@ -40,7 +40,7 @@ func (w *Web) hostView(h fleet.Host) page.Host { return hostView(w.Fleet, h) }
 
 func hostView(f *fleet.Fleet, h fleet.Host) page.Host {
 	v := page.Host{
-		ID: h.ID, Name: h.Name, Address: h.Address, State: string(h.State), OS: h.OSName, Arch: h.Arch, AgentVersion: h.AgentVersion,
+		ID: h.ID, Name: h.Name, CallsItself: h.FQDN, Address: h.Address, State: string(h.State), OS: h.OSName, Arch: h.Arch, AgentVersion: h.AgentVersion,
 		LastSeen: at(h.LastSeenAt), Children: len(h.Children), Cluster: h.Cluster, AgentStarted: at(h.StartedAt),
 		AgentSN: h.AgentSN, Tags: h.Tags, Step: int(f.StepOf(h) / time.Second), Registered: at(h.RegisteredAt),
 	}

@@ -53,7 +53,7 @@ func TestCommandForm(t *testing.T) {
 		"/jobs/" + job.ID:              {"exit status 3", ">1</a><span>&lt;typed&gt;</span><"},
 		"/jobs?state=failed":           {"/jobs/" + job.ID, "node1.lab.test"},
 		"/commands/new?job=" + job.ID:  {"echo &lt;typed&gt;", "node1.lab.test"},
-		"/hosts/" + fmt.Sprint(hostID): {"/commands/new?hosts=node1.lab.test"},
+		"/hosts/" + fmt.Sprint(hostID): {"/commands/new?host=1"},
 	} {
 		r := b.get(path)
 		for _, want := range wants {

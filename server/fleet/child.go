@@ -87,7 +87,7 @@ type Filter struct {
 	Names  map[string]bool
 	IDs    map[int64]bool
 	State  db.HostState
-	Search string // part of the name, the address or the system's name
+	Search string // part of a name, the address or the system's name
 }
 
 // Find returns the rows of the hosts that a filter means, by name, without child agents and heartbeats. Of several hosts
@@ -127,7 +127,7 @@ func (f *Fleet) each(want Filter, do func(*entry)) {
 }
 
 func (e *entry) matches(search string) bool {
-	return slices.ContainsFunc([]string{e.Name, e.Address, e.OSName}, func(s string) bool {
+	return slices.ContainsFunc([]string{e.Name, e.FQDN, e.Address, e.OSName}, func(s string) bool {
 		return strings.Contains(strings.ToLower(s), search)
 	})
 }

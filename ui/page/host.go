@@ -33,7 +33,8 @@ func (c HostCounts) Total() int {
 // Host is one row of the hosts table and the head of a host's page.
 type Host struct {
 	ID           int64
-	Name         string
+	Name         string // what the operator called it
+	CallsItself  string // "" until its agent has told
 	Address      string
 	State        string
 	OS           string // "Debian GNU/Linux 12 (bookworm)"
@@ -143,4 +144,15 @@ type HostView struct {
 	Events      []Event
 	DefaultStep int               // seconds, the server's default
 	Fields      map[string]string // "step"
+	Filter      HostFilter
+}
+
+// HostFilter is what the lists on a host's page are narrowed down to, and how much there is of each choice.
+type HostFilter struct {
+	JobState   string // as the next two: "" for all
+	Severity   string
+	Kind       string         // the first word of kinds
+	Jobs       map[string]int // by state
+	Severities map[string]int // events of the kind
+	Kinds      map[string]int // events of the severity
 }

@@ -48,10 +48,18 @@ func filterText(ctx context.Context, state, search string) string {
 
 // path is the list with the filters of the view, but for the severity.
 func (v EventsView) path(severity string) string {
-	return filtered("/events", "severity", severity, "kind", v.Kind, "host_name", v.Host, "hours", v.Hours)
+	return filtered("/events", append([]string{"severity", severity, "kind", v.Kind, "hours", v.Hours}, v.Host.query()...)...)
 }
 
-func (v EventsView) filtered() bool { return v.Severity+v.Kind+v.Host+v.Hours != "" }
+// everywhere is the list with the same filters, of all hosts.
+func (v EventsView) everywhere() string {
+	v.Host = ListHost{}
+	return v.path(v.Severity)
+}
+
+func (v EventsView) filtered() bool {
+	return v.Severity+v.Kind+v.Host.Name+v.Hours != "" || v.Host.ID != 0
+}
 
 // topic is what the page listens to. Rows of a filtered list come with the page, which is read again.
 func (v EventsView) topic() string {
@@ -63,10 +71,42 @@ func (v EventsView) topic() string {
 
 // path is the list with the filters of the view, but for the state.
 func (v JobsView) path(state string) string {
-	return filtered("/jobs", "state", state, "action", v.Action, "host_name", v.Host, "operation", v.Operation)
+	return filtered("/jobs", append([]string{"state", state, "action", v.Action, "operation", v.Operation}, v.Host.query()...)...)
 }
 
-func (v JobsView) filtered() bool { return v.State+v.Action+v.Host+v.Operation != "" }
+// everywhere is the list with the same filters, of all hosts.
+func (v JobsView) everywhere() string {
+	v.Host = ListHost{}
+	return v.path(v.State)
+}
+
+func (v JobsView) filtered() bool {
+	return v.State+v.Action+v.Host.Name+v.Operation != "" || v.Host.ID != 0
+}
+
+// ListHost is the host that a list is narrowed down to.
+type ListHost struct {
+	ID   int64  // 0: there is none, or none of the name
+	Name string // as somebody typed it; of a known host, its name
+}
+
+// query are the filter's names and values.
+func (h ListHost) query() []string {
+	if h.ID != 0 {
+		return []string{"host", strconv.FormatInt(h.ID, 10)}
+	}
+	return []string{"host_name", h.Name}
+}
+
+func (h Host) number() string { return strconv.FormatInt(h.ID, 10) }
+
+// callsItself is what a host calls itself if that is not what the operator called it.
+func (h Host) callsItself() string {
+	if strings.EqualFold(h.CallsItself, h.Name) {
+		return ""
+	}
+	return h.CallsItself
+}
 
 func hostsPath(state, search string) string {
 	return filtered("/hosts", "state", state, "search", search)

@@ -146,8 +146,8 @@ type EventsView struct {
 	Events   []Event // newest first
 	Severity string  // the filter, as the next three; "" for all
 	Kind     string  // the first word of kinds
-	Host     string  // name
-	Hours    string  // how long ago at most
-	Next     string  // value of ?before= for the next page; "" on the last one
+	Host     ListHost
+	Hours    string // how long ago at most
+	Next     string // value of ?before= for the next page; "" on the last one
 	Paged    bool
 }

@@ -165,7 +165,7 @@ func hostTone(state string) string {
 	return live.ToneWaiting
 }
 
-// HostRow is a row of topic hosts. Cells: name, state, address, os, last_seen, version, children.
+// HostRow is a row of topic hosts. Cells: name, fqdn (if that is another), state, address, os, last_seen, version, children.
 func HostRow(ctx context.Context, h Host) live.Row {
 	children := "–"
 	if h.Children > 0 {
@@ -174,7 +174,7 @@ func HostRow(ctx context.Context, h Host) live.Row {
 	return live.Row{
 		ID: strconv.FormatInt(h.ID, 10), Tone: hostTone(h.State), Group: h.State,
 		Cells: map[string]string{
-			"name": h.Name, "state": HostStateText(ctx, h.State), "address": h.Address, "os": h.OS,
+			"name": h.Name, "fqdn": h.callsItself(), "state": HostStateText(ctx, h.State), "address": h.Address, "os": h.OS,
 			"last_seen": stamp(h.LastSeen), "version": h.AgentVersion, "children": children,
 		},
 	}

@@ -124,17 +124,17 @@ func TestProgress(t *testing.T) {
 }
 
 func TestHostRow(t *testing.T) {
-	h := Host{ID: 7, Name: "a", Address: "10.0.0.1", State: HostUnhealthy, OS: "Debian", AgentVersion: "1.0", Children: 3, ChildrenRun: 2}
+	h := Host{ID: 7, Name: "a", CallsItself: "A", Address: "10.0.0.1", State: HostUnhealthy, OS: "Debian", AgentVersion: "1.0", Children: 3, ChildrenRun: 2}
 	r := HostRow(t.Context(), h)
 	want := map[string]string{
-		"name": "a", "state": "Unhealthy", "address": "10.0.0.1", "os": "Debian", "last_seen": "", "version": "1.0",
+		"name": "a", "fqdn": "", "state": "Unhealthy", "address": "10.0.0.1", "os": "Debian", "last_seen": "", "version": "1.0",
 		"children": "2/3 running",
 	}
 	if r.Tone != live.ToneWarning || r.Group != HostUnhealthy || !maps.Equal(r.Cells, want) {
 		t.Errorf("got %+v, want %v", r, want)
 	}
-	h.LastSeen, h.Children, h.State = start, 0, HostLost
-	if r = HostRow(t.Context(), h); r.Cells["last_seen"] != "2026-03-04T05:06:07Z" || r.Cells["children"] != "–" || r.Tone != live.ToneFailed {
+	h.LastSeen, h.Children, h.State, h.CallsItself = start, 0, HostLost, "b"
+	if r = HostRow(t.Context(), h); r.Cells["last_seen"] != "2026-03-04T05:06:07Z" || r.Cells["children"] != "–" || r.Cells["fqdn"] != "b" || r.Tone != live.ToneFailed {
 		t.Errorf("got %+v", r)
 	}
 }

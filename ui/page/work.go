@@ -152,7 +152,7 @@ type JobsView struct {
 	Jobs      []Job  // newest first
 	State     string // the filter, as the next three; "" for all
 	Action    string
-	Host      string // name
+	Host      ListHost
 	Operation string // number
 	Next      string // value of ?before= for the next page; "" on the last one
 	Paged     bool

@@ -76,7 +76,10 @@ func fleetPages() []Page {
 		{"/hosts/7", false, func(f layout.Frame) templ.Component {
 			return page.HostPage(page.HostView{
 				Frame: f, Host: Hosts()[4], Facts: facts(), Beats: beats(), BeatSlot: 10 * time.Second, Children: children(),
-				Jobs: jobs(), Events: events()[:4], DefaultStep: 10,
+				Jobs: jobs(), Events: events()[:4], DefaultStep: 10, Filter: page.HostFilter{
+					Severity: "error", Jobs: map[string]int{"queued": 1, "succeeded": 122, "failed": 1, "lost": 1, "running": 1},
+					Severities: map[string]int{"error": 2, "warning": 7, "info": 31}, Kinds: map[string]int{"host": 2, "child": 31, "config": 1},
+				},
 			})
 		}},
 		{"/hosts/8", false, func(f layout.Frame) templ.Component {
@@ -86,7 +89,7 @@ func fleetPages() []Page {
 			return page.EventsPage(page.EventsView{Frame: f, Events: events(), Next: "3"})
 		}},
 		{"/events/none", false, func(f layout.Frame) templ.Component {
-			return page.EventsPage(page.EventsView{Frame: f, Severity: "error", Kind: "child", Host: "node02.dc1.example", Hours: "24"})
+			return page.EventsPage(page.EventsView{Frame: f, Severity: "error", Kind: "child", Host: page.ListHost{ID: 7, Name: "node02.dc1.example"}, Hours: "24"})
 		}},
 	}
 }
@@ -106,6 +109,7 @@ func Hosts() []page.Host {
 	for i := range 11 {
 		hosts = append(hosts, host(int64(20+i), fmt.Sprintf("node%02d.dc1.example", i+1), page.HostHealthy, time.Duration(i+1)*time.Second))
 	}
+	hosts[4].CallsItself = "r2-u14.internal"
 	hosts[13].State, hosts[13].LastSeen, hosts[13].AgentVersion = page.HostInit, time.Time{}, ""
 	return hosts
 }

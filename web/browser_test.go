@@ -142,8 +142,11 @@ func (b *browser) upload(path string, form url.Values, accept string) reply {
 	for name, values := range form {
 		for _, v := range values {
 			part := must[io.Writer](b.s.t)(w.CreateFormField(name))
-			if name == "key_file" {
+			switch name {
+			case "key_file":
 				part = must[io.Writer](b.s.t)(w.CreateFormFile(name, "id_ed25519"))
+			case "file":
+				part = must[io.Writer](b.s.t)(w.CreateFormFile(name, `C:\files\motd`))
 			}
 			_ = must[int](b.s.t)(io.WriteString(part, v))
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -35,17 +36,79 @@ func (w *Web) newPush(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
-		f.fields["uploaded"] = [][]byte{[]byte(kept.Checksum)}
+		sent := page.Upload{ID: kept.Checksum, Name: f.text("file_name")}
+		f.fields["uploaded"] = [][]byte{[]byte(sent.Value())}
 	}
 	return w.startFromForm(c, page.PushPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
 		if err := refuseKeyInPath(ctx, &in.form.Path); err != nil {
 			return nil, err
 		}
-		return w.Remote.Push(ctx, remote.PushRequest{
-			Common: in.common, File: in.form.File, Path: in.form.Path, Mode: in.form.Mode, Owner: in.form.Owner, Backup: in.form.Backup,
-		}, actor)
+		return w.push(c, in, actor)
 	})
 }
+
+// push starts one operation for each file of a form, and returns the first one.
+func (w *Web) push(c *gin.Context, in formWork, actor string) (first *db.Operation, err error) {
+	ctx := c.Request.Context()
+	requests, err := pushes(ctx, &in)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range requests[min(1, len(requests)):] { // the first says itself what is wrong with it
+		_, err := w.Files.Use(ctx, r.File)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil, invalid(map[string]string{"file": page.FieldText(ctx, "no_file")})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range requests {
+		o, err := w.Remote.Push(ctx, r, actor)
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = o
+		}
+	}
+	if len(requests) > 1 {
+		notice(c, "pushes_started")
+	}
+	return first, nil
+}
+
+// pushes are what a form asks for. A path that ends with a slash is the directory that the files go into by their names;
+// several files need one.
+func pushes(ctx context.Context, in *formWork) ([]remote.PushRequest, error) {
+	r := remote.PushRequest{Common: in.common, Path: in.form.Path, Mode: in.form.Mode, Owner: in.form.Owner, Backup: in.form.Backup}
+	files := in.form.Uploads
+	directory := len(in.form.Path) > 1 && strings.HasSuffix(in.form.Path, "/")
+	switch {
+	case len(files) == 0:
+		return []remote.PushRequest{r}, nil // which is refused, and says why
+	case len(files) > maxPushes:
+		return nil, invalid(map[string]string{"file": page.FieldText(ctx, "too_many_files")})
+	case len(files) > 1 && !directory:
+		return nil, invalid(map[string]string{"path": page.FieldText(ctx, "path_no_directory")})
+	}
+	all, paths := make([]remote.PushRequest, len(files)), map[string]bool{}
+	for i, f := range files {
+		all[i] = r
+		all[i].File = f.ID
+		if directory {
+			all[i].Path = in.form.Path + f.Name
+		}
+		if paths[all[i].Path] {
+			return nil, invalid(map[string]string{"file": page.FieldText(ctx, "same_name")})
+		}
+		paths[all[i].Path] = true
+	}
+	return all, nil
+}
+
+// maxPushes is how many files one form may push.
+const maxPushes = 50
 
 // newFetchPage is GET /fetches/new.
 func (w *Web) newFetchPage(c *gin.Context) error { return w.newWork(c, page.FetchPage) }

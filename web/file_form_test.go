@@ -17,23 +17,59 @@ func TestPushFormKeepsTheFileThatWasSent(t *testing.T) {
 	agent, _ := s.register("node1.lab.test")
 	form := url.Values{"hosts": {"node1.lab.test"}, "file": {"content\n"}, "path": {"etc/../motd"}, "mode": {"0640"}, "backup": {"1"}}
 	r := b.upload("/pushes/new", form, "")
-	kept := regexp.MustCompile(`name="uploaded" value="([0-9a-f]{64})"`).FindStringSubmatch(r.body)
+	kept := regexp.MustCompile(`name="uploaded" value="([0-9a-f]{64} motd)"`).FindStringSubmatch(r.body)
 	if r.status != http.StatusUnprocessableEntity || kept == nil || !strings.Contains(r.body, `href="#field-path"`) {
 		t.Fatalf("a wrong path answered %d: %.300s", r.status, r.body)
 	}
 	form.Del("file")
 	form.Set("uploaded", kept[1])
-	form.Set("path", "/etc/motd")
+	form.Set("path", "/etc/")
 	if r = b.upload("/pushes/new", form, ""); r.status != http.StatusSeeOther || !strings.HasPrefix(r.location(), "/operations/") {
 		t.Fatalf("a right form answered %d: %.300s", r.status, r.body)
 	}
 	j := s.job(agent, "node1.lab.test")
-	if p := j.Push; p == nil || p.Path != "/etc/motd" || p.Mode != "0640" || !p.Backup || p.Size != 8 || j.Checksum != "SHA256:"+kept[1] {
+	if p := j.Push; p == nil || p.Path != "/etc/motd" || p.Mode != "0640" || !p.Backup || p.Size != 8 || j.Checksum != "SHA256:"+kept[1][:64] {
 		t.Errorf("the agent got %+v with %+v", j, j.Push)
 	}
 	got := send(t, agent, get, s.secured.URL+wire.PathJobFile+j.ID, nil, nil)
 	if got.status != http.StatusOK || got.body != "content\n" {
 		t.Errorf("the file is %d %q", got.status, got.body)
+	}
+}
+
+// TestSeveralFilesArePushedEachByItsOperation is what the page sends once its script has brought the files.
+func TestSeveralFilesArePushedEachByItsOperation(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	agent, _ := s.register("node1.lab.test")
+	motd, issue := s.upload("welcome").ID, s.upload("hello").ID
+	form := url.Values{"hosts": {"node1.lab.test"}, "file": {""}, "path": {"/etc"}, "uploaded": {motd + " motd", issue + " ../issue"}}
+	refused := func(field, text string) {
+		t.Helper()
+		r := b.upload("/pushes/new", form, "")
+		if r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, `href="#field-`+field+`"`) || !strings.Contains(r.body, text) {
+			t.Errorf("the form answered %d without saying %q at %s", r.status, text, field)
+		}
+	}
+	refused("path", "End it with a slash")
+	form.Set("path", "/etc/")
+	form["uploaded"][1] = issue + " motd"
+	refused("file", "same name")
+	form["uploaded"][1] = strings.Repeat("0", 64) + " issue"
+	refused("file", "no such file")
+	form["uploaded"][1] = issue + " ../issue"
+	if r := b.upload("/pushes/new", form, ""); r.status != http.StatusSeeOther {
+		t.Fatalf("the form answered %d: %.300s", r.status, r.body)
+	}
+	paths := map[string]string{}
+	var done []wire.JobProgress
+	for range 2 {
+		j := s.job(agent, "node1.lab.test", done...)
+		paths[j.Push.Path] = j.Checksum
+		done = append(done, wire.JobProgress{ID: j.ID, State: wire.JobRunning})
+	}
+	if paths["/etc/motd"] != "SHA256:"+motd || paths["/etc/issue"] != "SHA256:"+issue {
+		t.Errorf("the agent got %v", paths)
 	}
 }
 

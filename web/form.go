@@ -135,6 +135,9 @@ func (f *form) readParts(r *http.Request) error {
 
 func (f *form) readPart(part *multipart.Part) error {
 	name := part.FormName()
+	if file := part.FileName(); file != "" && len(file) <= maxField {
+		f.fields[name+"_name"] = append(f.fields[name+"_name"], []byte(file))
+	}
 	limit := fieldLimit(name)
 	var b bytes.Buffer
 	n, err := io.Copy(&b, io.LimitReader(part, limit+1))

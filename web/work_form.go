@@ -124,8 +124,8 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 		User: trim("user"), Group: trim("group"), Directory: trim("directory"), Expires: trim("expires"), Envs: f.text("envs"), Timeout: trim("timeout"), Parallel: trim("parallel"), Batch: trim("batch"),
 		StopAfter: trim("stop_after"), CPU: trim("cpu"), Memory: trim("memory"), PIDs: trim("pids"), Files: trim("files"), Name: trim("name"), Action: f.text("action"), URL: trim("url"),
 		Checksum: trim("checksum"), Version: trim("version"), Definition: strings.ReplaceAll(f.text("definition"), "\r\n", "\n"),
-		Shown: strings.ReplaceAll(f.text("shown"), "\r\n", "\n"),
-		File:  f.text("uploaded"), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
+		Shown:   strings.ReplaceAll(f.text("shown"), "\r\n", "\n"),
+		Uploads: uploads(f), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
 	}
 	number := func(name, text string) int {
 		n, err := strconv.Atoi(text)
@@ -168,6 +168,17 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 		in.envs[name] = value
 	}
 	return in, fields
+}
+
+// uploads are the files that the server has and a form names.
+func uploads(f *form) []page.Upload {
+	var all []page.Upload
+	for _, text := range f.texts("uploaded") {
+		if u := page.ReadUpload(text); u.ID != "" {
+			all = append(all, u)
+		}
+	}
+	return all
 }
 
 // outcomeViews are the groups of an operation's jobs; none of a bootstrap.

@@ -166,7 +166,7 @@ func (w *Web) formOfJob(ctx context.Context, id string) (form page.WorkForm, lef
 	}
 	form, leftOut = formOf(&j.Payload)
 	w.choose(&form, []int64{j.HostID})
-	form.File = j.Content
+	form.Uploads = pushed(j.Content)
 	if j.Timeout > 0 {
 		form.Timeout = strconv.Itoa(j.Timeout)
 	}
@@ -239,7 +239,7 @@ func (w *Web) formOfOperation(c *gin.Context) (form page.WorkForm, leftOut []str
 	case !errors.Is(err, db.ErrNotFound): // what was to be done is forgotten after a while; the hosts are not
 		return form, nil, err
 	}
-	form.File, form.Parallel, form.Batch, form.StopAfter = p.Content, positive(o.Parallel), positive(o.Batch), positive(o.MaxFailures)
+	form.Uploads, form.Parallel, form.Batch, form.StopAfter = pushed(p.Content), positive(o.Parallel), positive(o.Batch), positive(o.MaxFailures)
 	form.Expires = positive(p.ExpiresIn)
 	ids, err := w.hostsOf(ctx, n, c.Query("only"))
 	w.choose(&form, ids)
@@ -318,4 +318,12 @@ func outcomeOf(key string) (db.Outcome, error) {
 		return g, badQuery("only", "there is no such group")
 	}
 	return g, nil
+}
+
+// pushed is the file that a job or an operation pushed; none if it pushed none.
+func pushed(content string) []page.Upload {
+	if content == "" {
+		return nil
+	}
+	return []page.Upload{{ID: content}}
 }

@@ -42,11 +42,11 @@ type WorkForm struct {
 	Definition string
 	Shown      string // the definition as the form was filled in with it
 
-	File   string // id of an uploaded file
-	Path   string
-	Mode   string
-	Owner  string
-	Backup bool
+	Uploads []Upload // that the server has already
+	Path    string
+	Mode    string
+	Owner   string
+	Backup  bool
 }
 
 // ChosenHost is a host that its name alone does not tell from another one.
@@ -145,6 +145,25 @@ type Outcome struct {
 
 // OutcomeHost is one of a group.
 type OutcomeHost struct{ Name, JobID string }
+
+// Upload is a file that the server has.
+type Upload struct {
+	ID   string // hex SHA-256
+	Name string // as it was called where it came from; "" when nobody knows
+}
+
+// Value is how a form says which file is meant.
+func (u Upload) Value() string { return strings.TrimSpace(u.ID + " " + u.Name) }
+
+// ReadUpload is the file that such a value means. A name is one element of a path, whatever was sent.
+func ReadUpload(value string) Upload {
+	id, name, _ := strings.Cut(value, " ")
+	name = strings.TrimSpace(name[strings.LastIndexAny(name, `/\\`)+1:])
+	if name == "." || name == ".." {
+		name = ""
+	}
+	return Upload{ID: id, Name: name}
+}
 
 // JobsView is GET /jobs.
 type JobsView struct {

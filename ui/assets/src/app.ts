@@ -1,6 +1,7 @@
 // The scripts of every page. Pages are whole without them; they keep what is shown fresh and save clicks.
 import { CopyButton } from "./copy-button";
 import { DraftForm } from "./draft-form";
+import { FileUpload } from "./file-upload";
 import { HostSelection } from "./host-selection";
 import { HostPreview } from "./host-preview";
 import { listenForKeys } from "./keys";
@@ -22,6 +23,7 @@ customElements.define("output-view", OutputView);
 customElements.define("host-preview", HostPreview);
 customElements.define("host-selection", HostSelection);
 customElements.define("draft-form", DraftForm);
+customElements.define("file-upload", FileUpload);
 enableDialogs();
 enableMenus();
 enableSelectAll();

@@ -41,7 +41,7 @@ func jobPages() []Page {
 			return page.PushPage(page.WorkView{Frame: f, Form: page.WorkForm{Path: "/etc/motd", Backup: true}})
 		}},
 		{"/pushes/wrong", false, func(f layout.Frame) templ.Component {
-			return page.PushPage(page.WorkView{Frame: f, Form: page.WorkForm{File: strings.Repeat("9f", 32), Mode: "rw"}, Fields: map[string]string{"mode": "…", "path": "…"}})
+			return page.PushPage(page.WorkView{Frame: f, Form: page.WorkForm{Uploads: []page.Upload{{ID: strings.Repeat("9f", 32), Name: "motd"}, {ID: strings.Repeat("3c", 32)}}, Mode: "rw"}, Fields: map[string]string{"mode": "…", "path": "…"}})
 		}},
 		{"/fetches/new", false, func(f layout.Frame) templ.Component { return page.FetchPage(page.WorkView{Frame: f}) }},
 		{"/agent-upgrades/new", false, func(f layout.Frame) templ.Component {

@@ -33,6 +33,12 @@ func (d *DB) SessionByHash(ctx context.Context, hash string, now time.Time) (*Se
 	return &s, translate("find session", err)
 }
 
+// Session finds a session by number, with the user; ErrNotFound when it is gone.
+func (d *DB) Session(ctx context.Context, id int64) (*Session, error) {
+	var s Session
+	return &s, translate("find session", d.read(ctx).Joins("User").Where("sessions.id = ?", id).Take(&s).Error)
+}
+
 // Sessions reads the unexpired sessions of a user, the newest first, with the user; userID 0 is everybody.
 func (d *DB) Sessions(ctx context.Context, userID int64, now time.Time, limit int) ([]Session, error) {
 	g := d.read(ctx).Joins("User").Where("sessions.expires_at > ?", now).Order("sessions.id DESC").Limit(limit)

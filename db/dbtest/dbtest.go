@@ -95,8 +95,8 @@ func URL(t testing.TB) string {
 		return "sqlite:" + filepath.Join(t.TempDir(), "hostler.db")
 	}
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	execute(t, server, "CREATE DATABASE "+name)
-	t.Cleanup(func() { execute(t, server, "DROP DATABASE "+name) })
+	Execute(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() { Execute(t, server, "DROP DATABASE "+name) })
 	return strings.TrimSuffix(server, "/") + "/" + name
 }
 
@@ -109,12 +109,12 @@ func Refuse(t testing.TB, url, verb, table, when string) (allow func()) {
 		body = "FOR EACH ROW IF " + when + " THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by a test'; END IF"
 	}
 	name := "refuse_" + strings.ToLower(verb) + "_" + table
-	execute(t, url, "CREATE TRIGGER "+name+" BEFORE "+verb+" ON "+table+" "+body)
-	return func() { execute(t, url, "DROP TRIGGER "+name) }
+	Execute(t, url, "CREATE TRIGGER "+name+" BEFORE "+verb+" ON "+table+" "+body)
+	return func() { Execute(t, url, "DROP TRIGGER "+name) }
 }
 
-// execute runs one statement on a database that somebody else may have open.
-func execute(t testing.TB, url, statement string) {
+// Execute runs one statement on a database that somebody else may have open.
+func Execute(t testing.TB, url, statement string) {
 	t.Helper()
 	s := open(t, url)
 	defer func() { _ = s.Close() }()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/user"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"hostler/db"
 	"hostler/server/account"
 	"hostler/server/app"
+	"hostler/server/audit"
 	"hostler/server/config"
 	"hostler/server/event"
 )
@@ -31,7 +33,7 @@ func createAdmin() *cobra.Command {
 		Example: "  hostler admin create alice --data /var/lib/hostler",
 		Args:    cobra.ExactArgs(1),
 	}
-	return beside(c, func(ctx context.Context, a *account.Accounts, args []string) error {
+	return changing(c, "user.create", func(ctx context.Context, a *account.Accounts, args []string) error {
 		return createUser(ctx, c, a, args[0], account.RoleAdministrator)
 	})
 }
@@ -44,8 +46,15 @@ func operatorName() string {
 	return account.CommandLine + strconv.Itoa(os.Getuid())
 }
 
-// withAccounts opens the accounts of the database that the settings name, beside a server that may be running.
-func withAccounts(c *cobra.Command, o *config.Options, settings *pflag.FlagSet, do func(context.Context, *account.Accounts) error) (err error) {
+// store is what a command works on beside a server that may be running.
+type store struct {
+	db   *db.DB
+	data string // the data directory
+	log  *slog.Logger
+}
+
+// withStore opens the database that the settings name.
+func withStore(c *cobra.Command, o *config.Options, settings *pflag.FlagSet, do func(context.Context, *store) error) (err error) {
 	if err := o.Complete(settings, os.LookupEnv); err != nil {
 		return err
 	}
@@ -61,12 +70,34 @@ func withAccounts(c *cobra.Command, o *config.Options, settings *pflag.FlagSet, 
 	if err := app.Prepare(c.Context(), d, o.Data); err != nil {
 		return err
 	}
-	bus, err := event.OpenBus("", log)
+	return do(c.Context(), &store{d, o.Data, log})
+}
+
+// accounts opens the store's accounts.
+func (s *store) accounts(do func(*account.Accounts) error) error {
+	bus, err := event.OpenBus("", s.log)
 	if err != nil {
 		return err
 	}
 	defer bus.Close()
-	return do(c.Context(), account.New(d, event.NewLog(d, bus, log), log, db.Now))
+	return do(account.New(s.db, event.NewLog(s.db, bus, s.log), s.log, db.Now))
+}
+
+// record does something and writes down that it was done, or tried.
+func (s *store) record(ctx context.Context, action string, do func(context.Context) error) error {
+	log, err := audit.Open(ctx, s.db, audit.Options{Data: s.data, Log: s.log, Now: db.Now})
+	if err != nil {
+		return err // before anything is changed
+	}
+	e := db.AuditEntry{Actor: operatorName(), Action: action, Result: db.AuditDone}
+	failed := do(audit.With(ctx, &e))
+	if failed != nil {
+		e.Result, e.Code = db.AuditFailed, "invalid"
+	}
+	if err := log.Write(ctx, e); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("what was done is not in the audit log: %w", err))
+	}
+	return failed
 }
 
 func readPassword(in io.Reader, prompt io.Writer) (string, error) {

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 //	halt                       ends it and waits; it must exit with 0 (testscript has a "stop" that ends the script)
 //	status CODE PATH [FILE]    asks it for a path, as the program whose bearer token is in a file
 //	newer                      makes the database look as if a newer program had used it
+//	forge                      changes an entry of the audit log in the database
 //
 // What the server says is in serve.out, its log in serve.log. The condition [sqlite] tells which database it is.
 func TestCommands(t *testing.T) {
@@ -49,7 +50,7 @@ func TestCommands(t *testing.T) {
 			return !mysql, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "halt": halt, "status": status, "newer": newer,
+			"start": start, "halt": halt, "status": status, "newer": newer, "forge": forge,
 		},
 	})
 }
@@ -143,13 +144,25 @@ func newer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: newer")
 	}
-	driver, source := "sqlite", "file:"+ts.MkAbs("data/hostler.db")
+	execute(ts, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+}
+
+func forge(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: forge")
+	}
+	execute(ts, "UPDATE audit_entries SET actor = 'mallory' WHERE id = 1")
+}
+
+// execute runs a statement on the script's database, as anybody may who can write to it.
+func execute(ts *testscript.TestScript, statement string) {
+	driver, source := "sqlite", "file:"+ts.MkAbs("data/hostler.db")+"?_pragma=busy_timeout(10000)"
 	if url := ts.Getenv("HOSTLER_DB"); url != "" {
 		driver, source = "mysql", strings.TrimPrefix(url, "mysql://")
 	}
 	d, err := sql.Open(driver, source)
 	ts.Check(err)
-	_, err = d.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+	_, err = d.Exec(statement)
 	ts.Check(err)
 	ts.Check(d.Close())
 }

@@ -19,6 +19,7 @@ func root() *cobra.Command {
 		group("token", "Manage API tokens", createToken(), listTokens(), endToken()),
 		group("certs", "Manage the certificates of hosts", listCertificates(), listWaiting(), signWaiting(), refuseWaiting(),
 			revokeCertificates(), cleanCertificates(), presignCertificates()),
+		group("audit", "Read and verify the audit log", listAudit(), verifyAudit(), exportAudit()),
 		group("enrol-tokens", "Manage the tokens that admit hosts", listEnrolTokens(), createEnrolToken(), endEnrolToken()),
 		group("sign-rules", "Manage the rules that sign hosts without asking", listSignRules(), createSignRule(), removeSignRule()),
 		group("hosts", "Work with lists of hosts", expandHosts()),

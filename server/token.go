@@ -28,7 +28,7 @@ func createToken() *cobra.Command {
 	}
 	c.Flags().StringVar(&role, "role", account.RoleAdministrator, "`role`: administrator, operator or auditor")
 	c.Flags().DurationVar(&expires, "expires", 0, "`time` after which it ends by itself, as in 2160h (default: it does not)")
-	return beside(c, func(ctx context.Context, a *account.Accounts, args []string) error {
+	return changing(c, "token.create", func(ctx context.Context, a *account.Accounts, args []string) error {
 		_, secret, err := a.CreateToken(ctx, account.TokenSpec{Name: args[0], Role: role, Lifetime: expires, By: operatorName()})
 		if errors.Is(err, db.ErrDuplicate) {
 			return fmt.Errorf("cannot create token: the name %q is taken", args[0])
@@ -62,7 +62,7 @@ func listTokens() *cobra.Command {
 
 func endToken() *cobra.Command {
 	c := &cobra.Command{Use: "end NAME", Short: "End an API token at once", Args: cobra.ExactArgs(1)}
-	return beside(c, func(ctx context.Context, a *account.Accounts, args []string) error {
+	return changing(c, "token.end", func(ctx context.Context, a *account.Accounts, args []string) error {
 		t, err := a.Token(ctx, args[0])
 		if errors.Is(err, db.ErrNotFound) {
 			return fmt.Errorf("cannot end the token: there is no token %q", args[0])

@@ -17,21 +17,37 @@ import (
 	"hostler/server/config"
 )
 
-// beside is a command that works on the database beside a server that may be running.
+// beside is a command that reads the database beside a server that may be running.
 func beside(c *cobra.Command, do func(ctx context.Context, a *account.Accounts, args []string) error) *cobra.Command {
+	return onStore(c, func(ctx context.Context, s *store, args []string) error {
+		return s.accounts(func(a *account.Accounts) error { return do(ctx, a, args) })
+	})
+}
+
+// changing is beside for a command that changes something: it is recorded.
+func changing(c *cobra.Command, action string, do func(ctx context.Context, a *account.Accounts, args []string) error) *cobra.Command {
+	return onStore(c, func(ctx context.Context, s *store, args []string) error {
+		return s.accounts(func(a *account.Accounts) error {
+			return s.record(ctx, action, func(ctx context.Context) error { return do(ctx, a, args) })
+		})
+	})
+}
+
+// onStore is a command that works on the database.
+func onStore(c *cobra.Command, do func(ctx context.Context, s *store, args []string) error) *cobra.Command {
 	var o config.Options
 	settings := pflag.NewFlagSet("", pflag.ContinueOnError) // the command's own flags are no settings
 	o.StorageFlags(settings)
 	c.Flags().AddFlagSet(settings)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return withAccounts(c, &o, settings, func(ctx context.Context, a *account.Accounts) error { return do(ctx, a, args) })
+		return withStore(c, &o, settings, func(ctx context.Context, s *store) error { return do(ctx, s, args) })
 	}
 	return c
 }
 
 // onUser is a command about one user, whose name is the first argument.
-func onUser(c *cobra.Command, done string, do func(ctx context.Context, a *account.Accounts, u *db.User, args []string) error) *cobra.Command {
-	return beside(c, func(ctx context.Context, a *account.Accounts, args []string) error {
+func onUser(c *cobra.Command, action, done string, do func(ctx context.Context, a *account.Accounts, u *db.User, args []string) error) *cobra.Command {
+	return changing(c, action, func(ctx context.Context, a *account.Accounts, args []string) error {
 		what := strings.ToLower(c.Short[:1]) + c.Short[1:]
 		what, _, _ = strings.Cut(what, ";")
 		u, err := a.User(ctx, args[0])
@@ -111,7 +127,7 @@ func addUser() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	c.Flags().StringVar(&role, "role", account.RoleOperator, "`role`: administrator, operator or auditor")
-	return beside(c, func(ctx context.Context, a *account.Accounts, args []string) error {
+	return changing(c, "user.create", func(ctx context.Context, a *account.Accounts, args []string) error {
 		return createUser(ctx, c, a, args[0], role)
 	})
 }
@@ -136,7 +152,7 @@ func createUser(ctx context.Context, c *cobra.Command, a *account.Accounts, name
 func changeRole() *cobra.Command {
 	return onUser(&cobra.Command{
 		Use: "role NAME ROLE", Short: "Change a user's role; it holds at once", Args: cobra.ExactArgs(2), Example: "  hostler users role bob auditor",
-	}, "the role of %s is changed", func(ctx context.Context, a *account.Accounts, u *db.User, args []string) error {
+	}, "user.role", "the role of %s is changed", func(ctx context.Context, a *account.Accounts, u *db.User, args []string) error {
 		return a.SetRole(ctx, operatorName(), u, args[1])
 	})
 }
@@ -144,7 +160,7 @@ func changeRole() *cobra.Command {
 func disableUser() *cobra.Command {
 	return onUser(&cobra.Command{
 		Use: "disable NAME", Short: "Disable a user; sessions end and tokens rest until the user is enabled again", Args: cobra.ExactArgs(1),
-	}, "%s may not log in any more", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
+	}, "user.disable", "%s may not log in any more", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
 		return a.Disable(ctx, operatorName(), u)
 	})
 }
@@ -152,7 +168,7 @@ func disableUser() *cobra.Command {
 func enableUser() *cobra.Command {
 	return onUser(&cobra.Command{
 		Use: "enable NAME", Short: "Enable a user who was disabled", Args: cobra.ExactArgs(1),
-	}, "%s may log in again", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
+	}, "user.enable", "%s may log in again", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
 		return a.Enable(ctx, operatorName(), u)
 	})
 }
@@ -160,7 +176,7 @@ func enableUser() *cobra.Command {
 func removeUser() *cobra.Command {
 	return onUser(&cobra.Command{
 		Use: "remove NAME", Short: "Remove a user; sessions and tokens end", Args: cobra.ExactArgs(1),
-	}, "%s is removed", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
+	}, "user.remove", "%s is removed", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
 		return a.Remove(ctx, operatorName(), u)
 	})
 }
@@ -172,7 +188,7 @@ func setPassword() *cobra.Command {
 			"terminal and read from standard input otherwise (its first line). The server may be running meanwhile.",
 		Example: "  hostler users password alice --data /var/lib/hostler",
 	}
-	return onUser(c, "the password of %s is changed", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
+	return onUser(c, "user.password", "the password of %s is changed", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
 		password, err := readPassword(c.InOrStdin(), c.ErrOrStderr())
 		if err != nil {
 			return err

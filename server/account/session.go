@@ -11,6 +11,7 @@ import (
 
 	"hostler/db"
 	"hostler/internal/bearer"
+	"hostler/server/audit"
 	"hostler/server/event"
 )
 
@@ -43,10 +44,13 @@ func (a *Accounts) Login(ctx context.Context, in Attempt) (secret string, err er
 	if err != nil {
 		return "", err
 	}
+	if u != nil { // what else is typed there may be a password
+		audit.About(ctx, u.Name, nil, nil)
+	}
 	err = a.try(ctx, u, in)
 	if errors.Is(err, ErrWrongCredentials) && a.recordsFailure() {
 		failed := db.Event{Kind: event.UserLoginFailed, Severity: db.SeverityWarning, Params: map[string]string{"address": in.Address}}
-		if u != nil { // what else is typed there may be a password
+		if u != nil {
 			failed.Params["user"] = u.Name
 		}
 		a.events.Record(ctx, failed)
@@ -54,6 +58,7 @@ func (a *Accounts) Login(ctx context.Context, in Attempt) (secret string, err er
 	if err != nil {
 		return "", err
 	}
+	audit.By(ctx, u.Name)
 	return a.begin(ctx, u, in)
 }
 
@@ -99,6 +104,7 @@ func (a *Accounts) try(ctx context.Context, u *db.User, in Attempt) error {
 	const longestName = 64 // no user has a longer one, and invented ones must not fill the memory
 	name := clip(in.Name, longestName)
 	if wait := a.delays.wait(name, in.Address); wait > 0 {
+		audit.Refuse(ctx, "too_many_tries")
 		return fmt.Errorf("%w: wait %s", ErrTooManyTries, wait.Round(time.Second))
 	}
 	hash := unknownUser
@@ -114,9 +120,11 @@ func (a *Accounts) try(ctx context.Context, u *db.User, in Attempt) error {
 	}
 	if !ok || u == nil {
 		a.delays.failed(name, in.Address)
+		audit.Refuse(ctx, "wrong_password")
 		return ErrWrongCredentials
 	}
 	if u.DisabledAt != nil { // told only to who knows the password
+		audit.Refuse(ctx, "disabled")
 		return ErrDisabled
 	}
 	a.delays.succeeded(name, in.Address)
@@ -180,6 +188,11 @@ func (a *Accounts) Logout(ctx context.Context, secret string) error {
 
 // EndSession ends a session by its number; db.ErrNotFound when it is gone or not the user's. userID 0 is anybody.
 func (a *Accounts) EndSession(ctx context.Context, userID, id int64) error {
+	s, err := a.db.Session(ctx, id)
+	if err != nil {
+		return err
+	}
+	audit.About(ctx, s.User.Name, DescribeSession(s), nil)
 	if err := a.db.EndSession(ctx, userID, id); err != nil {
 		return err
 	}
@@ -190,6 +203,7 @@ func (a *Accounts) EndSession(ctx context.Context, userID, id int64) error {
 // EndOtherSessions ends all of a person's sessions but this one, and says how many.
 func (a *Accounts) EndOtherSessions(ctx context.Context, who Identity) (int64, error) {
 	n, err := a.db.EndOtherSessions(ctx, who.UserID, bearer.Hash(who.Session))
+	audit.About(ctx, who.Name, map[string]int64{"sessions": n + 1}, map[string]int64{"sessions": 1})
 	a.tellEnded()
 	return n, err
 }

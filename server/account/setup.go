@@ -6,6 +6,7 @@ import (
 
 	"hostler/db"
 	"hostler/internal/bearer"
+	"hostler/server/audit"
 	"hostler/server/event"
 )
 
@@ -40,6 +41,7 @@ func (a *Accounts) CheckSetUp(ctx context.Context, token string) error {
 		return ErrSetUpDone
 	}
 	if bearer.Hash(token) != bearer.Hash(want) {
+		audit.Refuse(ctx, "wrong_link")
 		return ErrWrongSetUpToken
 	}
 	return nil
@@ -61,6 +63,8 @@ func (a *Accounts) SetUp(ctx context.Context, token, name, password string) (*db
 	if err != nil {
 		return nil, err
 	}
+	audit.By(ctx, u.Name)
+	audit.About(ctx, u.Name, nil, DescribeUser(u))
 	a.events.Record(ctx, db.Event{Kind: event.UserCreated, Actor: name, Params: map[string]string{"user": name, "role": u.Role}})
 	return u, nil
 }

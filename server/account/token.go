@@ -8,6 +8,7 @@ import (
 
 	"hostler/db"
 	"hostler/internal/bearer"
+	"hostler/server/audit"
 	"hostler/server/event"
 )
 
@@ -25,6 +26,7 @@ func (a *Accounts) CreateToken(ctx context.Context, spec TokenSpec) (*db.APIToke
 	if !namePattern.MatchString(spec.Name) {
 		return nil, "", &FieldError{"name", "token_name_invalid", "a token's name has 1 to 64 letters, digits and . _ @ -, and begins with a letter or digit"}
 	}
+	audit.About(ctx, spec.Name, nil, nil)
 	if err := checkRole(spec.Role); err != nil {
 		return nil, "", err
 	}
@@ -46,6 +48,7 @@ func (a *Accounts) CreateToken(ctx context.Context, spec TokenSpec) (*db.APIToke
 	if err := a.db.CreateAPIToken(ctx, t); err != nil {
 		return nil, "", err
 	}
+	audit.About(ctx, t.Name, nil, DescribeToken(t))
 	a.events.Record(ctx, db.Event{Kind: event.TokenCreated, Actor: spec.By, Params: map[string]string{"token": spec.Name, "role": spec.Role}})
 	return t, secret, nil
 }
@@ -77,6 +80,7 @@ func (a *Accounts) Tokens(ctx context.Context) ([]Program, error) {
 
 // EndToken ends a token at once.
 func (a *Accounts) EndToken(ctx context.Context, by string, t *db.APIToken) error {
+	audit.About(ctx, t.Name, DescribeToken(t), nil)
 	if err := a.db.DeleteAPIToken(ctx, 0, t.ID); err != nil {
 		return err
 	}

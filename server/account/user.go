@@ -7,6 +7,7 @@ import (
 
 	"hostler/db"
 	"hostler/internal/bearer"
+	"hostler/server/audit"
 	"hostler/server/event"
 )
 
@@ -45,9 +46,11 @@ func (a *Accounts) CreateUser(ctx context.Context, by, name, password, role stri
 	if err != nil {
 		return nil, err
 	}
+	audit.About(ctx, u.Name, nil, nil)
 	if err := a.db.CreateUser(ctx, u); err != nil {
 		return nil, err
 	}
+	audit.About(ctx, u.Name, nil, DescribeUser(u))
 	a.record(ctx, event.UserCreated, by, name, role)
 	return u, nil
 }
@@ -101,6 +104,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, who Identity, address, ol
 }
 
 func (a *Accounts) setPassword(ctx context.Context, by string, u *db.User, password, keep string) error {
+	audit.About(ctx, u.Name, nil, nil)
 	if err := CheckPassword(u.Name, password); err != nil {
 		return err
 	}
@@ -118,6 +122,7 @@ func (a *Accounts) setPassword(ctx context.Context, by string, u *db.User, passw
 
 // SetRole changes what a person may do; db.ErrLastAdministrator.
 func (a *Accounts) SetRole(ctx context.Context, by string, u *db.User, role string) error {
+	audit.About(ctx, u.Name, map[string]string{"role": u.Role}, map[string]string{"role": role})
 	if err := checkRole(role); err != nil {
 		return err
 	}
@@ -129,9 +134,13 @@ func (a *Accounts) SetRole(ctx context.Context, by string, u *db.User, role stri
 	return nil
 }
 
+// disabled is what the audit log is told of whether somebody may log in.
+func disabled(is bool) map[string]bool { return map[string]bool{"disabled": is} }
+
 // Disable keeps a person out and ends the person's sessions; tokens rest. db.ErrLastAdministrator.
 func (a *Accounts) Disable(ctx context.Context, by string, u *db.User) error {
 	now := a.now()
+	audit.About(ctx, u.Name, disabled(u.DisabledAt != nil), disabled(true))
 	if err := a.db.DisableUser(ctx, u.ID, &now); err != nil {
 		return err
 	}
@@ -142,6 +151,7 @@ func (a *Accounts) Disable(ctx context.Context, by string, u *db.User) error {
 
 // Enable lets a person in again.
 func (a *Accounts) Enable(ctx context.Context, by string, u *db.User) error {
+	audit.About(ctx, u.Name, disabled(u.DisabledAt != nil), disabled(false))
 	if err := a.db.DisableUser(ctx, u.ID, nil); err != nil {
 		return err
 	}
@@ -151,6 +161,7 @@ func (a *Accounts) Enable(ctx context.Context, by string, u *db.User) error {
 
 // Remove removes a person with all sessions and tokens; one who is gone already is no error. db.ErrLastAdministrator.
 func (a *Accounts) Remove(ctx context.Context, by string, u *db.User) error {
+	audit.About(ctx, u.Name, DescribeUser(u), nil)
 	err := a.db.RemoveUser(ctx, u.ID)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/event"
 )
 
@@ -20,6 +22,7 @@ func (e *Engine) Retry(ctx context.Context, id int64, taskIDs []int64, secrets S
 		from = append(from, db.Canceled)
 	}
 	n, err := e.requeue(ctx, id, taskIDs, from, secrets)
+	about(ctx, id, taskIDs, n)
 	if err != nil {
 		return n, fmt.Errorf("cannot retry: %w", err)
 	}
@@ -29,10 +32,19 @@ func (e *Engine) Retry(ctx context.Context, id int64, taskIDs []int64, secrets S
 // Unlock gives the secrets that waiting tasks need and lets them go on.
 func (e *Engine) Unlock(ctx context.Context, id int64, secrets Secrets) (int, error) {
 	n, err := e.requeue(ctx, id, nil, []db.State{db.Waiting}, secrets)
+	about(ctx, id, nil, n)
 	if err != nil {
 		return n, fmt.Errorf("cannot go on: %w", err)
 	}
 	return n, nil
+}
+
+// targetOf is what an operation is called in the audit log.
+func targetOf(id int64) string { return "operation " + strconv.FormatInt(id, 10) }
+
+// about tells the audit log which tasks of an operation were meant, none for all that it fits, and how many there were.
+func about(ctx context.Context, id int64, taskIDs []int64, n int) {
+	audit.About(ctx, targetOf(id), nil, map[string]any{"tasks": taskIDs, "reached": n})
 }
 
 // requeue makes tasks pending and runs them.
@@ -68,6 +80,7 @@ func (e *Engine) requeue(ctx context.Context, id int64, taskIDs []int64, from []
 // reached; those that run end a moment later.
 func (e *Engine) Cancel(ctx context.Context, id int64, taskIDs []int64, actor string) (int, error) {
 	n, err := e.end(ctx, id, taskIDs, []db.State{db.Waiting, db.Pending}, db.Canceled, errCanceled)
+	about(ctx, id, taskIDs, n)
 	if err != nil {
 		return n, fmt.Errorf("cannot cancel: %w", err)
 	}
@@ -84,6 +97,7 @@ func (e *Engine) Skip(ctx context.Context, id int64, taskIDs []int64) (int, erro
 	}
 	from := []db.State{db.Waiting, db.Failed, db.Canceled, db.Pending}
 	n, err := e.end(ctx, id, taskIDs, from, db.Skipped, errSkipped)
+	about(ctx, id, taskIDs, n)
 	if err != nil {
 		return n, fmt.Errorf("cannot take hosts out: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/event"
 )
 
@@ -117,6 +118,7 @@ func (e *Engine) Start(ctx context.Context, s Spec) (o *db.Operation, err error)
 		return nil, err
 	}
 	e.events.Record(ctx, operationEvent(event.OperationStarted, o, s.CreatedBy))
+	audit.About(ctx, targetOf(o.ID), nil, map[string]any{"kind": o.Kind, "title": o.Title, "hosts": len(tasks), "first": tasks[0].Name})
 	l := &live{op: o, counts: map[db.State]int{db.Pending: len(tasks)}, running: map[int64]*run{}, secrets: s.Secrets}
 	l.enqueue(tasks)
 	e.mu.Lock()

@@ -13,6 +13,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/job"
 )
 
@@ -226,6 +227,7 @@ func (r *Remote) ChildLog(ctx context.Context, in LogRequest, actor string) (*db
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
+	audit.About(ctx, hosts[0].Name, nil, map[string]string{"child": in.Name, "stream": string(in.Stream)})
 	return r.Jobs.Queue(ctx, job.Spec{
 		HostID: hosts[0].ID, Actor: actor, ExpiresIn: logExpiry,
 		Job: wire.Job{Action: wire.ActionLog, Name: in.Name, Log: &wire.Log{Stream: in.Stream, Bytes: in.Bytes}},
@@ -242,7 +244,11 @@ func (r *Remote) begin(ctx context.Context, wrong *Invalid, p plan) (*db.Operati
 		return nil, err
 	}
 	p.hosts = hosts
-	return r.start(ctx, p)
+	o, err := r.start(ctx, p)
+	if err == nil {
+		r.tell(ctx, &p, o)
+	}
+	return o, err
 }
 
 // checkExec checks a command.

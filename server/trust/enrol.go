@@ -18,6 +18,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/audit"
 )
 
 // maxRequest bounds a CSR in bytes; a P-256 one has about 500.
@@ -224,6 +225,7 @@ func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certif
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
+	audit.About(ctx, record.Hostname, nil, map[string]any{"agentsn": record.AgentSN, "serial": record.Serial, "token": record.TokenID})
 	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: text, CA: string(c.pem)}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/event"
 	"hostler/server/trust"
 )
@@ -54,6 +55,10 @@ func (w *Web) enrol(c *gin.Context) error {
 		w.notAdmitted(c, in.Hostname, err)
 		return err
 	}
+	audit.By(ctx, "host:"+clip(in.Hostname))
+	if !audit.Told(ctx) { // somebody signed it earlier
+		audit.About(ctx, clip(in.Hostname), nil, map[string]string{"agentsn": reply.AgentSN})
+	}
 	w.metrics.enrolments.WithLabelValues("admitted").Inc()
 	enrolled := db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip(in.Hostname), "address": address}}
 	if n, known := w.Fleet.Number(reply.AgentSN); known {
@@ -72,14 +77,18 @@ func (w *Web) notAdmitted(c *gin.Context, hostname string, err error) {
 	switch {
 	case errors.As(err, &waiting):
 		if !waiting.New {
+			audit.Omit(ctx)
 			return
 		}
+		audit.About(ctx, waiting.Request.Hostname, nil, map[string]string{"fingerprint": waiting.Request.KeyHash, "conflict": string(waiting.Request.Conflict)})
 		w.metrics.enrolments.WithLabelValues("waiting").Inc()
 		w.enrolments.count(peerAddress(c))
 		w.Events.Record(ctx, db.Event{Kind: event.EnrolWaiting, Severity: db.SeverityWarning, Params: map[string]string{
 			"host": waiting.Request.Hostname, "address": address, "fingerprint": waiting.Request.KeyHash, "conflict": string(waiting.Request.Conflict),
 		}})
 	case errors.As(err, &refused):
+		audit.About(ctx, clip(hostname), nil, nil)
+		audit.Refuse(ctx, refused.Code)
 		w.metrics.enrolments.WithLabelValues("refused").Inc()
 		w.enrolments.count(peerAddress(c))
 		if w.refusals.allow(address) {

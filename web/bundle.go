@@ -51,6 +51,7 @@ func (w *Web) presign(c *gin.Context, list string) (archive []byte, fields map[s
 	if err != nil {
 		return nil, nil, err
 	}
+	aboutHosts(c, len(made), func(i int) string { return made[i].Hostname })
 	params := map[string]string{"host": made[0].Hostname, "address": c.RemoteIP()}
 	if len(made) > 1 {
 		params["more"] = strconv.Itoa(len(made) - 1)

@@ -117,6 +117,7 @@ func (w *Web) revoke(c *gin.Context, in trust.RevokeRequest) ([]db.Certificate, 
 // recordRevoked records an event for each certificate, because each may be asked for later.
 func (w *Web) recordRevoked(c *gin.Context, revoked []db.Certificate) {
 	ctx, actor := c.Request.Context(), identity(c).Name
+	aboutHosts(c, len(revoked), func(i int) string { return revoked[i].Hostname })
 	events := make([]db.Event, len(revoked))
 	for i := range revoked {
 		r := &revoked[i]

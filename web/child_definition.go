@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/ui/page"
 )
 
@@ -40,6 +41,7 @@ func (w *Web) forgetDefinition(c *gin.Context) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
+	audit.About(c.Request.Context(), in.Name+" "+in.Version, nil, nil)
 	if err := w.DB.ForgetChildDefinition(c.Request.Context(), in.Name, in.Version); err != nil {
 		return err
 	}
@@ -53,6 +55,7 @@ func (w *Web) forgetDefinitionForm(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	audit.About(c.Request.Context(), f.text("name")+" "+f.text("version"), nil, nil)
 	err = w.DB.ForgetChildDefinition(c.Request.Context(), f.text("name"), f.text("version"))
 	if err != nil && !errors.Is(err, db.ErrNotFound) { // two clicks forget it once
 		return err

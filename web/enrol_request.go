@@ -164,6 +164,7 @@ func (w *Web) refuseWaiting(c *gin.Context, in trust.Decision) (int, error) {
 
 // recordDecision records what somebody decided about n hosts.
 func (w *Web) recordDecision(c *gin.Context, kind string, n int, events []db.Event) {
+	aboutHosts(c, n, func(i int) string { return events[i].Params["host"] })
 	if n > eventsApiece {
 		events = []db.Event{{Params: map[string]string{"host": events[0].Params["host"], "more": strconv.Itoa(n - 1)}}}
 	}

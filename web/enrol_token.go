@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/event"
 	"hostler/server/trust"
 	"hostler/ui/page"
@@ -118,6 +119,11 @@ func (w *Web) newEnrolToken(c *gin.Context, in trust.TokenRequest) (string, *db.
 
 // recordEnrolToken records what somebody did with a token.
 func (w *Web) recordEnrolToken(c *gin.Context, kind string, t *db.EnrolToken) {
+	was, became := any(nil), any(w.enrolTokenReply(t))
+	if kind == event.AdmissionEnded {
+		was, became = became, nil
+	}
+	audit.About(c.Request.Context(), "enrolment token "+strconv.FormatInt(t.ID, 10), was, became)
 	w.Events.Record(c.Request.Context(), db.Event{
 		Kind: kind, Actor: identity(c).Name, Params: map[string]string{
 			"token": strconv.FormatInt(t.ID, 10), "note": t.Note, "scope": t.Hostname, "networks": t.Networks,

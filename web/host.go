@@ -11,6 +11,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/bootstrap/hostlist"
 	"hostler/server/fleet"
 	"hostler/ui/page"
@@ -134,6 +135,7 @@ func (w *Web) setHostStep(c *gin.Context) error {
 // setStep gives a host its interval, and a config job by which the agent takes it over and says so.
 func (w *Web) setStep(c *gin.Context, h fleet.Host, step int) error {
 	ctx := c.Request.Context()
+	audit.About(ctx, h.Name, stepRequest{h.Step}, stepRequest{step})
 	if err := w.Fleet.SetStep(ctx, h.ID, step); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/bootstrap"
 	"hostler/server/event"
 	"hostler/server/operation"
@@ -81,5 +82,7 @@ func (w *Web) trustNewKey(c *gin.Context, t *db.Task, secrets operation.Secrets)
 			Params: map[string]string{"host": t.Name, "target": key.Target, "fingerprint": key.Known, "now": key.Now},
 		})
 	}
-	return w.Engine.Retry(ctx, t.OperationID, []int64{t.ID}, secrets, actor)
+	n, err := w.Engine.Retry(ctx, t.OperationID, []int64{t.ID}, secrets, actor)
+	audit.About(ctx, t.Name, map[string]string{"target": key.Target, "fingerprint": key.Known}, map[string]string{"target": key.Target, "fingerprint": key.Now})
+	return n, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/audit"
 )
 
 const jobsPerPage = 50
@@ -166,6 +167,7 @@ func (w *Web) cancelJob(c *gin.Context) error {
 		return err
 	}
 	host := w.Fleet.Name(j.HostID)
+	audit.About(c.Request.Context(), "job "+j.ID, map[string]string{"host": host, "action": j.Action, "state": string(j.State)}, nil)
 	if j, err = w.Jobs.Cancel(c.Request.Context(), j.ID, host); err != nil {
 		return err
 	}

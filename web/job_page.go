@@ -12,6 +12,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/ui/page"
 )
 
@@ -115,7 +116,9 @@ func (w *Web) cancelJobForm(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.Jobs.Cancel(c.Request.Context(), j.ID, w.Fleet.Name(j.HostID)); err != nil {
+	host := w.Fleet.Name(j.HostID)
+	audit.About(c.Request.Context(), "job "+j.ID, map[string]string{"host": host, "action": j.Action, "state": string(j.State)}, nil)
+	if _, err := w.Jobs.Cancel(c.Request.Context(), j.ID, host); err != nil {
 		return err
 	}
 	notice(c, "job_canceled")

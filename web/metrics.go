@@ -24,7 +24,7 @@ type metrics struct {
 	enrolments *prometheus.CounterVec
 	handler    http.Handler
 
-	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked, waiting *prometheus.Desc
+	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked, waiting, audited, unaudited *prometheus.Desc
 }
 
 func newMetrics(w *Web) *metrics {
@@ -47,6 +47,8 @@ func newMetrics(w *Web) *metrics {
 		events:     prometheus.NewDesc("hostler_agent_events_total", "Events that agents told since the server started.", nil, nil),
 		revoked:    prometheus.NewDesc("hostler_certificates_revoked", "Revoked certificates that have not expired.", nil, nil),
 		waiting:    prometheus.NewDesc("hostler_enrolments_waiting", "Hosts that wait for somebody to approve them.", nil, nil),
+		audited:    prometheus.NewDesc("hostler_audit_entries_total", "Entries added to the audit log since the server started.", nil, nil),
+		unaudited:  prometheus.NewDesc("hostler_audit_entries_lost_total", "Entries that could not be stored, and are in the server's log instead.", nil, nil),
 		live:       prometheus.NewDesc("hostler_live_connections", "Open pages that are kept up to date.", nil, nil),
 	}
 	registry := prometheus.NewRegistry()
@@ -65,7 +67,7 @@ func (m *metrics) observe(on listener, method, route string, status int, took ti
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked, m.waiting} {
+	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked, m.waiting, m.audited, m.unaudited} {
 		out <- d
 	}
 }
@@ -84,6 +86,8 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	gauge(m.wakes, m.web.wakes.connections())
 	gauge(m.revoked, m.web.CA.Denied())
 	out <- prometheus.MustNewConstMetric(m.events, prometheus.CounterValue, float64(m.web.Intake.Received()))
+	out <- prometheus.MustNewConstMetric(m.audited, prometheus.CounterValue, float64(m.web.Audit.Written()))
+	out <- prometheus.MustNewConstMetric(m.unaudited, prometheus.CounterValue, float64(m.web.Audit.Lost()))
 	for action, d := range m.web.Jobs.Durations() {
 		out <- prometheus.MustNewConstSummary(m.took, uint64(d.Count), d.Seconds, nil, action)
 	}

@@ -64,17 +64,19 @@ func (w *Web) engine(on listener) http.Handler {
 	return e
 }
 
-// serve admits a request, bounds its body and answers it.
+// serve admits a request, bounds its body, answers it and records what it changed.
 func (w *Web) serve(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if c.Request.Body != nil && c.Request.Body != http.NoBody {
 			c.Set(bodyKey, c.Request.Body)
 			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, bodyLimit(c, r))
 		}
+		act := w.begin(c, r)
 		err := w.admit(c, r)
-		if err == nil {
+		if act.admitted = err == nil; act.admitted {
 			err = r.do(w, c)
 		}
+		act.end(err)
 		if err != nil {
 			w.fail(c, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"hostler/db"
 	"hostler/repo"
 	"hostler/server/account"
+	"hostler/server/audit"
 	"hostler/server/remote"
 	"hostler/server/trust"
 )
@@ -82,6 +83,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"EnrolToken": enrolTokenReply{}, "EnrolTokensReply": enrolTokensReply{}, "EnrolTokenRequest": trust.TokenRequest{}, "NewEnrolTokenReply": newEnrolTokenReply{},
 		"Account": accountReply{}, "User": account.Person{}, "UsersReply": usersReply{}, "UserRequest": userRequest{}, "RoleRequest": roleRequest{},
 		"PasswordRequest": passwordRequest{}, "Token": account.Program{}, "TokensReply": tokensReply{}, "TokenRequest": tokenRequest{}, "TokenMade": tokenMadeReply{},
+		"AuditEntry": db.AuditEntry{}, "AuditReply": auditReply{}, "AuditReport": audit.Report{}, "AuditProblem": audit.Problem{},
 		"Session": account.Browser{}, "SessionsReply": sessionsReply{},
 		"RepositoriesReply": repositoriesReply{}, "RepositoryRequest": repositoryRequest{}, "Repository": repo.Repository{}, "RepositoryChannel": repo.Channel{},
 		"StoredPackage": repo.Package{}, "Package": packageReply{}, "PackageDetail": packageDetailReply{}, "PackageFacts": repo.Detail{}, "PackageChange": repo.Changed{},
@@ -146,7 +148,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	added := s.addPackage("tools", "tool-1.0.tar.gz")
 	last := s.person(testUser, account.RoleAdministrator) // who cannot be removed
 	replace := strings.NewReplacer(
-		api+"/users/{id}", api+last.path(testUser), api+"/tokens/{id}", api+"/tokens/999", api+"/sessions/{id}", api+"/sessions/999",
+		api+"/users/{id}", api+last.path(testUser), api+"/audit/{id}", api+"/audit/1", api+"/tokens/{id}", api+"/tokens/999", api+"/sessions/{id}", api+"/sessions/999",
 		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID), "{digest}", added.Digest)
 	query := map[string]string{"diffSnapshots": "?from=1&to=2"}
 	bodies := map[string]string{

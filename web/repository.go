@@ -12,6 +12,7 @@ import (
 
 	"hostler/db"
 	"hostler/repo"
+	"hostler/server/audit"
 	"hostler/server/event"
 )
 
@@ -133,6 +134,7 @@ func (w *Web) makeRepository(c *gin.Context, in repositoryRequest) error {
 		Name: in.Name, Kind: in.Kind, Architectures: in.Architectures, Description: in.Description, By: identity(c).Name,
 	}, in.Channels)
 	if err == nil {
+		audit.About(c.Request.Context(), in.Name, nil, in)
 		w.recordRepository(c, event.RepositoryCreated, in.Name, nil)
 	}
 	return err
@@ -149,6 +151,9 @@ func (w *Web) removeRepository(c *gin.Context) error {
 
 func (w *Web) takeRepository(c *gin.Context) error {
 	name := c.Param("repository")
+	if r, err := w.Repo.Repository(name); err == nil {
+		audit.About(c.Request.Context(), name, r, nil)
+	}
 	err := w.Repo.Remove(name)
 	if err == nil {
 		w.recordRepository(c, event.RepositoryRemoved, name, nil)
@@ -156,8 +161,19 @@ func (w *Web) takeRepository(c *gin.Context) error {
 	return err
 }
 
+// aboutChannel tells the audit log where a channel points before it is changed.
+func (w *Web) aboutChannel(c *gin.Context, channel string) {
+	name := c.Param("repository")
+	if there, err := w.Repo.Channel(name, channel); err == nil {
+		audit.About(c.Request.Context(), name, channelReply{there.Name, there.Snapshot}, nil)
+	}
+}
+
 // recordRepository records who changed a repository.
 func (w *Web) recordRepository(c *gin.Context, kind, name string, params map[string]string) {
+	if params != nil {
+		audit.About(c.Request.Context(), name, nil, params)
+	}
 	e := db.Event{Kind: kind, Actor: identity(c).Name, Params: map[string]string{"repository": name}}
 	for key, value := range params {
 		e.Params[key] = value
@@ -296,6 +312,7 @@ func (w *Web) promote(c *gin.Context, in promoteRequest) (int, error) {
 		}
 		in.Snapshot = from.Snapshot
 	}
+	w.aboutChannel(c, in.Channel)
 	if err := w.Repo.Promote(name, in.Channel, in.Snapshot, identity(c).Name); err != nil {
 		return 0, err
 	}
@@ -319,6 +336,7 @@ func (w *Web) rollBackChannel(c *gin.Context) error {
 
 func (w *Web) rollBack(c *gin.Context, in rollbackRequest) (int, error) {
 	name := c.Param("repository")
+	w.aboutChannel(c, in.Channel)
 	snapshot, err := w.Repo.Rollback(name, in.Channel, in.Snapshot, identity(c).Name)
 	if err == nil {
 		w.recordRepository(c, event.RepositoryRolledBack, name, map[string]string{"channel": in.Channel, "snapshot": strconv.Itoa(snapshot)})
@@ -346,6 +364,7 @@ func (w *Web) drop(c *gin.Context, in dropRequest) (*channelReply, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.aboutChannel(c, channel.Name)
 	snapshot, err := w.Repo.Drop(name, channel.Name, in.Packages, identity(c).Name)
 	if err != nil {
 		return nil, err

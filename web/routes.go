@@ -33,7 +33,7 @@ const (
 // need is what somebody's role must allow for a route, and the name by which its use is recorded.
 type need struct {
 	right  account.Right
-	action string // "host.step"; of routes that change something
+	action string // "host.step"; of routes that change something, or hand out much at once
 }
 
 // What routes need.
@@ -46,7 +46,8 @@ var (
 	own        = need{right: account.Own}
 )
 
-// unrecorded is the action of what changes nothing that others would miss: a draft, a preference, a calculation.
+// unrecorded is the action of what changes nothing that others would miss, a draft, a preference, a calculation, and of
+// what agents report of themselves.
 const unrecorded = "unrecorded"
 
 // as names what a route does.
@@ -176,6 +177,10 @@ var routes = []route{
 	{public, post, "/sessions/:id/end", user, administer.as("session.end"), (*Web).endSession},
 	{public, post, "/tokens/:id/end", user, administer.as("token.end"), (*Web).endAPIToken},
 
+	{public, get, "/audit", user, review, (*Web).auditPage},
+	{public, get, "/audit/verify", user, review, (*Web).auditVerifyPage},
+	{public, get, "/audit/:id", user, review, (*Web).auditEntryPage},
+
 	{public, get, "/live", user, see, (*Web).live},
 	{public, get, assets.Prefix + "*name", everyone, open, wrap(assets.Handler())},
 	{public, head, assets.Prefix + "*name", everyone, open, wrap(assets.Handler())},
@@ -261,22 +266,27 @@ var routes = []route{
 	{public, get, api + "/sessions", program, administer, (*Web).listSessions},
 	{public, post, api + "/sessions/:id/end", program, administer.as("session.end"), (*Web).endSessionCall},
 
+	{public, get, api + "/audit", program, review, (*Web).listAudit},
+	{public, get, api + "/audit/verify", program, review, (*Web).verifyAudit},
+	{public, get, api + "/audit/export", program, review.as("audit.export"), (*Web).exportAudit},
+	{public, get, api + "/audit/:id", program, review, (*Web).getAudit},
+
 	{handshake, get, wire.PathPing, everyone, open, (*Web).ping},
 	{handshake, get, wire.PathCA, everyone, open, (*Web).caCertificate},
-	{handshake, post, wire.PathEnroll, everyone, open, (*Web).enrol},
+	{handshake, post, wire.PathEnroll, everyone, open.as("host.enrol"), (*Web).enrol},
 	{handshake, get, wire.PathInstall + ":handle", everyone, open, (*Web).installScript},
 	{handshake, get, wire.PathScript, everyone, open, (*Web).setupScript},
 	{handshake, get, wire.PathRepo + "*path", everyone, open, (*Web).repository},
 	{handshake, head, wire.PathRepo + "*path", everyone, open, (*Web).repository},
 
-	{secured, post, wire.PathRegister, agent, open, (*Web).register},
-	{secured, post, wire.PathStatus, agent, open, (*Web).status},
-	{secured, post, wire.PathJobResult, agent, open, (*Web).jobResult},
-	{secured, post, wire.PathRenew, agent, open, (*Web).renewCertificate},
-	{secured, post, wire.PathOutput, agent, open, (*Web).jobOutput},
-	{secured, post, wire.PathEvents, agent, open, (*Web).hostEvents},
+	{secured, post, wire.PathRegister, agent, open.as(unrecorded), (*Web).register},
+	{secured, post, wire.PathStatus, agent, open.as(unrecorded), (*Web).status},
+	{secured, post, wire.PathJobResult, agent, open.as(unrecorded), (*Web).jobResult},
+	{secured, post, wire.PathRenew, agent, open.as(unrecorded), (*Web).renewCertificate},
+	{secured, post, wire.PathOutput, agent, open.as(unrecorded), (*Web).jobOutput},
+	{secured, post, wire.PathEvents, agent, open.as(unrecorded), (*Web).hostEvents},
 	{secured, get, pathJobFile, agent, open, (*Web).sendJobFile},
-	{secured, post, pathJobFile, agent, open, (*Web).takeJobFile},
+	{secured, post, pathJobFile, agent, open.as(unrecorded), (*Web).takeJobFile},
 	{secured, get, wire.PathWake, agent, open, (*Web).openWake},
 }
 

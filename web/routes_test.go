@@ -44,6 +44,12 @@ func TestNobodyGetsPastTheTable(t *testing.T) {
 	}
 }
 
+// unrecordedPaths are what changes nothing that others would miss, and what agents report of themselves.
+var unrecordedPaths = []string{
+	"/preferences", "/wizards/:id/start", "/wizards/:id/save", api + "/hosts/expand", wire.PathRegister, wire.PathStatus, wire.PathJobResult, wire.PathRenew,
+	wire.PathOutput, wire.PathEvents, pathJobFile,
+}
+
 // TestEveryRouteNeedsSomething holds that no route was added without saying what it needs and how its use is recorded.
 func TestEveryRouteNeedsSomething(t *testing.T) {
 	rights := []account.Right{see.right, operate.right, review.right, administer.right, own.right}
@@ -55,11 +61,11 @@ func TestEveryRouteNeedsSomething(t *testing.T) {
 		} else if !slices.Contains(rights, r.needs.right) {
 			t.Errorf("%s %s needs %q, which is no right", r.method, r.path, r.needs.right)
 		}
-		if r.on != public {
-			continue
+		if r.method == post && r.needs.action == "" {
+			t.Errorf("%s %s is not recorded", r.method, r.path)
 		}
-		if changes := r.method == post; changes != (r.needs.action != "") {
-			t.Errorf("%s %s is recorded as %q", r.method, r.path, r.needs.action)
+		if r.needs.action == unrecorded && !slices.Contains(unrecordedPaths, r.path) {
+			t.Errorf("%s %s is not recorded, and the test does not know why", r.method, r.path)
 		}
 		if r.method == post && r.needs.right == account.See {
 			t.Errorf("%s %s changes something and needs no more than to look", r.method, r.path)

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/event"
 	"hostler/server/trust"
 	"hostler/ui/page"
@@ -55,6 +56,11 @@ func (w *Web) newSignRule(c *gin.Context, in trust.SignRuleRequest) (*db.SignRul
 }
 
 func (w *Web) recordSignRule(c *gin.Context, kind string, rule *db.SignRule) {
+	was, became := any(nil), any(rule)
+	if kind == event.SignRuleRemoved {
+		was, became = rule, nil
+	}
+	audit.About(c.Request.Context(), rule.Host, was, became)
 	w.Events.Record(c.Request.Context(), db.Event{
 		Kind: kind, Severity: db.SeverityWarning, Actor: identity(c).Name, Params: map[string]string{
 			"rule": strconv.FormatInt(rule.ID, 10), "scope": rule.Host, "networks": rule.Networks, "note": rule.Note, "address": c.RemoteIP(),
@@ -91,6 +97,12 @@ func (w *Web) recordVerdict(ctx context.Context, v trust.Verdict) {
 		verdict = "signed"
 		w.metrics.enrolments.WithLabelValues("autosigned").Inc()
 	}
+	said := db.AuditEntry{Actor: v.By, Address: v.Request.Address, Action: "enrol_request.autosign", Result: db.AuditDone}
+	if !v.Signed {
+		said.Result, said.Code = db.AuditRefused, verdict
+	}
+	audit.About(audit.With(ctx, &said), v.Request.Hostname, nil, map[string]string{"fingerprint": v.Request.KeyHash, "output": v.Output})
+	w.Audit.Record(ctx, said)
 	w.Events.Record(ctx, db.Event{
 		Kind: event.EnrolDecided, Actor: v.By, Params: map[string]string{
 			"host": v.Request.Hostname, "address": v.Request.Address, "fingerprint": v.Request.KeyHash, "by": v.By, "verdict": verdict, "output": v.Output,

@@ -33,6 +33,8 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},
 		{"role", account.Roles, page.Roles},
+		{"act", acts(t), page.AuditActions},
+		{"problem of the audit log", slices.Compact(slices.Sorted(slices.Values(matches(t, "../server/audit", `problem\([^"]*"(\w+)"`)))), page.AuditProblemCodes},
 	} {
 		if len(c.used) == 0 {
 			t.Errorf("no %s was found: the search is wrong", c.what)
@@ -48,6 +50,19 @@ func TestCodesHaveTexts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// acts are what is recorded: by routes, by commands, and on the way.
+func acts(t *testing.T) []string {
+	t.Helper()
+	acts := slices.Concat([]string{accessAction}, constants(t, "../server/audit", "Action"),
+		matches(t, "../server", `(?:changing|onUser|record)\([^"]*"(\w+\.\w+)"`), matches(t, ".", `Action: "([\w.]+)"`))
+	for _, r := range routes {
+		if a := r.needs.action; a != "" && a != unrecorded {
+			acts = append(acts, a)
+		}
+	}
+	return acts
 }
 
 // engineCodes are the failures that the engine itself finds, whatever the kind of operation.

@@ -29,6 +29,7 @@ import (
 	"hostler/db"
 	"hostler/repo"
 	"hostler/server/account"
+	"hostler/server/audit"
 	"hostler/server/event"
 	"hostler/server/file"
 	"hostler/server/fleet"
@@ -46,6 +47,7 @@ type Deps struct {
 	Jobs     *job.Queue
 	CA       *trust.CA
 	Accounts *account.Accounts
+	Audit    *audit.Log
 	Bus      *event.Bus
 	Events   *event.Log
 	Intake   *event.Intake

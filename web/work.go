@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
+	"hostler/server/audit"
 	"hostler/server/remote"
 	"hostler/ui/page"
 )
@@ -136,6 +137,7 @@ func (w *Web) uploadFile(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	audit.About(c.Request.Context(), f.Checksum, nil, map[string]int64{"size": f.Size})
 	c.JSON(http.StatusCreated, fileReply{ID: f.Checksum, Size: f.Size, Checksum: "SHA256:" + f.Checksum})
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"hostler/internal/seal"
 	"hostler/repo"
 	"hostler/server/account"
+	"hostler/server/audit"
 	"hostler/server/event"
 	"hostler/server/file"
 	"hostler/server/fleet"
@@ -69,9 +70,11 @@ func start(t *testing.T) *server {
 	}
 	packages, err := repo.Open(filepath.Join(dir, "repo"), log)
 	s.must(err)
+	entries, err := audit.Open(t.Context(), s.db, audit.Options{Data: dir, Log: log, Now: db.Now})
+	s.must(err)
 	edge, err := web.New(web.Deps{
 		DB: s.db, Engine: engine, Fleet: s.fleet, Jobs: s.jobs, Files: files, Remote: s.remote, Intake: event.NewIntake(events, db.Now), CA: s.ca,
-		Accounts: account.New(s.db, events, log, db.Now), Bus: bus, Events: events, Repo: packages, Log: log,
+		Accounts: account.New(s.db, events, log, db.Now), Audit: entries, Bus: bus, Events: events, Repo: packages, Log: log,
 		Options: web.Options{Version: "test", Advertise: "127.0.0.1", Step: 10 * time.Second, Now: db.Now},
 	})
 	s.must(err)

@@ -21,6 +21,7 @@ import (
 	"hostler/repo/agentbin"
 	"hostler/repo/pack"
 	"hostler/server/account"
+	"hostler/server/audit"
 	"hostler/server/bootstrap"
 	"hostler/server/config"
 	"hostler/server/event"
@@ -48,6 +49,7 @@ type App struct {
 	fleet     *fleet.Fleet
 	jobs      *job.Queue
 	accounts  *account.Accounts
+	audit     *audit.Log
 	files     *file.Store
 	engine    *operation.Engine
 	remote    *remote.Remote
@@ -104,7 +106,7 @@ func (a *App) atStop(name string, do func(ctx context.Context) error) {
 // open opens the parts, each from those before it.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openData, a.openDatabase, a.openLease, a.openBus, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
+		a.openData, a.openDatabase, a.openLease, a.openBus, a.openAudit, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -142,6 +144,11 @@ func (a *App) openBus(context.Context) (err error) {
 	a.events = event.NewLog(a.db, a.bus, a.log)
 	a.accounts = account.New(a.db, a.events, a.log, db.Now)
 	return nil
+}
+
+func (a *App) openAudit(ctx context.Context) (err error) {
+	a.audit, err = audit.Open(ctx, a.db, audit.Options{Data: a.opts.Data, Log: a.log, Now: db.Now, Serve: true})
+	return err
 }
 
 func (a *App) openTrust(ctx context.Context) (err error) {
@@ -234,7 +241,7 @@ func (a *App) openCorrections() error {
 
 func (a *App) openWeb(context.Context) (err error) {
 	a.web, err = web.New(web.Deps{
-		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts,
+		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit,
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),

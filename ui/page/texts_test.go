@@ -70,10 +70,14 @@ func spelled() map[string]bool {
 	add("trust.tab.", page.TrustTabs()...)
 	add("events.kind.", page.EventFamilies()...)
 	add("events.hours.", page.EventHours...)
+	add("audit.result.", page.AuditResults...)
+	add("audit.action.", page.AuditActions...)
+	add("audit.family.", page.AuditFamilies()...)
+	add("audit.problem.", page.AuditProblemCodes...)
 	add("severity.", "info", "warning", "error")
 	add("manual.family.", "any", "installer", "debian", "rhel", "suse", "other")
 	add("layout.theme.", "auto", "light", "dark")
-	add("nav.", "overview", "hosts", "operations", "jobs", "children", "trust", "events", "users")
+	add("nav.", "overview", "hosts", "operations", "jobs", "children", "trust", "events", "audit", "users")
 	add("age.", "s", "m", "h", "d", "in_s", "in_m", "in_h", "in_d")
 	return keys
 }

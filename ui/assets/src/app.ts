@@ -1,5 +1,6 @@
 // The scripts of every page. Pages are whole without them; they keep what is shown fresh and save clicks.
 import { CopyButton } from "./copy-button";
+import { DetailDrawer } from "./detail-drawer";
 import { DraftForm } from "./draft-form";
 import { FileUpload } from "./file-upload";
 import { HostSelection } from "./host-selection";
@@ -19,6 +20,7 @@ customElements.define("relative-time", RelativeTime);
 customElements.define("live-table", LiveTable);
 customElements.define("copy-button", CopyButton);
 customElements.define("log-drawer", LogDrawer);
+customElements.define("detail-drawer", DetailDrawer);
 customElements.define("output-view", OutputView);
 customElements.define("host-preview", HostPreview);
 customElements.define("host-selection", HostSelection);

@@ -124,8 +124,8 @@ func TestLocalPath(t *testing.T) {
 	}
 }
 
-// TestCrossSite sends what a browser sends when another site tries to act in the session of its user.
-func TestCrossSite(t *testing.T) {
+// TestAttackCSRFFromAnotherOrigin sends what a browser sends when another site tries to act in the session of its user.
+func TestAttackCSRFFromAnotherOrigin(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()
 	form := "csrf=" + b.csrf()

@@ -17,7 +17,7 @@ import (
 
 // ping is GET /ping: proof that a host reaches the server, and the server's time.
 func (w *Web) ping(c *gin.Context) error {
-	c.JSON(http.StatusOK, wire.PingReply{Product: "hostler", Version: w.Options.Version, Time: w.Options.Now().Unix()})
+	c.JSON(http.StatusOK, wire.PingReply{Product: "hostler", Time: w.Options.Now().Unix()})
 	return nil
 }
 

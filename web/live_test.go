@@ -86,7 +86,7 @@ func (s *socket) next(what string, want func(live.Delta) bool) live.Delta {
 	}
 }
 
-func TestLiveNeedsASessionAndItsOwnSite(t *testing.T) {
+func TestAttackWebSocketFromAnotherOrigin(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()
 	for name, c := range map[string]struct {

@@ -36,8 +36,7 @@ const (
 // PingReply is the body of GET /ping. Time lets a host compare its clock with the server's.
 type PingReply struct {
 	Product string `json:"product"` // always "hostler"
-	Version string `json:"version"`
-	Time    int64  `json:"time"` // Unix seconds, UTC
+	Time    int64  `json:"time"`    // Unix seconds, UTC
 }
 
 // EnrollRequest asks for a certificate. The key pair was made on the host and its private half never leaves it.

@@ -315,6 +315,13 @@ func (a *App) URL() string {
 	return scheme + "://" + net.JoinHostPort(host, p)
 }
 
+// ciphers are those of TLS 1.2 that authenticate what they encrypt; those of TLS 1.3 all do.
+var ciphers = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
 // tlsFor gives a listener certificates of the internal authority.
 func (a *App) tlsFor() (*tls.Config, error) {
 	names := trust.LocalNames(a.opts.Advertise)
@@ -322,5 +329,5 @@ func (a *App) tlsFor() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.Get}, nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: ciphers, GetCertificate: cert.Get}, nil
 }

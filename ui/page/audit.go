@@ -111,7 +111,7 @@ func auditTone(result string) string {
 	case "done":
 		return live.ToneDone
 	case "refused":
-		return live.ToneWaiting
+		return live.ToneWarning
 	}
 	return live.ToneFailed
 }

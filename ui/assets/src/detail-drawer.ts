@@ -1,3 +1,5 @@
+import { showLocalTimes } from "./relative-time";
+
 /** Shows the page behind a link of a list beside the list, which stays in view and usable. */
 export class DetailDrawer extends HTMLElement {
   private opener: HTMLElement | null = null;
@@ -34,6 +36,7 @@ export class DetailDrawer extends HTMLElement {
     title.textContent = heading?.textContent ?? "";
     heading?.remove();
     place.replaceChildren(document.importNode(body, true));
+    showLocalTimes(place);
     this.opener = link;
     this.hidden = false;
     title.focus();

@@ -46,6 +46,7 @@ func follow(c *cobra.Command, api *client.Client, o *connection, id int64) error
 // watch waits for an operation's end.
 func watch(c *cobra.Command, api *client.Client, o *connection, id int64) (*client.Operation, error) {
 	ctx, told, canceled := c.Context(), map[int64]bool{}, false
+	batch := 0
 	for {
 		now, err := api.Operation(ctx, id)
 		if ctx.Err() != nil && !canceled {
@@ -68,6 +69,12 @@ func watch(c *cobra.Command, api *client.Client, o *connection, id int64) (*clie
 				continue
 			}
 			if _, err := fmt.Fprintln(c.ErrOrStderr(), taskLine(t)); err != nil {
+				return nil, err
+			}
+		}
+		if n, line := batchLine(now); n > batch && !o.json {
+			batch = n
+			if _, err := fmt.Fprintln(c.ErrOrStderr(), line); err != nil {
 				return nil, err
 			}
 		}
@@ -94,6 +101,24 @@ func cancel(c *cobra.Command, api *client.Client, id int64) (context.Context, er
 		return nil, err
 	}
 	return context.WithoutCancel(c.Context()), nil
+}
+
+// batchLine tells at which batch an operation is that has some; 0 when it has none, or has ended.
+func batchLine(o *client.Operation) (number int, line string) {
+	of, size := 0, map[int]int{}
+	for i := range o.Tasks {
+		t := &o.Tasks[i]
+		of = max(of, t.Batch)
+		size[t.Batch]++
+		if !t.Ended() && (number == 0 || t.Batch < number) {
+			number = t.Batch
+		}
+	}
+	line = fmt.Sprintf("batch %d of %d, %d hosts; so far %d done, %d failed", number, of, size[number], o.Counts["done"], o.Counts["failed"])
+	if o.StopAfter > 0 {
+		line += fmt.Sprintf("; stops after %d failures", o.StopAfter)
+	}
+	return number, line
 }
 
 func taskLine(t *client.Task) string {

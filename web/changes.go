@@ -328,7 +328,7 @@ func (r *watchedRun) values(ctx context.Context) map[string]string {
 		return nil
 	}
 	o := operationView(*r.summary)
-	o.Progress = page.Progress(r.tasks)
+	o.Progress, o.Batch = page.Progress(r.tasks), page.BatchOf(r.tasks)
 	return page.OperationValues(ctx, o)
 }
 

@@ -94,7 +94,7 @@ func (w *Web) run(c *gin.Context, operationID int64) (runView, error) {
 		return runView{}, err
 	}
 	v := runView{operation: operationView(s), tasks: w.taskViews(s.Kind, tasks), locked: w.locked(s)}
-	v.operation.Progress = page.Progress(v.tasks)
+	v.operation.Progress, v.operation.Batch = page.Progress(v.tasks), page.BatchOf(v.tasks)
 	v.unlock.User = bootstrapParams(&s.Operation).User
 	v.action = workParams(&s.Operation).Action
 	return v, nil

@@ -183,6 +183,7 @@ func operationView(s operation.Summary) page.Operation {
 	return page.Operation{
 		ID: s.ID, Kind: s.Kind, Title: s.Title, Cluster: s.Cluster, State: string(s.State), CreatedBy: s.CreatedBy,
 		Created: s.CreatedAt, Started: at(s.StartedAt), Finished: at(s.FinishedAt), Counts: counts, Progress: counts.Progress(),
+		StopAfter: s.MaxFailures, Forgiven: s.Forgiven,
 	}
 }
 
@@ -197,7 +198,7 @@ func operationViews(sums []operation.Summary) []page.Operation {
 func taskView(t operation.TaskView) page.Task {
 	return page.Task{
 		ID: t.ID, OperationID: t.OperationID, Name: t.Name, State: string(t.State), Reason: t.Reason, Step: t.Step,
-		StepNumber: t.StepNumber, Steps: t.StepCount, Problem: page.Problem(t.Problem), Note: t.Note, Attempt: t.Attempt,
+		StepNumber: t.StepNumber, Steps: t.StepCount, Problem: page.Problem(t.Problem), Note: t.Note, Attempt: t.Attempt, Batch: t.Batch,
 		HostID: id(t.HostID), Started: at(t.StartedAt), Finished: at(t.FinishedAt),
 	}
 }

@@ -18,6 +18,8 @@ type Operation struct {
 	State  string         `json:"state"`
 	Counts map[string]int `json:"counts"`
 	Tasks  []Task         `json:"tasks"`
+	// StopAfter is how many failures end it; 0: any number.
+	StopAfter int `json:"stop_after"`
 }
 
 // Ended says whether nothing more will happen by itself.
@@ -31,6 +33,7 @@ type Task struct {
 	Name  string `json:"name"`
 	State string `json:"state"`
 	JobID string `json:"job_id"`
+	Batch int    `json:"batch"` // 1 for the first; 0: the operation has none
 	Note  string `json:"note"`
 	Error struct {
 		Code  string `json:"code"`

@@ -35,6 +35,9 @@ type Operation struct {
 	Finished  time.Time // zero: not yet
 	Counts    Counts
 	Progress  int // per cent; see Progress and Counts
+	StopAfter int // failures after which no more tasks are begun; 0: any number
+	Forgiven  int // failures that do not count
+	Batch     Batch
 }
 
 // TitleIn is the title in the context's language. Titles of kinds that the catalogue does not know stay as they
@@ -67,6 +70,7 @@ type Task struct {
 	Problem         Problem
 	Note            string // what a finished task has to show
 	Attempt         int
+	Batch           int   // 1 for the first; 0: the operation has none
 	HostID          int64 // 0: none yet
 	LogSize         int64
 	Started         time.Time

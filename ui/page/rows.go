@@ -101,7 +101,7 @@ func TaskRow(ctx context.Context, t Task) live.Row {
 }
 
 // OperationValues are the values of topic operation.<id>: state, tone, title (of the browser tab), progress (per
-// cent), total, one count per group under its name, counts (all of them as a sentence), elapsed, and active ("1"
+// cent), total, one count per group under its name, counts (all of them as a sentence), batch (which one it is at, and how many failures end it), elapsed, and active ("1"
 // while it has not ended, else "").
 func OperationValues(ctx context.Context, o Operation) map[string]string {
 	v := map[string]string{
@@ -112,6 +112,7 @@ func OperationValues(ctx context.Context, o Operation) map[string]string {
 		v[g] = strconv.Itoa(o.Counts.Group(g))
 	}
 	v["counts"] = countsText(ctx, o.Counts)
+	v["batch"] = batchText(ctx, o)
 	v["title"] = o.TitleIn(ctx)
 	if o.State == Pending || o.State == Running || o.State == Waiting {
 		v["active"] = "1"

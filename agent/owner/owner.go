@@ -26,7 +26,7 @@ type Owner struct {
 
 // Find finds a user and a group, by name or number. Without a user it is the agent's own, without a group the user's.
 func Find(userName, groupName string) (*Owner, error) {
-	account, err := findUser(userName)
+	account, local, err := findUser(userName)
 	if err != nil {
 		return nil, fmt.Errorf("there is no user %q: %w", userName, err)
 	}
@@ -39,7 +39,7 @@ func Find(userName, groupName string) (*Owner, error) {
 	if o.Own {
 		return o, nil
 	}
-	if o.Groups, err = groupsOf(account); err != nil {
+	if o.Groups, err = groupsOf(account, local); err != nil {
 		return nil, fmt.Errorf("cannot use the user %q: %w", userName, err)
 	}
 	if groupName != "" {
@@ -53,19 +53,27 @@ func Find(userName, groupName string) (*Owner, error) {
 	return o, nil
 }
 
-func findUser(name string) (*user.User, error) {
+// findUser finds a user in the files, and otherwise in the host's other sources.
+func findUser(name string) (account *user.User, local bool, err error) {
 	if name == "" {
 		account, err := user.Current()
 		if err != nil { // an agent without an entry in passwd is root all the same, or nobody
 			account = &user.User{Uid: strconv.Itoa(os.Getuid()), Gid: strconv.Itoa(os.Getgid()), Username: "root", HomeDir: "/"}
 		}
-		return account, nil
+		return account, true, nil
 	}
-	account, err := user.Lookup(name)
+	account, err = user.Lookup(name)
 	if err != nil && isNumber(name) {
-		return user.LookupId(name)
+		account, err = user.LookupId(name)
 	}
-	return account, err
+	if err == nil {
+		return account, true, nil
+	}
+	account, other := directoryUser(name)
+	if errors.Is(other, errUnknown) {
+		return nil, false, err
+	}
+	return account, false, other
 }
 
 func findGroup(name string) (uint32, error) {
@@ -73,10 +81,21 @@ func findGroup(name string) (uint32, error) {
 	if err != nil && isNumber(name) {
 		group, err = user.LookupGroupId(name)
 	}
+	id := ""
+	if err == nil {
+		id = group.Gid
+	} else {
+		var other error
+		if id, other = directoryGroup(name); other == nil {
+			err = nil
+		} else if !errors.Is(other, errUnknown) {
+			err = other
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
-	gid, err := strconv.ParseUint(group.Gid, 10, 32)
+	gid, err := strconv.ParseUint(id, 10, 32)
 	return uint32(gid), err
 }
 
@@ -84,8 +103,14 @@ func isNumber(text string) bool {
 	return text != "" && strings.Trim(text, "0123456789") == ""
 }
 
-func groupsOf(account *user.User) ([]uint32, error) {
+// groupsOf are all groups that a user is in; of one that is not local also those that the host's other sources have.
+func groupsOf(account *user.User, local bool) ([]uint32, error) {
 	ids, err := account.GroupIds()
+	if err == nil && !local {
+		var more []string
+		more, err = directoryGroups(account)
+		ids = append(ids, more...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +120,9 @@ func groupsOf(account *user.User) ([]uint32, error) {
 		if err != nil {
 			return nil, err
 		}
-		groups = append(groups, uint32(gid))
+		if !slices.Contains(groups, uint32(gid)) {
+			groups = append(groups, uint32(gid))
+		}
 	}
 	return groups, nil
 }

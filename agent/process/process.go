@@ -157,6 +157,9 @@ func Memory(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
+// Threads is how many threads a process has; 0 when it has ended.
+func Threads(pid int) int { return len(entries(path(pid, "task"))) }
+
 // CPU is the processor time that a process has used, in ticks of 1/100 s, with that of its children that have ended.
 func CPU(pid int) int64 {
 	fields := Stat(pid)

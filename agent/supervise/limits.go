@@ -60,6 +60,7 @@ func (c *child) join(pid int) error {
 type usage struct {
 	memory int64
 	cpu    time.Duration // since the beginning
+	pids   int           // processes and threads; counted only where they are polled
 	at     time.Time
 }
 
@@ -72,7 +73,7 @@ func (c *child) look() {
 	if r == nil {
 		return
 	}
-	if r.looks++; r.looks%idleLooks != 1 && c.limits.Memory == "" && c.limits.CPU == "" {
+	if r.looks++; r.looks%idleLooks != 1 && c.limits.Memory == "" && c.limits.CPU == "" && c.limits.PIDs == 0 {
 		return
 	}
 	before := r.usage
@@ -115,6 +116,7 @@ func (c *child) polled(id process.ID) usage {
 	u := usage{at: time.Now()}
 	for _, pid := range append(below, id.PID) {
 		u.memory += process.Memory(pid)
+		u.pids += process.Threads(pid)
 		u.cpu += time.Duration(process.CPU(pid)) * (time.Second / 100)
 	}
 	return u
@@ -129,6 +131,10 @@ func (c *child) poll(r *run, before usage) {
 	}
 	if limit.Memory > 0 && r.usage.memory > limit.Memory {
 		c.killFor(r, fmt.Sprintf("over its memory limit of %s: %d bytes", c.limits.Memory, r.usage.memory))
+		return
+	}
+	if limit.PIDs > 0 && r.usage.pids > limit.PIDs {
+		c.killFor(r, fmt.Sprintf("over its limit of %d processes and threads: %d", limit.PIDs, r.usage.pids))
 		return
 	}
 	span := r.usage.at.Sub(before.at)

@@ -225,6 +225,20 @@ func TestScenario12AForkBombIsCapped(t *testing.T) {
 	}
 }
 
+// TestScenario12WithoutGroupsABombIsEndedAtTheNextLook: RLIMIT_NPROC counts all that a user has, and root is above it.
+func TestScenario12WithoutGroupsABombIsEndedAtTheNextLook(t *testing.T) {
+	r := newRigWith(t, trees["polling"]())
+	r.define("a.ini", "A", `/bin/sh -c "for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; echo up; exec sleep 1000"`, "limits.pids = 5", "restart.policy = never")
+	r.start()
+	r.until("A", "to be killed for it", func(c wire.ChildAgent) bool { return c.PID == 0 && c.LastExit != nil })
+	if reason := r.child("A").LastExit.Reason; !strings.Contains(reason, "over its limit of 5 processes and threads: ") {
+		t.Errorf("it was ended for %q", reason)
+	}
+	agenttest.Eventually(t, "nothing to be left", func() bool {
+		return len(process.Marked("HOSTLER_CHILD_AGENT="+filepath.Join(r.state, "A"))) == 0
+	})
+}
+
 func TestScenario13OrphansLeaveNoZombies(t *testing.T) {
 	r := newRig(t)
 	r.define("a.ini", "A", `/bin/sh -c "(sleep 0.01 & true); echo up; exec sleep 1000"`)

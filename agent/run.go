@@ -15,6 +15,7 @@ import (
 	"hostler/agent/logfile"
 	"hostler/agent/settings"
 	"hostler/agent/state"
+	"hostler/agent/supervise"
 	"hostler/agent/upgrade"
 )
 
@@ -75,14 +76,15 @@ func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal) (*
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	done, become := make(chan error, 1), make(chan string, 1)
-	go func() { defer close(done); done <- work(ctx, s, store, started, become, log) }()
+	done, become, children := make(chan error, 1), make(chan string, 1), make(chan *supervise.Supervisor, 1)
+	go func() { defer close(done); done <- work(ctx, s, store, started, become, children, log) }()
 	end, err := await(done, signals, become, s.Path, log)
 	if err != nil {
 		log.Error("the agent cannot go on", "error", err)
 		return nil, err
 	}
 	if end.again == nil && end.become == "" {
+		halt(children, log)
 		watchdog := time.AfterFunc(stopTimeout, func() { os.Exit(0) })
 		defer watchdog.Stop()
 	}

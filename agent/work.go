@@ -44,8 +44,12 @@ type worker struct {
 	answered chan struct{} // closed once a heartbeat has been answered
 }
 
-// work looks after child agents, and enrols, does jobs and reports, until ctx ends. Child agents need no server.
-func work(ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, become chan<- string, log *slog.Logger) error {
+// work looks after child agents, and enrols, does jobs and reports, until ctx ends. Child agents need no server; who looks
+// after them is handed to children.
+func work(
+	ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, become chan<- string,
+	children chan<- *supervise.Supervisor, log *slog.Logger,
+) error {
 	w := &worker{
 		settings: s, store: store, started: started, become: become, log: log,
 		room: space.Open(store.Path("")), session: link.NewSession(), answered: make(chan struct{}),
@@ -62,6 +66,7 @@ func work(ctx context.Context, s *settings.Settings, store *state.Store, started
 		Dir: s.AgentsDir, StateDir: store.Path(state.ChildrenDir), LogDir: filepath.Join(filepath.Dir(s.LogFile), "agents"),
 		Groups: groups, Log: log, Emit: w.events.Emit,
 	})
+	children <- w.children
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"hostler/agent/cgroup"
@@ -30,6 +31,7 @@ const (
 	restart
 	configure
 	remove
+	halt // stop, and start again when an agent comes
 	redefine
 	begin   // those that it comes after are ready
 	exited  // the process has ended
@@ -61,6 +63,7 @@ type child struct {
 	again   *time.Timer // fires when it is to be started again
 	waiting bool        // for those that it comes after
 	leave   bool        // nothing is left to look after
+	halting bool        // nothing is started any more
 	limiter wire.Limiter
 	limits  wire.Limits // in force
 }
@@ -153,6 +156,10 @@ func (c *child) outOfPatience() <-chan time.Time {
 }
 
 func (c *child) handle(ctx context.Context, r request) {
+	if c.halting && (r.kind == start || r.kind == restart || r.kind == configure || r.kind == begin) {
+		c.answer(r, fmt.Errorf("%s: %w: the host is shutting down", c.name, ErrNotRunning))
+		return
+	}
 	switch r.kind {
 	case start:
 		c.mem.Want = wantUp
@@ -166,7 +173,7 @@ func (c *child) handle(ctx context.Context, r request) {
 			return
 		}
 		c.answer(r, c.startNow(ctx))
-	case stop, restart, remove:
+	case stop, restart, remove, halt:
 		c.stop(ctx, r)
 	case configure:
 		c.configure(ctx, r)
@@ -224,6 +231,7 @@ func (c *child) takeUp(ctx context.Context) {
 		c.settle(ctx)
 	default:
 		c.mem.Process, c.mem.Strikes, c.mem.Restarts, c.mem.Again, c.mem.Status, c.mem.Reason = process.ID{}, 0, 0, 0, "", ""
+		c.mem.Halted = false
 		c.mem.Boot = process.Boot()
 		c.begin(ctx)
 	}
@@ -232,6 +240,9 @@ func (c *child) takeUp(ctx context.Context) {
 // settle goes on from where an agent before this one left a child agent without a process.
 func (c *child) settle(ctx context.Context) {
 	switch {
+	case c.mem.Halted:
+		c.mem.Halted = false
+		c.begin(ctx)
 	case c.mem.Again > 0 && c.mem.Want != wantDown:
 		c.again = time.NewTimer(max(0, c.mem.Again-sinceBoot()))
 	case c.mem.Status == wire.ChildFatal || c.mem.Status == wire.ChildStopped || c.mem.Status == wire.ChildKilled:

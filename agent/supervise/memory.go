@@ -31,7 +31,8 @@ type memory struct {
 	Reason   string          `json:"reason,omitempty"`
 	Strikes  int             `json:"strikes,omitempty"`
 	Restarts int             `json:"restarts,omitempty"`
-	Again    time.Duration   `json:"again,omitempty"` // when it is started again, since the boot; 0: it is not
+	Again    time.Duration   `json:"again,omitempty"`  // when it is started again, since the boot; 0: it is not
+	Halted   bool            `json:"halted,omitempty"` // ended for the host's shutdown; it is started again
 	LastExit *wire.Exit      `json:"last_exit,omitempty"`
 }
 

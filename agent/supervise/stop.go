@@ -24,6 +24,10 @@ func (c *child) stop(ctx context.Context, r request) {
 	if r.kind == restart {
 		c.mem.Want = wantUp
 	}
+	if r.kind == halt {
+		c.halting = true
+		c.mem.Halted = c.proc != nil || c.waiting || c.mem.Again > 0
+	}
 	c.cancelAgain()
 	c.waiting = false
 	if c.proc == nil {
@@ -101,6 +105,9 @@ func (c *child) stopped(ctx context.Context, asked []request) {
 	switch {
 	case slices.ContainsFunc(asked, func(r request) bool { return r.kind == remove }):
 		err = c.forget()
+	case c.halting:
+		c.mem.Status, c.mem.Reason = wire.ChildStopped, "the host is shutting down"
+		c.keep(true)
 	case c.mem.Want == wantDown:
 		c.mem.Status, c.mem.Reason, c.mem.Strikes = wire.ChildStopped, "", 0
 		c.keep(true)

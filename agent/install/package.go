@@ -53,7 +53,8 @@ type Package struct {
 
 // Manager is the host's package manager.
 type Manager struct {
-	Root string // "" is the host's; another is a directory with a system in it, for dpkg and rpm alone
+	Root string // "" is the host's; another is a directory with a system in it, for dpkg, rpm and zypper alone
+	RPMs string // the program that installs rpms; "": the best one that the host has, and rpm itself in another root
 }
 
 // inspectTimeout bounds a look into a package.
@@ -122,6 +123,12 @@ func (m *Manager) Env() map[string]string {
 const apt = "apt-get --yes --quiet --option DPkg::Lock::Timeout=300 --option Dpkg::Use-Pty=0" +
 	" --option Dpkg::Options::=--force-confdef --option Dpkg::Options::=--force-confold"
 
+// zypper installs "$1", into the root "$2" if that is set. Its status is also other than 0 when the package is installed and the host is to
+// be started again (102), or zypper (103), or when repositories could not be read (106), as those on the internet cannot
+// from an isolated site.
+const zypper = `zypper ${2:+--root "$2"} --non-interactive --no-gpg-checks install --oldpackage --force --allow-unsigned-rpm --no-recommends "$1" ||
+	case $? in 102 | 103 | 106) ;; *) exit 1 ;; esac`
+
 // Install is the command that installs a package's file. An older version than the one that is installed is
 // wanted as well. What an interrupted installation has left is put in order first.
 func (m *Manager) Install(format Format, path string) []string {
@@ -132,10 +139,10 @@ func (m *Manager) Install(format Format, path string) []string {
 		return shell("dpkg --configure --pending --force-confold || :; exec "+apt+" --allow-downgrades --reinstall --no-install-recommends install \"$1\"", path)
 	case format == Deb:
 		return shell("dpkg --configure --pending --force-confold || :; exec dpkg --force-confold --install \"$1\"", path)
+	case m.RPMs == "zypper" || m.RPMs == "" && m.Root == "" && have("zypper"):
+		return shell(zypper, path, m.Root)
 	case m.Root != "":
 		return []string{"rpm", "--root", m.Root, "--upgrade", "--oldpackage", "--replacepkgs", "--nodeps", path}
-	case have("zypper"):
-		return []string{"zypper", "--non-interactive", "--no-gpg-checks", "install", "--oldpackage", "--force", "--allow-unsigned-rpm", "--no-recommends", path}
 	}
 	for _, manager := range []string{"dnf", "yum"} {
 		if have(manager) {
@@ -162,8 +169,8 @@ func (m *Manager) Remove(p *Package) []string {
 	return []string{"rpm", "--erase", p.Name}
 }
 
-func shell(script, argument string) []string {
-	return []string{"/bin/sh", "-c", script, "sh", argument}
+func shell(script string, arguments ...string) []string {
+	return append([]string{"/bin/sh", "-c", script, "sh"}, arguments...)
 }
 
 func have(program string) bool {

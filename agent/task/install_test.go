@@ -37,6 +37,12 @@ type installRig struct {
 
 func newInstallRig(t *testing.T) *installRig {
 	t.Helper()
+	return newInstallRigWith(t, "")
+}
+
+// newInstallRigWith makes one whose package manager installs rpms with a program.
+func newInstallRigWith(t *testing.T, rpms string) *installRig {
+	t.Helper()
 	t.Parallel() // most of the time it waits for child agents to stay up
 	dir := t.TempDir()
 	r := &installRig{files: map[string][]byte{}, root: filepath.Join(dir, "root")}
@@ -53,7 +59,7 @@ func newInstallRig(t *testing.T) *installRig {
 	r.place = &install.Place{Dir: filepath.Join(dir, "agents"), Definitions: definitions}
 	r.supervise(t, dir)
 	r.rig = newRig(t, Actions(&Parts{
-		Downloader: &download.Downloader{}, Children: r.children, Place: r.place, Manager: &install.Manager{Root: r.root},
+		Downloader: &download.Downloader{}, Children: r.children, Place: r.place, Manager: &install.Manager{Root: r.root, RPMs: rpms},
 	}))
 	r.start()
 	return r

@@ -16,6 +16,45 @@ type packager struct {
 	prepare func(t *testing.T, root string)
 	make    func(t *testing.T, version, definition string) []byte
 	version func(t *testing.T, root string) string // that is installed; "" is none
+	needs   []string
+	rpms    string // the program that installs rpms
+}
+
+var rpm = packager{
+	needs:   []string{"rpm", "rpmbuild"},
+	prepare: func(t *testing.T, root string) { output(t, "rpm", "--root", root, "--initdb") },
+	make:    buildRPM,
+	version: func(t *testing.T, root string) string {
+		text, err := exec.Command("rpm", "--root", root, "--query", "--queryformat", "%{VERSION}", "basic-agent").Output()
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	},
+}
+
+func buildRPM(t *testing.T, version, definition string) []byte {
+	top := t.TempDir()
+	write(t, filepath.Join(top, "basic.ini"), definition)
+	write(t, filepath.Join(top, "basic.spec"), fmt.Sprintf("Name: basic-agent\nVersion: %s\nRelease: 1\nSummary: a test\nLicense: none\nBuildArch: noarch\n"+
+		"%%description\na test\n%%install\ninstall -D -m 644 %s/basic.ini %%{buildroot}/%s\n%%files\n/%s\n", version, top, definitionPath, definitionPath))
+	output(t, "rpmbuild", "-bb", "--quiet", "--define", "_topdir "+top, filepath.Join(top, "basic.spec"))
+	files, _ := filepath.Glob(filepath.Join(top, "RPMS/noarch/*.rpm"))
+	if len(files) != 1 {
+		t.Fatalf("built %v", files)
+	}
+	return read(t, files[0])
+}
+
+// zypper is on a site without internet: one of its repositories cannot be read, which it tells by its exit status.
+func zypper() packager {
+	p := rpm
+	p.needs, p.rpms = append([]string{"zypper"}, rpm.needs...), "zypper"
+	p.prepare = func(t *testing.T, root string) {
+		rpm.prepare(t, root)
+		write(t, filepath.Join(root, "etc/zypp/repos.d/away.repo"), "[away]\nname=away\nenabled=1\nautorefresh=1\nbaseurl=http://127.0.0.1:9/\n")
+	}
+	return p
 }
 
 func output(t *testing.T, name string, args ...string) string {
@@ -41,6 +80,7 @@ func write(t *testing.T, path, text string) {
 
 var packagers = map[string]packager{
 	"dpkg": {
+		needs: []string{"dpkg", "dpkg-deb"},
 		prepare: func(t *testing.T, root string) {
 			for _, dir := range []string{"info", "updates", "triggers"} {
 				if err := os.MkdirAll(filepath.Join(root, "var/lib/dpkg", dir), 0o755); err != nil {
@@ -65,28 +105,8 @@ var packagers = map[string]packager{
 			return string(text)
 		},
 	},
-	"rpm": {
-		prepare: func(t *testing.T, root string) { output(t, "rpm", "--root", root, "--initdb") },
-		make: func(t *testing.T, version, definition string) []byte {
-			top := t.TempDir()
-			write(t, filepath.Join(top, "basic.ini"), definition)
-			write(t, filepath.Join(top, "basic.spec"), fmt.Sprintf("Name: basic-agent\nVersion: %s\nRelease: 1\nSummary: a test\nLicense: none\nBuildArch: noarch\n"+
-				"%%description\na test\n%%install\ninstall -D -m 644 %s/basic.ini %%{buildroot}/%s\n%%files\n/%s\n", version, top, definitionPath, definitionPath))
-			output(t, "rpmbuild", "-bb", "--quiet", "--define", "_topdir "+top, filepath.Join(top, "basic.spec"))
-			files, _ := filepath.Glob(filepath.Join(top, "RPMS/noarch/*.rpm"))
-			if len(files) != 1 {
-				t.Fatalf("built %v", files)
-			}
-			return read(t, files[0])
-		},
-		version: func(t *testing.T, root string) string {
-			text, err := exec.Command("rpm", "--root", root, "--query", "--queryformat", "%{VERSION}", "basic-agent").Output()
-			if err != nil {
-				return ""
-			}
-			return string(text)
-		},
-	},
+	"rpm":    rpm,
+	"zypper": zypper(),
 }
 
 func read(t *testing.T, path string) []byte {
@@ -104,7 +124,7 @@ func TestPackages(t *testing.T) {
 	}
 	for name, p := range packagers {
 		t.Run(name, func(t *testing.T) {
-			for _, program := range map[string][]string{"dpkg": {"dpkg", "dpkg-deb"}, "rpm": {"rpm", "rpmbuild"}}[name] {
+			for _, program := range p.needs {
 				if _, err := exec.LookPath(program); err != nil {
 					t.Skipf("there is no %s here", program)
 				}
@@ -115,7 +135,7 @@ func TestPackages(t *testing.T) {
 }
 
 func installPackages(t *testing.T, p packager) {
-	r := newInstallRig(t)
+	r := newInstallRigWith(t, p.rpms)
 	p.prepare(t, r.root)
 	definition := func(command string) string { return "[agent]\nname = BasicAgent\ncommand = " + command + "\n" }
 	first := p.make(t, "1.0", definition("/bin/sleep 100001"))

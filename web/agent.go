@@ -4,16 +4,19 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/server/audit"
 	"hostler/server/event"
 	"hostler/server/trust"
 )
+
+// longestName is as many bytes as a host name may have; an agent that nobody knows yet may say anything.
+const longestName = 253
 
 // ping is GET /ping: proof that a host reaches the server, and the server's time.
 func (w *Web) ping(c *gin.Context) error {
@@ -55,12 +58,12 @@ func (w *Web) enrol(c *gin.Context) error {
 		w.notAdmitted(c, in.Hostname, err)
 		return err
 	}
-	audit.By(ctx, "host:"+clip(in.Hostname))
+	audit.By(ctx, "host:"+clip.Text(in.Hostname, longestName))
 	if !audit.Told(ctx) { // somebody signed it earlier
-		audit.About(ctx, clip(in.Hostname), nil, map[string]string{"agentsn": reply.AgentSN})
+		audit.About(ctx, clip.Text(in.Hostname, longestName), nil, map[string]string{"agentsn": reply.AgentSN})
 	}
 	w.metrics.enrolments.WithLabelValues("admitted").Inc()
-	enrolled := db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip(in.Hostname), "address": address}}
+	enrolled := db.Event{Kind: event.HostEnrolled, Params: map[string]string{"host": clip.Text(in.Hostname, longestName), "address": address}}
 	if n, known := w.Fleet.Number(reply.AgentSN); known {
 		enrolled.HostID = &n // it is here once more; a new host has no id before it registers
 	}
@@ -87,14 +90,14 @@ func (w *Web) notAdmitted(c *gin.Context, hostname string, err error) {
 			"host": waiting.Request.Hostname, "address": address, "fingerprint": waiting.Request.KeyHash, "conflict": string(waiting.Request.Conflict),
 		}})
 	case errors.As(err, &refused):
-		audit.About(ctx, clip(hostname), nil, nil)
+		audit.About(ctx, clip.Text(hostname, longestName), nil, nil)
 		audit.Refuse(ctx, refused.Code)
 		w.metrics.enrolments.WithLabelValues("refused").Inc()
 		w.enrolments.count(peerAddress(c))
 		if w.refusals.allow(address) {
 			w.Events.Record(ctx, db.Event{
 				Kind: event.EnrolRefused, Severity: db.SeverityWarning,
-				Params: map[string]string{"host": clip(hostname), "address": address, "code": refused.Code, "message": refused.Message},
+				Params: map[string]string{"host": clip.Text(hostname, longestName), "address": address, "code": refused.Code, "message": refused.Message},
 			})
 		}
 	}
@@ -155,13 +158,4 @@ func peerAddress(c *gin.Context) netip.Addr {
 		return netip.Addr{}
 	}
 	return address.Unmap()
-}
-
-// clip bounds what an agent that nobody knows yet puts into an event.
-func clip(s string) string {
-	const most = 253 // as long as a host name may be
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(s, "")
 }

@@ -10,6 +10,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/server/file"
 )
 
@@ -133,7 +134,7 @@ func fileName(name string) string {
 	if strings.Trim(name, "._") == "" {
 		name = "file" + strings.ReplaceAll(name, "/", "")
 	}
-	return clip(name)
+	return clip.Text(name, longestName)
 }
 
 var fullDisk = refuse(http.StatusInsufficientStorage, "disk_full", "there is no space left on the server", "free some space below its data directory, then try again")

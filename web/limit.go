@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"hostler/internal/network"
 )
 
 // limiter bounds how often an address does what is counted: burst times at once, and rate times a second in the long run.
@@ -29,13 +31,13 @@ func newLimiter(now func() time.Time, burst, rate float64) *limiter {
 func (l *limiter) spent(address netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.refilled(network(address)).left < 1
+	return l.refilled(network.Of(address)).left < 1
 }
 
 // count counts one.
 func (l *limiter) count(address netip.Addr) {
 	const kept = 100_000
-	key := network(address)
+	key := network.Of(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.buckets) >= kept {
@@ -55,13 +57,4 @@ func (l *limiter) refilled(key netip.Prefix) bucket {
 	}
 	b.left, b.at = min(l.burst, b.left+now.Sub(b.at).Seconds()*l.rate), now
 	return b
-}
-
-func network(address netip.Addr) netip.Prefix {
-	bits := 32
-	if address.Is6() {
-		bits = 64
-	}
-	prefix, _ := address.Prefix(bits) // the zero prefix for the zero address
-	return prefix
 }

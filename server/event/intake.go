@@ -17,6 +17,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 )
 
 // Bounds of what agents may tell. A host whose agent has gone wrong must not fill the log of all.
@@ -150,7 +151,7 @@ func (in *Intake) row(hostID int64, hostName string, e wire.Event) db.Event {
 		kind = "agent." + kind
 	}
 	row := db.Event{
-		Time: in.clamp(e.Time), Kind: kind, Severity: db.SeverityInfo, HostID: &hostID, Child: clip(e.Child, 255),
+		Time: in.clamp(e.Time), Kind: kind, Severity: db.SeverityInfo, HostID: &hostID, Child: clip.Text(e.Child, 255),
 		Params: map[string]string{"host": hostName},
 	}
 	if e.Severity == wire.SeverityWarning || e.Severity == wire.SeverityError {
@@ -160,8 +161,8 @@ func (in *Intake) row(hostID int64, hostName string, e wire.Event) db.Event {
 		if len(row.Params) >= maxParams {
 			break
 		}
-		if name = clip(name, 64); name != "host" {
-			row.Params[name] = clip(value, maxValue)
+		if name = clip.Text(name, 64); name != "host" {
+			row.Params[name] = clip.Text(value, maxValue)
 		}
 	}
 	if row.Child != "" {
@@ -187,13 +188,6 @@ func (in *Intake) clamp(milliseconds int64) time.Time {
 		return now
 	}
 	return t
-}
-
-func clip(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
 }
 
 // store keeps events and publishes them. Unlike RecordAll it fails when they cannot be stored: whoever told them tells

@@ -7,20 +7,21 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 )
 
 // childOf makes what is known of a child agent from a heartbeat.
 func childOf(hostID int64, name string, c *wire.ChildAgent, now time.Time) db.ChildAgent {
 	out := db.ChildAgent{
-		HostID: hostID, Name: name, Version: clip(c.Version), Status: wire.ChildState(clip(string(c.Status))), Uptime: c.Uptime,
-		Reason: clip(c.Reason), Ready: c.Ready, Restarts: c.Restarts, LimitedBy: wire.Limiter(clip(string(c.LimitedBy))), SeenAt: now,
+		HostID: hostID, Name: name, Version: clip.Text(c.Version, column), Status: wire.ChildState(clip.Text(string(c.Status), column)), Uptime: c.Uptime,
+		Reason: clip.Text(c.Reason, column), Ready: c.Ready, Restarts: c.Restarts, LimitedBy: wire.Limiter(clip.Text(string(c.LimitedBy), column)), SeenAt: now,
 		PID: c.PID, CPU: c.CPU, Memory: c.Memory,
 	}
 	if c.Limits != nil {
-		out.Limits = &wire.Limits{CPU: clip(c.Limits.CPU), Memory: clip(c.Limits.Memory), PIDs: c.Limits.PIDs, Files: c.Limits.Files}
+		out.Limits = &wire.Limits{CPU: clip.Text(c.Limits.CPU, column), Memory: clip.Text(c.Limits.Memory, column), PIDs: c.Limits.PIDs, Files: c.Limits.Files}
 	}
 	if c.LastExit != nil {
-		out.LastExit = &wire.Exit{Time: c.LastExit.Time, Code: c.LastExit.Code, Signal: clip(c.LastExit.Signal), Reason: clip(c.LastExit.Reason)}
+		out.LastExit = &wire.Exit{Time: c.LastExit.Time, Code: c.LastExit.Code, Signal: clip.Text(c.LastExit.Signal, column), Reason: clip.Text(c.LastExit.Reason, column)}
 	}
 	return out
 }

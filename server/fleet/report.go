@@ -11,6 +11,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/server/event"
 )
 
@@ -20,6 +21,7 @@ const (
 	startJitter   = 5 * time.Second // uptimes are whole seconds and travel a while
 	maxChildren   = 1000
 	maxRefused    = 10_000 // certificates whose refusals are remembered
+	column        = 255    // bytes that a column holds of what an agent says of itself
 )
 
 // Register records the host behind an enrolled agent. cert is who the agent proved to be; a body that names
@@ -51,7 +53,7 @@ func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address 
 	now := f.opts.Now()
 	h = db.Host{
 		AgentSN: cert.AgentSN, Name: cert.Hostname, Cluster: cert.Cluster, Address: address, State: db.HostInit,
-		AgentVersion: clip(r.Version), Tags: cert.Tags, TaskID: cert.TaskID, DraftID: cert.DraftID, RegisteredAt: &now, CreatedAt: now, UpdatedAt: now,
+		AgentVersion: clip.Text(r.Version, column), Tags: cert.Tags, TaskID: cert.TaskID, DraftID: cert.DraftID, RegisteredAt: &now, CreatedAt: now, UpdatedAt: now,
 	}
 	f.mu.RLock()
 	known, again := f.bySN[cert.AgentSN]
@@ -70,7 +72,7 @@ func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address 
 	}
 	f.mu.RUnlock()
 	if r.Facts != nil {
-		h.Facts, h.FQDN, h.OSName, h.Arch = r.Facts, clip(r.Facts.FQDN), clip(r.Facts.OS.Name), clip(r.Facts.Arch)
+		h.Facts, h.FQDN, h.OSName, h.Arch = r.Facts, clip.Text(r.Facts.FQDN, column), clip.Text(r.Facts.OS.Name, column), clip.Text(r.Facts.Arch, column)
 	}
 	return h, store
 }
@@ -141,7 +143,7 @@ func (f *Fleet) beat(e *entry, r wire.StatusRequest, address string) []db.ChildA
 	now := f.opts.Now()
 	f.beats++
 	e.seen = f.opts.Elapsed()
-	e.LastSeenAt, e.Address, e.AgentVersion = &now, address, clip(r.Version)
+	e.LastSeenAt, e.Address, e.AgentVersion = &now, address, clip.Text(r.Version, column)
 	started := now.Add(-time.Duration(r.Uptime) * time.Second)
 	if e.StartedAt == nil || started.Sub(*e.StartedAt).Abs() > startJitter {
 		e.StartedAt = &started
@@ -154,7 +156,7 @@ func (f *Fleet) beat(e *entry, r wire.StatusRequest, address string) []db.ChildA
 	e.children = make(map[string]db.ChildAgent, len(r.Agents))
 	e.State = db.HostHealthy
 	for _, c := range r.Agents {
-		name := clip(c.Name)
+		name := clip.Text(c.Name, column)
 		e.children[name] = childOf(e.ID, name, &c, now)
 		if c.Status == wire.ChildFatal || c.Status == wire.ChildKilled {
 			e.State = db.HostUnhealthy
@@ -199,11 +201,11 @@ func (f *Fleet) checkIdentity(ctx context.Context, cert *db.Certificate, hostnam
 	if record {
 		f.events.Record(ctx, db.Event{
 			Kind: event.HostIdentityRefused, Severity: db.SeverityError, HostID: hostID,
-			Params: map[string]string{"host": cert.Hostname, "claimed": clip(claimed)},
+			Params: map[string]string{"host": cert.Hostname, "claimed": clip.Text(claimed, column)},
 		})
 	}
 	return &wire.Error{
-		Code: "wrong_host", Message: fmt.Sprintf("the certificate is %s's, and the message names %s", cert.Hostname, clip(claimed)),
+		Code: "wrong_host", Message: fmt.Sprintf("the certificate is %s's, and the message names %s", cert.Hostname, clip.Text(claimed, column)),
 		Hint: "set hostname in agent.ini back, or bootstrap the host under its new name",
 	}
 }
@@ -244,15 +246,6 @@ func (f *Fleet) SetStep(ctx context.Context, id int64, step int) error {
 func seconds(d time.Duration) int { return int(d / time.Second) }
 
 func topic(id int64) string { return "host." + strconv.FormatInt(id, 10) }
-
-// clip bounds text that an agent sends to what a column holds.
-func clip(s string) string {
-	const most = 255
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(s, "")
-}
 
 func compareText(a, b string) int { return cmp.Compare(a, b) }
 

@@ -10,6 +10,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/server/event"
 )
 
@@ -65,7 +66,7 @@ func (q *Queue) finish(ctx context.Context, tx *db.DB, hostID int64, r wire.JobR
 	if err != nil {
 		return e, err
 	}
-	r.Message, r.Elapsed = clipTo(r.Message, 64<<10), max(0, r.Elapsed)
+	r.Message, r.Elapsed = clip.Text(r.Message, 64<<10), max(0, r.Elapsed)
 	if r.File != nil && r.ErrCode == wire.ErrCodeOK && !strings.EqualFold(r.File.Checksum, "SHA256:"+before.FileChecksum) {
 		r.ErrCode, r.Message = wire.ErrCodeChecksum, "what the server has is not what the host sent"
 	}
@@ -108,7 +109,7 @@ func finishedEvent(j *db.Job, hostName string) db.Event {
 		Kind: event.JobFinished, Severity: severity, HostID: &j.HostID, OperationID: j.OperationID,
 		Params: map[string]string{
 			"host": hostName, "job": j.ID, "action": j.Action, "detail": j.Detail, "state": string(j.State),
-			"errcode": strconv.Itoa(j.ErrCode), "message": clipTo(j.Message, 1000),
+			"errcode": strconv.Itoa(j.ErrCode), "message": clip.Text(j.Message, 1000),
 		},
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/server/event"
 )
 
@@ -244,18 +245,11 @@ func keep(j *wire.Job) int64 {
 func detail(j *wire.Job) string {
 	switch {
 	case j.Push != nil:
-		return clipTo(j.Push.Path, 255)
+		return clip.Text(j.Push.Path, 255)
 	case j.Fetch != nil:
-		return clipTo(j.Fetch.Path, 255)
+		return clip.Text(j.Fetch.Path, 255)
 	case j.Action == wire.ActionUpgradeAgent:
-		return clipTo(j.Version, 255)
+		return clip.Text(j.Version, 255)
 	}
-	return clipTo(j.Name, 255)
-}
-
-func clipTo(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+	return clip.Text(j.Name, 255)
 }

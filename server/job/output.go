@@ -9,6 +9,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 )
 
 // Output stores pieces of the output of a host's jobs. A piece that was stored already changes nothing. One of a job that
@@ -23,7 +24,7 @@ func (q *Queue) Output(ctx context.Context, hostID int64, chunks []wire.OutputCh
 		id := pieces[0].Job
 		grown, err := q.db.AppendOutput(ctx, hostID, id, pieces)
 		if errors.Is(err, db.ErrNotFound) {
-			q.log.Warn("a host sent output of a job that is not its own", "host", hostID, "job", clipTo(id, 64))
+			q.log.Warn("a host sent output of a job that is not its own", "host", hostID, "job", clip.Text(id, 64))
 			continue
 		}
 		if err != nil {

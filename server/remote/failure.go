@@ -7,6 +7,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/server/operation"
 )
 
@@ -183,7 +184,7 @@ func (r *Remote) outcome(t *operation.Task, j *db.Job) error {
 	if !ok {
 		code = codeFailed
 	}
-	message := clip(j.Message, maxMessage)
+	message := clip.Text(j.Message, maxMessage)
 	if message == "" {
 		message = "errcode " + itoa(j.ErrCode)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/repo"
 	"hostler/server/file"
 	"hostler/server/fleet"
@@ -126,11 +127,11 @@ func (r *Remote) start(ctx context.Context, p plan) (*db.Operation, error) {
 	}
 	p.params.Timeout, p.params.ExpiresIn = p.common.Timeout, p.common.ExpiresIn
 	s := operation.Spec{
-		Kind: p.kind, Title: clip(p.title+" "+where, 255), CreatedBy: p.actor, Parallel: p.common.Parallel,
+		Kind: p.kind, Title: clip.Text(p.title+" "+where, 255), CreatedBy: p.actor, Parallel: p.common.Parallel,
 		Batch: p.common.Batch, MaxFailures: p.common.StopAfter, Params: p.params,
 	}
 	if p.common.Key != "" {
-		s.Key = clip(p.actor, 128) + "/" + p.common.Key // what others chose is theirs
+		s.Key = clip.Text(p.actor, 128) + "/" + p.common.Key // what others chose is theirs
 	}
 	if p.job != nil {
 		shared := *p.job

@@ -13,6 +13,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/clip"
 	"hostler/server/audit"
 	"hostler/server/job"
 )
@@ -323,7 +324,7 @@ func checkEnvs(wrong *Invalid, envs map[string]string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(envs)) {
 		if !envPattern.MatchString(name) {
-			wrong.add("envs", CodeFormat, strconv.Quote(clip(name, 64))+" is not the name of a variable")
+			wrong.add("envs", CodeFormat, strconv.Quote(clip.Text(name, 64))+" is not the name of a variable")
 			continue
 		}
 		wrong.length("envs."+name, envs[name], maxEnvValue)
@@ -381,13 +382,6 @@ func checkSize(wrong *Invalid, field string, j *wire.Job) {
 	if err != nil || len(text) > job.MaxBytes {
 		wrong.add(field, CodeTooLong, "this and its environment have more than "+strconv.Itoa(job.MaxBytes)+" bytes; push a file instead")
 	}
-}
-
-func clip(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(s, "")
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

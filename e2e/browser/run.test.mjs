@@ -27,6 +27,7 @@ await import("./story/swift.mjs");
 await import("./story/files.mjs");
 await import("./story/children.mjs");
 await import("./story/failures.mjs");
+await import("./story/filters.mjs");
 await import("./story/restart.mjs");
 await import("./story/manual.mjs");
 await import("./story/scriptless.mjs");

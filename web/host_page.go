@@ -36,7 +36,7 @@ func (w *Web) showHost(c *gin.Context, status int, fields map[string]string) err
 		return err
 	}
 	view := w.hostView(h)
-	view.CertExpires = at(r.expires)
+	view.CertIssued, view.CertExpires = at(r.issued), at(r.expires)
 	beats, slot := beatViews(h.Beats, w.Fleet.StepOf(h), w.Options.Now())
 	return show(c, status, page.HostPage(page.HostView{
 		Frame: w.frame(c), Host: view, Facts: factsView(h.Facts), Beats: beats, BeatSlot: slot,
@@ -50,7 +50,8 @@ func (w *Web) showHost(c *gin.Context, status int, fields map[string]string) err
 type hostRecords struct {
 	jobs    []db.Job
 	events  []db.Event
-	expires *time.Time // end of its certificate; nil when it has none
+	issued  *time.Time // begin of its certificate; nil when it has none
+	expires *time.Time // its end
 }
 
 // hostFilter narrows the lists on a host's page down; "" for all. What is no state, severity or kind leaves nothing.
@@ -77,7 +78,7 @@ func (w *Web) recordsOf(c *gin.Context, h fleet.Host, f hostFilter) (r hostRecor
 	if errors.Is(err, db.ErrNotFound) {
 		return r, nil
 	}
-	r.expires = &certificate.NotAfter
+	r.issued, r.expires = &certificate.NotBefore, &certificate.NotAfter
 	return r, err
 }
 

@@ -45,7 +45,8 @@ type Host struct {
 	ChildrenRun  int       // of them running
 	Cluster      string
 	AgentStarted time.Time // zero: unknown
-	CertExpires  time.Time // zero: unknown
+	CertIssued   time.Time // zero: unknown, as the next
+	CertExpires  time.Time
 	AgentSN      string
 	Tags         string
 	Step         int // seconds between heartbeats in force

@@ -209,14 +209,15 @@ func jobResult(ctx context.Context, j Job) string {
 	return i18n.T(ctx, "job.error", "Code", strconv.Itoa(j.ErrCode), "Message", j.Message)
 }
 
-// certificateTone warns when the agent should have renewed its certificate by now.
-func certificateTone(expires, now time.Time) string {
+// certificateTone warns when the agent should have renewed its certificate by now: it tries from two thirds of its life on.
+func certificateTone(h Host, now time.Time) string {
+	life := h.CertExpires.Sub(h.CertIssued)
 	switch {
-	case expires.IsZero():
+	case h.CertExpires.IsZero():
 		return ""
-	case !expires.After(now):
+	case !h.CertExpires.After(now):
 		return live.ToneFailed
-	case expires.Sub(now) < 7*24*time.Hour:
+	case h.CertExpires.Sub(now) < life/6:
 		return live.ToneWarning
 	}
 	return ""

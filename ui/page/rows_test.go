@@ -231,3 +231,18 @@ func TestElapsedAndBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestCertificateTone(t *testing.T) {
+	const day = 24 * time.Hour
+	for left, want := range map[time.Duration]string{
+		7 * day: "", 3 * day: "", 28 * time.Hour: "", 27 * time.Hour: live.ToneWarning, time.Hour: live.ToneWarning, 0: live.ToneFailed, -day: live.ToneFailed,
+	} {
+		h := Host{CertIssued: start, CertExpires: start.Add(7 * day)}
+		if got := certificateTone(h, h.CertExpires.Add(-left)); got != want {
+			t.Errorf("%v before the end: %q, want %q", left, got, want)
+		}
+	}
+	if certificateTone(Host{}, start) != "" {
+		t.Error("an unknown certificate is warned of")
+	}
+}

@@ -118,7 +118,7 @@ func host(id int64, name, state string, ago time.Duration) page.Host {
 	return page.Host{
 		ID: id, Name: name, Address: "10.0.3." + strconv.FormatInt(id, 10), State: state, OS: "Debian GNU/Linux 12 (bookworm)",
 		Arch: "amd64", AgentVersion: "0.1.0", LastSeen: Now.Add(-ago), Children: int(id % 3), ChildrenRun: int(id % 3), Cluster: "dc1-prod",
-		AgentStarted: Now.Add(-76 * time.Hour), CertExpires: Now.Add(19 * 24 * time.Hour), Registered: Now.Add(-260 * time.Hour),
+		AgentStarted: Now.Add(-76 * time.Hour), CertIssued: Now.Add(-2 * 24 * time.Hour), CertExpires: Now.Add(5 * 24 * time.Hour), Registered: Now.Add(-260 * time.Hour),
 		AgentSN: "5c2e6a0e-8f5b-4d0c-9d0a-0c8a6f9b1e77", Step: 10, Tags: "rack=r2",
 	}
 }

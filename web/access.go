@@ -101,7 +101,7 @@ func (w *Web) checkOrigin(c *gin.Context, who account.Identity, r route) error {
 	given := c.GetHeader("X-CSRF-Token")
 	switch {
 	case given != "" || !isForm(c):
-	case r.path == pathUploadForm || r.path == pathPackages:
+	case isMultipart(c) && (r.path == pathUploadForm || r.path == pathPackages):
 		var err error
 		if given, err = firstField(c, "csrf"); err != nil {
 			return err

@@ -40,13 +40,20 @@ func (w *Web) frame(c *gin.Context) layout.Frame {
 	if theme, _ := c.Cookie(themeCookie); theme == layout.ThemeLight || theme == layout.ThemeDark {
 		f.Theme = theme
 	}
-	if code, _ := c.Cookie(noticeCookie); code != "" {
+	if code, _ := c.Cookie(noticeCookie); code != "" && navigates(c) {
 		setCookie(c, noticeCookie, "", -1)
 		if slices.Contains(page.NoticeCodes, code) {
 			f.Notice = &layout.Notice{Tone: live.ToneDone, Text: page.NoticeText(c.Request.Context(), code)}
 		}
 	}
 	return f
+}
+
+// navigates tells somebody who goes to a page from a page that reads itself again, which may happen just between a form and
+// the page that it leads to: that one's notice is not for it.
+func navigates(c *gin.Context) bool {
+	mode := c.GetHeader("Sec-Fetch-Mode")
+	return mode == "" || mode == "navigate"
 }
 
 // formPath is the path of the page that holds the form that was sent.

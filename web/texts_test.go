@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
 	"hostler/server/remote"
@@ -35,6 +36,9 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"role", account.Roles, page.Roles},
 		{"act", acts(t), page.AuditActions},
 		{"problem of the audit log", slices.Compact(slices.Sorted(slices.Values(matches(t, "../server/audit", `problem\([^"]*"(\w+)"`)))), page.AuditProblemCodes},
+		{"complaint about a repository", matches(t, "../repo", `&FieldError\{"\w+", "(\w+)"`), page.RepositoryFieldCodes},
+		{"refusal of a package", repo.RefusalCodes, page.UploadRefusals},
+		{"warning about a package", repo.WarningCodes, page.UploadWarnings},
 	} {
 		if len(c.used) == 0 {
 			t.Errorf("no %s was found: the search is wrong", c.what)

@@ -26,6 +26,7 @@ await import("./story/selection.mjs");
 await import("./story/swift.mjs");
 await import("./story/files.mjs");
 await import("./story/children.mjs");
+await import("./story/repositories.mjs");
 await import("./story/failures.mjs");
 await import("./story/filters.mjs");
 await import("./story/restart.mjs");

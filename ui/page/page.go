@@ -144,12 +144,17 @@ var RefusalCodes = []string{
 	"approval_pending", "csr_invalid", "enrol_refused", "host_revoked", "not_expired", "queue_full", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
 }
 
-// refusalText is why an agent was refused. What the server says in English holds more detail than the catalogue can.
+// refusalText is why an agent was refused.
 func refusalText(ctx context.Context, code, english string) string {
-	if i18n.Lang(ctx) == i18n.English {
+	return serverText(ctx, "refusal."+code, english)
+}
+
+// serverText is the text of a key. What the server says in English holds more detail than the catalogue can, so it wins there.
+func serverText(ctx context.Context, key, english string) string {
+	if i18n.Lang(ctx) == i18n.English && english != "" {
 		return english
 	}
-	if s, ok := i18n.Fill(ctx, "refusal."+code, nil); ok {
+	if s, ok := i18n.Fill(ctx, key, nil); ok {
 		return s
 	}
 	return english
@@ -159,6 +164,7 @@ func refusalText(ctx context.Context, code, english string) string {
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished",
 	"logged_out", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
+	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
 	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 }

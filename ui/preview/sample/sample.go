@@ -25,7 +25,7 @@ type Page struct {
 
 // Pages lists every page in every state that is worth a look.
 func Pages() []Page {
-	return slices.Concat(accountPages(), fleetPages(), operationPages(), jobPages(), trustPages(), userPages(), auditPages(), wizardPages())
+	return slices.Concat(accountPages(), fleetPages(), operationPages(), jobPages(), repositoryPages(), trustPages(), userPages(), auditPages(), wizardPages())
 }
 
 func accountPages() []Page {

@@ -68,7 +68,7 @@ func setupCommand(args []string, out io.Writer) error {
 // forgotten are the files of an identity, and those of everything that the server has said.
 var forgotten = struct{ identity, all []string }{
 	identity: []string{state.IdentityFile, state.RequestFile, state.StatusFile},
-	all:      []string{state.ValuesFile, state.JournalFile, state.EventsFile},
+	all:      []string{state.ValuesFile, state.JournalFile, state.EventsFile, state.TrustFile},
 }
 
 // resetCommand makes the agent ask for a certificate anew, with another key.

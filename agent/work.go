@@ -93,7 +93,7 @@ func (w *worker) serve(ctx context.Context) error {
 		w.log.Error("jobs or their results are lost: their lines are damaged", "lines", lost)
 	}
 	runner := task.NewRunner(task.Options{
-		Actions: task.Actions(w.parts(identity.CA)), Journal: journal, Log: w.log,
+		Actions: task.Actions(w.parts(enroller.Trusted)), Journal: journal, Log: w.log,
 		Dir: w.store.Path(state.JobsDir), Limit: w.settings.JobLimit, Now: task.Now,
 	})
 	select { // jobs and heartbeats are about child agents, too
@@ -124,15 +124,15 @@ func (w *worker) serve(ctx context.Context) error {
 func collectFacts(ctx context.Context) *wire.Facts { return facts.Collect(ctx, "/") }
 
 // parts is what jobs work with.
-func (w *worker) parts(ca *x509.Certificate) *task.Parts {
+func (w *worker) parts(cas func() []*x509.Certificate) *task.Parts {
 	return &task.Parts{
 		Store: w.store, Session: w.session, Children: w.children, Place: w.place, Manager: &install.Manager{}, Tree: w.settings.GroupTree,
-		Downloader: &download.Downloader{Server: w.settings.HandshakeAddress(), Ours: w.isServer, CA: ca},
+		Downloader: &download.Downloader{Server: w.settings.HandshakeAddress(), Ours: w.isServer, CAs: cas},
 		Upgrade: &task.Upgrade{
 			StateDir: w.settings.StateDir, Config: w.settings.Path, Version: version,
 			Window:   time.Duration(w.settings.UpgradeWindow) * time.Second,
 			Answered: w.answered, Become: func(binary string) { w.become <- binary },
-			Verify:   func(sum []byte, signature string) error { return upgrade.Verify(ca, sum, signature) },
+			Verify:   func(sum []byte, signature string) error { return upgrade.Verify(cas(), sum, signature) },
 			Children: w.children.Children, Emit: w.events.Emit,
 		},
 	}

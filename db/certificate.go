@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -22,7 +23,11 @@ type Certificate struct {
 	Machine     string // what the host said its machine id was; "" when it said nothing
 	RevokedAt   *time.Time
 	RevokedBy   string // user or token
-	CreatedAt   time.Time
+	// Authority is the beginning of the pin of the authority that signed it; "" in what former versions have recorded and nobody has
+	// named since.
+	Authority    string
+	RenewAskedAt *time.Time // when somebody wanted it renewed before its time
+	CreatedAt    time.Time
 }
 
 // CreateCertificate records a certificate.
@@ -60,6 +65,65 @@ func (d *DB) KeyCertified(ctx context.Context, agentSN, hostname, keyHash string
 	err := d.read(ctx).Model(&Certificate{}).
 		Where("agent_sn = ? AND hostname = ? AND key_hash = ? AND revoked_at IS NULL", agentSN, hostname, keyHash).Count(&n).Error
 	return n > 0, translate("find certificates", err)
+}
+
+// NameAuthority names the authority of the certificates that were recorded when there was only one.
+func (d *DB) NameAuthority(ctx context.Context, authority string) error {
+	var one []string // most starts find none, and need not wait for writers
+	err := d.read(ctx).Model(&Certificate{}).Where("authority = ''").Limit(1).Pluck("serial", &one).Error
+	if err != nil || len(one) == 0 {
+		return translate("find certificates", err)
+	}
+	return translate("name the authority of certificates", d.write(ctx).Model(&Certificate{}).Where("authority = ''").Update("authority", authority).Error)
+}
+
+// CertificatesOf reads the serial numbers of the certificates of an authority that are valid at a time.
+func (d *DB) CertificatesOf(ctx context.Context, authority string, now time.Time) (serials []string, err error) {
+	err = d.read(ctx).Model(&Certificate{}).Where("authority = ? AND not_after > ? AND revoked_at IS NULL", authority, now).Pluck("serial", &serials).Error
+	return serials, translate("find certificates", err)
+}
+
+// CertificatesBeside reads the serial numbers of the certificates that are valid at a time and say the same agent as c, but for those of c's key.
+func (d *DB) CertificatesBeside(ctx context.Context, c *Certificate, now time.Time) (serials []string, err error) {
+	err = d.read(ctx).Model(&Certificate{}).
+		Where("agent_sn = ? AND key_hash <> ? AND revoked_at IS NULL AND not_after > ?", c.AgentSN, c.KeyHash, now).Pluck("serial", &serials).Error
+	return serials, translate("find certificates", err)
+}
+
+// AskRenewal notes that the valid certificates of some hosts are to be renewed, and returns them. When one of the hosts has none,
+// nothing is noted and unknown lists those.
+func (d *DB) AskRenewal(ctx context.Context, hosts []string, now time.Time) (asked []Certificate, unknown []string, err error) {
+	err = d.Tx(ctx, func(tx *DB) error {
+		asked, unknown = nil, nil
+		valid := tx.write(ctx).Where("hostname IN ? AND revoked_at IS NULL AND not_after > ?", hosts, now)
+		if err := valid.Order("hostname, serial").Find(&asked).Error; err != nil {
+			return translate("find certificates", err)
+		}
+		found := map[string]bool{}
+		for i := range asked {
+			found[asked[i].Hostname] = true
+			asked[i].RenewAskedAt = &now
+		}
+		for _, host := range hosts {
+			if !found[host] {
+				unknown = append(unknown, host)
+			}
+		}
+		if len(unknown) > 0 {
+			return nil
+		}
+		for part := range slices.Chunk(asked, 500) {
+			serials := make([]string, len(part))
+			for i := range part {
+				serials[i] = part[i].Serial
+			}
+			if err := tx.write(ctx).Model(&Certificate{}).Where("serial IN ?", serials).Update("renew_asked_at", now).Error; err != nil {
+				return translate("note renewals", err)
+			}
+		}
+		return nil
+	})
+	return asked, unknown, err
 }
 
 // CountCertificatesOfKey counts the certificates on record that a key got.

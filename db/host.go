@@ -40,6 +40,8 @@ type Host struct {
 	AgentVersion string
 	Facts        *wire.Facts `gorm:"serializer:json"`
 	Step         int         // seconds between heartbeats; 0: the server's default
+	Trusts       string      // the beginnings of the pins of the authorities that it says it trusts; "" for the one that it was set up with
+	CertifiedBy  string      // likewise of the authority that signed the certificate it shows
 	TaskID       *int64      // the bootstrap task whose token enrolled it
 	DraftID      *int64      // the wizard draft whose token enrolled it
 	StartedAt    *time.Time  // when the agent process started
@@ -144,6 +146,8 @@ type HostSeen struct {
 	StartedAt  *time.Time
 	Version    string
 	Address    string
+
+	Trusts, CertifiedBy string
 }
 
 // FlushHosts writes what is new of many hosts in one transaction. Rows must be sorted by id: two servers that lock in
@@ -151,8 +155,8 @@ type HostSeen struct {
 func (d *DB) FlushHosts(ctx context.Context, rows []HostSeen) error {
 	return d.Tx(ctx, func(tx *DB) error {
 		for _, r := range rows {
-			err := tx.write(ctx).Exec("UPDATE hosts SET state = ?, last_seen_at = ?, started_at = ?, agent_version = ?, address = ? WHERE id = ?",
-				r.State, r.LastSeenAt, r.StartedAt, r.Version, r.Address, r.ID).Error
+			err := tx.write(ctx).Exec("UPDATE hosts SET state = ?, last_seen_at = ?, started_at = ?, agent_version = ?, address = ?, trusts = ?, certified_by = ? WHERE id = ?",
+				r.State, r.LastSeenAt, r.StartedAt, r.Version, r.Address, r.Trusts, r.CertifiedBy, r.ID).Error
 			if err != nil {
 				return translate("store heartbeats", err)
 			}

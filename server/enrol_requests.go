@@ -50,6 +50,7 @@ func decide(use, short, long, done string) *cobra.Command {
 			IDs   []int64  `json:"ids,omitempty"`
 			Hosts []string `json:"hosts,omitempty"`
 			All   bool     `json:"all,omitempty"`
+			AsNew bool     `json:"as_new,omitempty"`
 		}
 	)
 	c := &cobra.Command{
@@ -70,6 +71,9 @@ func decide(use, short, long, done string) *cobra.Command {
 	o.flags(c)
 	c.Flags().Int64SliceVar(&in.IDs, "id", nil, "`number` of one request; may be given more than once")
 	c.Flags().BoolVar(&in.All, "all", false, "all that have no conflict")
+	if use == "sign" {
+		c.Flags().BoolVar(&in.AsNew, "as-new", false, "beside the host that has the name, and not in its place")
+	}
 	return c
 }
 

@@ -64,8 +64,25 @@ func post[T any](c *cobra.Command, o *connection, path string, in any, print fun
 	if err := api.Post(c.Context(), path, in, &answer); err != nil {
 		return refused(c, err)
 	}
+	return printAnswer(c, o, answer, print)
+}
+
+// ask is post for what only reads.
+func ask[T any](c *cobra.Command, o *connection, path string, print func(*T) error) error {
+	api, err := o.open()
+	if err != nil {
+		return err
+	}
+	var answer json.RawMessage
+	if err := api.Get(c.Context(), path, &answer); err != nil {
+		return refused(c, err)
+	}
+	return printAnswer(c, o, answer, print)
+}
+
+func printAnswer[T any](c *cobra.Command, o *connection, answer json.RawMessage, print func(*T) error) error {
 	if o.json {
-		_, err = fmt.Fprintln(c.OutOrStdout(), string(answer))
+		_, err := fmt.Fprintln(c.OutOrStdout(), string(answer))
 		return err
 	}
 	var reply T

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,12 +68,19 @@ func serve(ctx context.Context, o config.Options, log *slog.Logger, out io.Write
 	if err != nil {
 		return err
 	}
-	select {
-	case err := <-a.Failed():
-		return err
-	case <-ctx.Done():
-		log.Info("stopping")
-		return nil
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	for {
+		select {
+		case err := <-a.Failed():
+			return err
+		case <-reload:
+			a.Reload()
+		case <-ctx.Done():
+			log.Info("stopping")
+			return nil
+		}
 	}
 }
 

@@ -30,6 +30,12 @@ func (w *Web) caCertificate(c *gin.Context) error {
 	return nil
 }
 
+// caCertificates is GET /authorities.pem: all authorities that hosts are to trust. It is for those who know this server by one of them.
+func (w *Web) caCertificates(c *gin.Context) error {
+	c.Data(http.StatusOK, "application/x-pem-file", w.CA.Bundle())
+	return nil
+}
+
 // setupScript is GET /setup-agent.sh. It is the same for every host and holds no secret.
 func (w *Web) setupScript(c *gin.Context) error {
 	c.Data(http.StatusOK, "text/x-shellscript; charset=utf-8", w.Options.Script)
@@ -109,6 +115,10 @@ func (w *Web) register(c *gin.Context) error {
 	if err := decodeAgent(c, &in); err != nil {
 		return err
 	}
+	if err := w.CA.CheckMachine(certificate(c), in.Facts); err != nil {
+		w.recordClone(c, in.Facts)
+		return err
+	}
 	reply, err := w.Fleet.Register(c.Request.Context(), certificate(c), in, c.RemoteIP())
 	if err != nil {
 		return err
@@ -117,16 +127,31 @@ func (w *Web) register(c *gin.Context) error {
 	return nil
 }
 
+// recordClone records that a certificate is used by another machine, once in a while.
+func (w *Web) recordClone(c *gin.Context, facts *wire.Facts) {
+	cert := certificate(c)
+	if !w.refusals.allow("clone " + cert.Serial) {
+		return
+	}
+	w.Events.Record(c.Request.Context(), db.Event{
+		Kind: event.HostCloned, Severity: db.SeverityError, HostID: w.hostOf(cert.AgentSN),
+		Params: map[string]string{"host": cert.Hostname, "address": c.RemoteIP(), "machine": clip.Text(facts.MachineID, 64), "serial": cert.Serial},
+	})
+}
+
 // status is POST /agent/status: a heartbeat, answered with the host's open jobs.
 func (w *Web) status(c *gin.Context) error {
 	var in wire.StatusRequest
 	if err := decodeAgent(c, &in); err != nil {
 		return err
 	}
+	advice := w.CA.Advise(certificate(c), in.CAs)
+	in.CAs = advice.Trusts
 	id, reply, err := w.Fleet.Heartbeat(c.Request.Context(), certificate(c), in, c.RemoteIP())
 	if err != nil {
 		return err
 	}
+	reply.CA, reply.Renew = advice.CA, advice.Renew
 	// The heartbeat counts even if the jobs cannot be read; they come with the next one.
 	work, err := w.Jobs.Deliver(c.Request.Context(), id, in.Jobs)
 	if err != nil {

@@ -156,7 +156,7 @@ func (w *Web) trustPage(c *gin.Context) error {
 func (w *Web) certificateView(c *db.Certificate) page.Certificate {
 	return page.Certificate{
 		Serial: c.Serial, Fingerprint: c.Fingerprint, Host: c.Hostname, State: string(c.State(w.Options.Now())),
-		Issued: c.CreatedAt, Until: c.NotAfter, Revoked: at(c.RevokedAt), RevokedBy: c.RevokedBy,
+		Issued: c.CreatedAt, Until: c.NotAfter, Revoked: at(c.RevokedAt), RevokedBy: c.RevokedBy, Renewing: c.RenewAskedAt != nil,
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -210,9 +211,33 @@ func (w *Web) enrolRequestsPage(c *gin.Context) error {
 		v.State = string(db.EnrolWaiting)
 	}
 	for i := range requests {
-		v.Requests = append(v.Requests, enrolRequestView(&requests[i]))
+		r := enrolRequestView(&requests[i])
+		if r.Story, err = w.enrolStory(c.Request.Context(), &requests[i]); err != nil {
+			return err
+		}
+		v.Requests = append(v.Requests, r)
 	}
 	return show(c, http.StatusOK, page.EnrolRequestsPage(v))
+}
+
+// enrolStory says what has happened to a host that waits with a conflict, as far as it can be told. Conflicts are few.
+func (w *Web) enrolStory(ctx context.Context, r *db.EnrolRequest) (string, error) {
+	if r.State != db.EnrolWaiting || r.Conflict != db.ConflictKnown {
+		return string(r.Conflict), nil
+	}
+	latest, err := w.DB.LatestCertificates(ctx, db.Traces{Hostname: r.Hostname})
+	if err != nil || len(latest) == 0 {
+		return "", err
+	}
+	if r.Machine != "" && latest[0].Machine == r.Machine {
+		return "reinstalled", nil
+	}
+	if n, known := w.Fleet.Number(latest[0].AgentSN); known {
+		if h, ok := w.Fleet.Get(n); ok && h.State != db.HostLost {
+			return "alive", nil
+		}
+	}
+	return "gone", nil
 }
 
 func enrolRequestView(r *db.EnrolRequest) page.EnrolRequest {
@@ -246,6 +271,12 @@ func (w *Web) decideByForm(c *gin.Context, done string, decide func(*gin.Context
 		if in.Upto, err = strconv.ParseInt(all, 10, 64); err != nil || in.Upto <= 0 {
 			return badQuery("all", "this is not the number of a request")
 		}
+	} else if both := f.text("both"); both != "" {
+		id, err := strconv.ParseInt(both, 10, 64)
+		if err != nil {
+			return badQuery("both", "this is not the number of a request")
+		}
+		in.IDs, in.AsNew = []int64{id}, true
 	} else if in.IDs, err = chosen(f); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (i *identities) find(ctx context.Context, ca *trust.CA, leaf *x509.Certific
 	k, ok := i.known[serial]
 	i.mu.Unlock()
 	if ok && now.Before(k.until) {
-		return k.record, nil
+		return k.record, ca.Check(k.record) // whom the authorities trust may have changed since
 	}
 	record, err := ca.Identify(ctx, leaf)
 	if err != nil {
@@ -93,7 +93,14 @@ func (i *identities) find(ctx context.Context, ca *trust.CA, leaf *x509.Certific
 		clear(i.known)
 	}
 	i.known[serial] = known{record, now.Add(identityTTL)}
-	return record, nil
+	return record, ca.Check(record)
+}
+
+// forget has a certificate's record read again.
+func (i *identities) forget(serial string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.known, serial)
 }
 
 // throttle lets one thing per key and time pass.

@@ -147,6 +147,11 @@ var routes = []route{
 	{public, get, "/trust/certificates/:serial/revoke", user, operate, (*Web).revokePage},
 	{public, post, "/trust/certificates/:serial/revoke", user, operate.as("certificate.revoke"), (*Web).revokeForm},
 
+	{public, post, "/trust/certificates/:serial/renew", user, operate.as("certificate.renew"), (*Web).renewForm},
+	{public, get, "/trust/authority", user, see, (*Web).authorityPage},
+	{public, post, "/trust/authority/advance", user, administer.as("authority.advance"), (*Web).advanceAuthorityForm},
+	{public, post, "/trust/authority/back", user, administer.as("authority.back"), (*Web).takeBackAuthorityForm},
+
 	{public, get, "/trust/waiting", user, see, (*Web).enrolRequestsPage},
 	{public, post, "/trust/waiting/sign", user, operate.as("enrol_request.sign"), (*Web).signForm},
 	{public, post, "/trust/waiting/refuse", user, operate.as("enrol_request.refuse"), (*Web).refuseForm},
@@ -242,6 +247,11 @@ var routes = []route{
 	{public, get, api + "/certificates", program, see, (*Web).listCertificates},
 	{public, post, api + "/certificates/revoke", program, operate.as("certificate.revoke"), (*Web).revokeCertificates},
 
+	{public, post, api + "/certificates/renew", program, operate.as("certificate.renew"), (*Web).renewCertificates},
+	{public, get, api + "/authority", program, see, (*Web).getAuthority},
+	{public, get, api + "/authority/hosts", program, see, (*Web).listBehind},
+	{public, post, api + "/authority/advance", program, administer.as("authority.advance"), (*Web).advanceAuthority},
+	{public, post, api + "/authority/back", program, administer.as("authority.back"), (*Web).takeBackAuthority},
 	{public, post, api + "/certificates/clean", program, operate.as("certificate.clean"), (*Web).cleanCertificates},
 	{public, get, api + "/enrol-requests", program, see, (*Web).listEnrolRequests},
 	{public, post, api + "/enrol-requests/sign", program, operate.as("enrol_request.sign"), (*Web).signEnrolRequests},
@@ -289,6 +299,7 @@ var routes = []route{
 
 	{handshake, get, wire.PathPing, everyone, open, (*Web).ping},
 	{handshake, get, wire.PathCA, everyone, open, (*Web).caCertificate},
+	{handshake, get, wire.PathCAs, everyone, open, (*Web).caCertificates},
 	{handshake, post, wire.PathEnroll, everyone, open.as("host.enrol"), (*Web).enrol},
 	{handshake, get, wire.PathInstall + ":handle", everyone, open, (*Web).installScript},
 	{handshake, get, wire.PathScript, everyone, open, (*Web).setupScript},

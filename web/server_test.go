@@ -264,10 +264,16 @@ func (s *server) agent(hostname string) (*http.Client, string) {
 // agentBy is agent by a token of the caller's choosing.
 func (s *server) agentBy(spec trust.TokenSpec, hostname string) (*http.Client, string) {
 	s.t.Helper()
+	return s.agentOn(spec, hostname, nil)
+}
+
+// agentOn is agentBy for a host that tells something of itself.
+func (s *server) agentOn(spec trust.TokenSpec, hostname string, facts *wire.Facts) (*http.Client, string) {
+	s.t.Helper()
 	token := must[string](s.t)(s.web.CA.MintToken(s.t.Context(), spec))
 	request, key := newCSR(s.t, hostname)
 	r := send(s.t, s.hostClient(nil), http.MethodPost, s.handshake.URL+wire.PathEnroll, strings.NewReader(
-		toJSON(s.t, wire.EnrollRequest{Hostname: hostname, Token: token, CSR: request})), nil)
+		toJSON(s.t, wire.EnrollRequest{Hostname: hostname, Token: token, CSR: request, Facts: facts})), nil)
 	if r.status != http.StatusOK {
 		s.t.Fatalf("enrolment answered %d: %s", r.status, r.body)
 	}

@@ -48,8 +48,10 @@ type Server struct {
 	OnStatus   func(wire.StatusRequest) (wire.StatusReply, error)
 	OnResults  func([]wire.JobResult) (wire.ResultReply, error)
 	OnRenew    func(wire.RenewRequest) error
-	OnEvents   func([]wire.Event) (wire.ResultReply, error)
-	OnOutput   func([]wire.OutputChunk) (wire.ResultReply, error)
+	// OnAuthorities answers with the CAs to trust; without it there is just the server's.
+	OnAuthorities func() []byte
+	OnEvents      func([]wire.Event) (wire.ResultReply, error)
+	OnOutput      func([]wire.OutputChunk) (wire.ResultReply, error)
 	// OnFile answers GET for a job's file; without it there is none.
 	OnFile func(w http.ResponseWriter, r *http.Request, job string)
 	// NoWake makes the server one that has no wake channel.
@@ -164,6 +166,13 @@ var quiet = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 func (s *Server) handshake() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+wire.PathCA, func(w http.ResponseWriter, _ *http.Request) { s.write(w, s.CA.PEM) })
+	mux.HandleFunc("GET "+wire.PathCAs, func(w http.ResponseWriter, _ *http.Request) {
+		if s.OnAuthorities == nil {
+			s.write(w, s.CA.PEM)
+			return
+		}
+		s.write(w, s.OnAuthorities())
+	})
 	mux.HandleFunc("POST "+wire.PathEnroll, handle(s, s.Enrols, func(r *http.Request, ask wire.EnrollRequest) (wire.EnrollReply, error) {
 		if s.OnEnrol != nil {
 			if err := s.OnEnrol(ask); err != nil {

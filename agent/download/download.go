@@ -43,10 +43,10 @@ var (
 
 // Downloader reads files. The zero value works, and trusts no server of Hostler's.
 type Downloader struct {
-	Server string                 // "host:port" of the handshake port, for URLs that are only a path
-	Ours   func(host string) bool // whether a host is a server of Hostler's: its certificate may be one of CA, too
-	CA     *x509.Certificate
-	Idle   time.Duration // how long a server may be silent; 0: a minute
+	Server string                     // "host:port" of the handshake port, for URLs that are only a path
+	Ours   func(host string) bool     // whether a host is a server of Hostler's: its certificate may be one of CAs, too
+	CAs    func() []*x509.Certificate // nil: none
+	Idle   time.Duration              // how long a server may be silent; 0: a minute
 }
 
 // Source is what to read.
@@ -211,14 +211,16 @@ func (d *Downloader) redirect(next *http.Request, before []*http.Request) error 
 // tls trusts what the system trusts, and for Hostler's server its CA as well.
 func (d *Downloader) tls(host string) *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if d.CA == nil || !d.Ours(host) {
+	if d.CAs == nil || !d.Ours(host) {
 		return config
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
-	roots.AddCert(d.CA)
+	for _, ca := range d.CAs() {
+		roots.AddCert(ca)
+	}
 	config.RootCAs = roots
 	return config
 }

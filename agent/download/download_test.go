@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -104,18 +105,19 @@ func TestURLs(t *testing.T) {
 
 func TestHTTPS(t *testing.T) {
 	ca := agenttest.NewAuthority(t)
+	cas := func() []*x509.Certificate { return []*x509.Certificate{ca.Certificate()} }
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
 	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{ca.ServerCertificate(t)}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	address := server.Listener.Addr().String()
-	own := &Downloader{Server: address, Ours: func(host string) bool { return host == "127.0.0.1" }, CA: ca.Certificate()}
+	own := &Downloader{Server: address, Ours: func(host string) bool { return host == "127.0.0.1" }, CAs: cas}
 	for _, url := range []string{"https://" + address + "/repo/x", "/repo/x"} {
 		if text, err := get(t, own, Source{URL: url, Checksum: checksum("/repo/x")}); err != nil || text != "/repo/x" {
 			t.Errorf("%s: got %q, %v", url, text, err)
 		}
 	}
-	foreign := &Downloader{Ours: func(string) bool { return false }, CA: ca.Certificate()}
+	foreign := &Downloader{Ours: func(string) bool { return false }, CAs: cas}
 	if _, err := get(t, foreign, Source{URL: "https://" + address + "/x", Checksum: checksum("/x")}); !errors.Is(err, ErrRead) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("the CA counts for another host: %v", err)
 	}

@@ -51,6 +51,7 @@ type Enroller struct {
 	request *request
 	asked   string // fingerprint of the key that the server was shown last
 	waiting bool   // it is told that somebody has to approve the host
+	trusted trusted
 }
 
 // New makes an Enroller. facts is what the server is told of the host before it is trusted.
@@ -95,16 +96,20 @@ func (e *Enroller) tell(err error) {
 }
 
 func (e *Enroller) attempt(ctx context.Context) (*Identity, error) {
-	ca, err := e.authority(ctx)
+	cas, err := e.authorities(ctx)
 	if err != nil {
 		return nil, err
 	}
-	current, err := load(e.store.Path(state.IdentityFile), ca)
+	current, err := load(e.store.Path(state.IdentityFile), cas)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		e.log.Warn("the certificate on the disk is of no use", "error", err)
 	}
 	if e.settings.Token != "" || current == nil { // without a token somebody has to approve the host
-		return e.enrol(ctx, ca, current)
+		identity, err := e.enrol(ctx, cas, current)
+		if link.Code(err) == codePending {
+			e.ask(ctx, cas)
+		}
+		return identity, err
 	}
 	if e.expired(current) {
 		identity, err := e.recover(ctx, current)
@@ -115,6 +120,18 @@ func (e *Enroller) attempt(ctx context.Context) (*Identity, error) {
 	}
 	e.adopt(current, current)
 	return current, nil
+}
+
+// Anew gives the certificate up, because it is another machine's, and asks for one of its own. Somebody has to approve that.
+func (e *Enroller) Anew(ctx context.Context) (*Identity, error) {
+	e.log.Warn("the certificate is another machine's; the agent asks for one of its own")
+	if err := os.Remove(e.store.Path(state.IdentityFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot give the certificate up: %w", err)
+	}
+	if err := e.store.Update(func(v *state.Values) { v.AgentSN = "" }); err != nil {
+		return nil, fmt.Errorf("cannot give the serial number up: %w", err)
+	}
+	return e.Identity(ctx)
 }
 
 // authority returns the CA certificate that has the pin, from the disk or else from the server.
@@ -149,8 +166,8 @@ func (e *Enroller) authority(ctx context.Context) (*x509.Certificate, error) {
 
 // enrol asks for a certificate, with the token if there is one. A host that was bootstrapped again has a valid certificate, too: when its token is
 // refused, for example because it was used just before a crash, that certificate goes on serving.
-func (e *Enroller) enrol(ctx context.Context, ca *x509.Certificate, current *Identity) (*Identity, error) {
-	identity, err := e.redeem(ctx, ca)
+func (e *Enroller) enrol(ctx context.Context, cas []*x509.Certificate, current *Identity) (*Identity, error) {
+	identity, err := e.redeem(ctx, cas)
 	if err != nil && strings.HasPrefix(link.Code(err), "token_") && current != nil && !e.expired(current) {
 		e.log.Warn("the new token is refused; the agent goes on with its certificate", "error", err)
 		if used := link.Code(err); used == "token_used" || used == "token_ended" {
@@ -172,7 +189,7 @@ func (e *Enroller) enrol(ctx context.Context, ca *x509.Certificate, current *Ide
 	return identity, nil
 }
 
-func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity, error) {
+func (e *Enroller) redeem(ctx context.Context, cas []*x509.Certificate) (*Identity, error) {
 	if e.request == nil {
 		request, err := pending(e.store.Path(state.RequestFile), e.settings.CAPin, e.settings.Hostname)
 		if request == nil {
@@ -187,7 +204,7 @@ func (e *Enroller) redeem(ctx context.Context, ca *x509.Certificate) (*Identity,
 	if known := e.store.Values(); known.CAPin == e.settings.CAPin {
 		ask.AgentSN = known.AgentSN
 	}
-	identity, err := e.send(ctx, &ask, e.request, ca)
+	identity, err := e.send(ctx, &ask, e.request, cas)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +226,7 @@ func (e *Enroller) recover(ctx context.Context, current *Identity) (*Identity, e
 		return nil, err
 	}
 	ask := wire.EnrollRequest{Hostname: e.settings.Hostname, AgentSN: current.AgentSN(), CSR: string(request.csr), Facts: e.facts(ctx)}
-	identity, err := e.send(ctx, &ask, request, current.CA)
+	identity, err := e.send(ctx, &ask, request, current.CAs)
 	if err != nil {
 		return nil, err
 	}
@@ -220,15 +237,15 @@ func (e *Enroller) recover(ctx context.Context, current *Identity) (*Identity, e
 }
 
 // send asks on the handshake port and keeps the certificate that answers.
-func (e *Enroller) send(ctx context.Context, ask *wire.EnrollRequest, r *request, ca *x509.Certificate) (*Identity, error) {
+func (e *Enroller) send(ctx context.Context, ask *wire.EnrollRequest, r *request, cas []*x509.Certificate) (*Identity, error) {
 	e.asked = r.fingerprint
-	client := link.NewClient(serverTLS(ca))
+	client := link.NewClient(serverTLS(cas))
 	defer client.CloseIdleConnections()
 	var reply wire.EnrollReply
 	if err := link.Post(ctx, client, e.handshakeURL(wire.PathEnroll), ask, &reply); err != nil {
 		return nil, err
 	}
-	return e.accept(r, &reply, ca)
+	return e.accept(r, &reply, cas)
 }
 
 // Renew gets a certificate for a fresh key over a connection that the current one authenticates. The new one
@@ -245,7 +262,7 @@ func (e *Enroller) Renew(ctx context.Context, client *http.Client, url string, c
 	if err := link.Post(ctx, client, url, &wire.RenewRequest{CSR: string(request.csr)}, &reply); err != nil {
 		return nil, err
 	}
-	identity, err := e.accept(request, &reply, current.CA)
+	identity, err := e.accept(request, &reply, current.CAs)
 	if err != nil {
 		return nil, err
 	}
@@ -253,8 +270,9 @@ func (e *Enroller) Renew(ctx context.Context, client *http.Client, url string, c
 	return identity, nil
 }
 
-func (e *Enroller) accept(r *request, reply *wire.EnrollReply, ca *x509.Certificate) (*Identity, error) {
-	identity, err := r.keep(e.store.Path(state.IdentityFile), reply.Certificate, ca)
+func (e *Enroller) accept(r *request, reply *wire.EnrollReply, cas []*x509.Certificate) (*Identity, error) {
+	cas = e.learn(reply.CA, cas)
+	identity, err := r.keep(e.store.Path(state.IdentityFile), reply.Certificate, cas)
 	if err != nil {
 		return nil, err
 	}

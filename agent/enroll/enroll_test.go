@@ -296,7 +296,7 @@ func TestAnExpiredCertificateIsReplacedByProofOfItsKey(t *testing.T) {
 	if after.Certificate.Leaf.Equal(before.Certificate.Leaf) || after.AgentSN() != before.AgentSN() {
 		t.Error("the certificate is still the expired one, or that of another agent")
 	}
-	if kept, err := load(host.Store.Path(state.IdentityFile), after.CA); err != nil || !kept.Certificate.Leaf.Equal(after.Certificate.Leaf) {
+	if kept, err := load(host.Store.Path(state.IdentityFile), after.CAs); err != nil || !kept.Certificate.Leaf.Equal(after.Certificate.Leaf) {
 		t.Errorf("it is not on the disk: %v", err)
 	}
 
@@ -326,7 +326,7 @@ func TestAnotherServerMakesTheAgentForgetTheFirst(t *testing.T) {
 	if ask := agenttest.Receive(t, second.Enrols); ask.AgentSN != "" {
 		t.Errorf("told the second server the first one's serial number %s", ask.AgentSN)
 	}
-	if link.Pin(identity.CA.Raw) != second.CA.Pin {
+	if link.Pin(identity.CAs[0].Raw) != second.CA.Pin {
 		t.Error("the CA is still the first server's")
 	}
 	if known := host.Store.Values(); known.Step != 0 || known.Servers != nil || known.CAPin != second.CA.Pin {
@@ -351,7 +351,7 @@ func TestAnotherServerWithoutATokenMakesTheAgentWaitThere(t *testing.T) {
 	host.Clock.Waiting()
 	stop()
 	second.OnEnrol = nil
-	if identity := mustEnrol(t, host); link.Pin(identity.CA.Raw) != second.CA.Pin {
+	if identity := mustEnrol(t, host); link.Pin(identity.CAs[0].Raw) != second.CA.Pin {
 		t.Error("the CA is still the first server's")
 	}
 	if known := host.Store.Values(); known.CAPin != second.CA.Pin {
@@ -377,7 +377,7 @@ func TestACertificateThatDoesNotFitIsRefused(t *testing.T) {
 		"nothing":     nil,
 	} {
 		path := t.TempDir() + "/identity.pem"
-		if _, err := mine.keep(path, string(text), certificate); err == nil {
+		if _, err := mine.keep(path, string(text), []*x509.Certificate{certificate}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {

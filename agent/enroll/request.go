@@ -62,9 +62,9 @@ func requestWith(key *ecdsa.PrivateKey, hostname string) (*request, error) {
 }
 
 // keep checks the certificate that answers the request and writes it with its key to path.
-func (r *request) keep(path, certificate string, ca *x509.Certificate) (*Identity, error) {
+func (r *request) keep(path, certificate string, cas []*x509.Certificate) (*Identity, error) {
 	text := append(append([]byte{}, r.key...), certificate...)
-	identity, err := parse(text, ca)
+	identity, err := parse(text, cas)
 	if err != nil {
 		return nil, err
 	}

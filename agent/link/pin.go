@@ -22,6 +22,18 @@ func Pinned(text []byte, pin string) (*x509.Certificate, []byte) {
 	return nil, nil
 }
 
+// Pool holds the given certificates alone.
+func Pool(certificates []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, c := range certificates {
+		pool.AddCert(c)
+	}
+	return pool
+}
+
+// ShortPin is the beginning of a certificate's pin, by which agent and server tell the CAs of one server apart.
+func ShortPin(der []byte) string { return Pin(der)[:16] }
+
 // Pin is the pin of a certificate: its DER's SHA-256 in lower-case hex.
 func Pin(der []byte) string {
 	sum := sha256.Sum256(der)

@@ -69,6 +69,7 @@ type Reporter struct {
 	jitter     int       // thousandths of the interval after it
 	woken      bool      // the server wants a heartbeat
 	renewAt    time.Time
+	renewAgain time.Time // what a server says of renewal counts from then on
 	quietUntil time.Time // nothing is sent before this
 	moment     task.Moment
 
@@ -147,8 +148,18 @@ func (r *Reporter) settle(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	if link.Code(err) == "not_registered" {
+	switch link.Code(err) {
+	case "not_registered":
 		r.registered = false
+	case "machine_changed":
+		r.complain(err)
+		if identity, err := r.Enroller.Anew(ctx); err == nil {
+			r.use(identity)
+			r.renewAt, r.registered = identity.RenewAt, false
+			return
+		} else if ctx.Err() == nil {
+			r.Log.Error("the host has no certificate of its own", "error", err)
+		}
 	}
 	r.complain(err)
 	if elsewhere(err) && r.servers.next() {
@@ -199,6 +210,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 		Step:      r.step(),
 		Agents:    r.Children(),
 		Jobs:      r.Runner.Progress(),
+		CAs:       r.Enroller.Pins(),
 	}
 	var reply wire.StatusReply
 	if err := link.Post(ctx, r.client, r.url(wire.PathStatus), &request, &reply); err != nil {
@@ -208,6 +220,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 	r.lastBeat, r.woken = now, false
 	r.jitter = 900 + int(link.Jitter(200))
 	r.Session.Set(r.servers.current(), r.tls)
+	r.heed(&reply)
 	r.setStep(reply.Step)
 	if err := r.Runner.Submit(reply.Jobs); err != nil {
 		r.Log.Error("jobs are not taken over; the server will send them again", "error", err)
@@ -219,12 +232,26 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 	return nil
 }
 
+// heed does what a server says of certificates: which CAs to trust, and whether the agent's own is to be renewed now. The document's
+// servers say neither.
+func (r *Reporter) heed(reply *wire.StatusReply) {
+	if reply.CA != "" {
+		if identity, changed := r.Enroller.Learn(reply.CA, r.Identity); changed {
+			r.use(identity)
+		}
+	}
+	if now := r.Clock.Now(); reply.Renew && now.Before(r.renewAt) && !now.Before(r.renewAgain) {
+		r.renewAt = now
+	}
+}
+
 // renew replaces the certificate. Heartbeats go on with the present one when that fails.
 func (r *Reporter) renew(ctx context.Context) {
 	identity, err := r.Enroller.Renew(ctx, r.client, r.url(wire.PathRenew), r.Identity)
 	now := r.Clock.Now()
 	if err != nil {
 		r.renewAt = now.Add(r.retryRenew.After(err))
+		r.renewAgain = r.renewAt
 		if ctx.Err() == nil {
 			r.Log.Error("the certificate is not renewed", "expires", r.Identity.Certificate.Leaf.NotAfter,
 				"again", r.renewAt, "error", err)

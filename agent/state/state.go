@@ -47,6 +47,7 @@ const (
 const (
 	IdentityFile = "identity.pem" // private key and certificate
 	RequestFile  = "request.pem"  // private key of a certificate that was asked for and has not come yet
+	TrustFile    = "trust.pem"    // CA certificates that the server has told of, beside or in place of the one that has agent.ini's pin
 	JournalFile  = "jobs.journal"
 	EventsFile   = "events"
 	JobsDir      = "jobs"     // a directory for each job

@@ -143,19 +143,17 @@ func save(path string, value any) error {
 }
 
 // Verify says whether the CA signed the sum (32 bytes); the signature is base64 of ASN.1.
-func Verify(ca *x509.Certificate, sum []byte, signature string) error {
+func Verify(cas []*x509.Certificate, sum []byte, signature string) error {
 	raw, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil || signature == "" {
 		return errors.New("the signature is missing or not base64")
 	}
-	key, ok := ca.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return errors.New("the CA's key is of a kind that signs no upgrades")
+	for _, ca := range cas {
+		if key, ok := ca.PublicKey.(*ecdsa.PublicKey); ok && ecdsa.VerifyASN1(key, sum, raw) {
+			return nil
+		}
 	}
-	if !ecdsa.VerifyASN1(key, sum, raw) {
-		return errors.New("the signature is not the server's CA's")
-	}
-	return nil
+	return errors.New("the signature is not the server's CA's")
 }
 
 // Binary is the path of the agent's own file, also when another file is there by now.

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,15 +98,16 @@ func TestVerify(t *testing.T) {
 	ca := agenttest.NewAuthority(t)
 	sum, other := sha256.Sum256([]byte("agent")), sha256.Sum256([]byte("other"))
 	good := ca.SignSum(t, sum[:])
-	if err := Verify(ca.Certificate(), sum[:], good); err != nil {
+	cas := []*x509.Certificate{agenttest.NewAuthority(t).Certificate(), ca.Certificate()}
+	if err := Verify(cas, sum[:], good); err != nil {
 		t.Error(err)
 	}
 	for name, err := range map[string]error{
-		"another file": Verify(ca.Certificate(), other[:], good),
-		"another CA":   Verify(agenttest.NewAuthority(t).Certificate(), sum[:], good),
-		"none":         Verify(ca.Certificate(), sum[:], ""),
-		"no base64":    Verify(ca.Certificate(), sum[:], "§"),
-		"no signature": Verify(ca.Certificate(), sum[:], "aGVsbG8="),
+		"another file": Verify(cas, other[:], good),
+		"another CA":   Verify([]*x509.Certificate{agenttest.NewAuthority(t).Certificate()}, sum[:], good),
+		"none":         Verify(cas, sum[:], ""),
+		"no base64":    Verify(cas, sum[:], "§"),
+		"no signature": Verify(cas, sum[:], "aGVsbG8="),
 	} {
 		if err == nil {
 			t.Errorf("%s is trusted", name)

@@ -11,6 +11,8 @@ type StatusRequest struct {
 	// Jobs are those that the agent has taken over and whose results the server has not acknowledged: they need
 	// not be sent again. An agent that does not say gets every open job each time.
 	Jobs []JobProgress `json:"jobs,omitempty"`
+	// CAs are the authorities that the agent trusts, by the first 16 digits of their pins, when that is not just the one of agent.ini.
+	CAs []string `json:"cas,omitempty"`
 }
 
 // StatusReply answers a heartbeat and may bring work.
@@ -22,6 +24,8 @@ type StatusReply struct {
 	// Cancel are ids of jobs to end, or not to begin. Each gets a result all the same: ErrCodeCanceled, or what it
 	// came to before the word arrived.
 	Cancel []string `json:"cancel,omitempty"`
+	CA     string   `json:"ca,omitempty"`    // PEM: the authorities to trust from now on, in place of the present ones
+	Renew  bool     `json:"renew,omitempty"` // renew the certificate now, and not when two thirds of its life are over
 }
 
 // ChildAgent is one line of a heartbeat's child list.

@@ -8,9 +8,10 @@ package wire
 
 // Paths on the handshake port (server certificate only).
 const (
-	PathPing   = "/ping"         // GET: answers PingReply; used to prove that a host reaches the server
-	PathCA     = "/ca.pem"       // GET: the CA certificate, PEM; trusted only after its pin was checked
-	PathEnroll = "/agent/enroll" // POST EnrollRequest -> EnrollReply
+	PathPing   = "/ping"            // GET: answers PingReply; used to prove that a host reaches the server
+	PathCA     = "/ca.pem"          // GET: the CA certificate, PEM; trusted only after its pin was checked
+	PathCAs    = "/authorities.pem" // GET: all CA certificates to trust, PEM; only for who trusts the server's certificate already
+	PathEnroll = "/agent/enroll"    // POST EnrollRequest -> EnrollReply
 	PathScript = "/setup-agent.sh"
 	// PathInstall, with the beginning of a token's hash after it: GET answers install.sh for that token, without it.
 	PathInstall = "/install/"
@@ -52,7 +53,7 @@ type EnrollRequest struct {
 type EnrollReply struct {
 	AgentSN     string `json:"agentsn"`
 	Certificate string `json:"certificate"` // PEM, leaf first
-	CA          string `json:"ca"`          // PEM
+	CA          string `json:"ca"`          // PEM: the authorities to trust from now on
 }
 
 // RenewRequest asks for a new certificate over a connection that the old one still authenticates.

@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +54,8 @@ type App struct {
 	remote    *remote.Remote
 	bootstrap *bootstrap.Bootstrap
 	web       *web.Web
-	script    []byte // setup-agent.sh: what bootstrapping runs and port 8440 serves
+	given     *givenCertificate // of pages and API; nil where the internal authority signs theirs
+	script    []byte            // setup-agent.sh: what bootstrapping runs and port 8440 serves
 
 	public, handshake, secured net.Listener
 
@@ -209,7 +209,7 @@ func (a *App) openOperations(ctx context.Context) error {
 	a.engine = operation.New(a.db, a.bus, a.events, a.log)
 	a.bootstrap = bootstrap.New(bootstrap.Options{
 		DB: a.db, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
-		AgentVersion: agent, Script: a.script, CA: a.ca.PEM(), CAPin: a.ca.Pin(),
+		AgentVersion: agent, Script: a.script, Authority: func() ([]byte, string) { return a.ca.PEM(), a.ca.Pin() },
 		RepositoryKey: a.repo.PublicKeyArmored, MintToken: a.ca.MintToken, Await: a.fleet.Await,
 		EPEL: a.opts.Epel, Log: a.log, Published: packages.wait,
 	})
@@ -313,21 +313,4 @@ func (a *App) URL() string {
 		host = a.opts.Advertise
 	}
 	return scheme + "://" + net.JoinHostPort(host, p)
-}
-
-// ciphers are those of TLS 1.2 that authenticate what they encrypt; those of TLS 1.3 all do.
-var ciphers = []uint16{
-	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-}
-
-// tlsFor gives a listener certificates of the internal authority.
-func (a *App) tlsFor() (*tls.Config, error) {
-	names := trust.LocalNames(a.opts.Advertise)
-	cert, err := a.ca.ServerCertificate(names)
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: ciphers, GetCertificate: cert.Get}, nil
 }

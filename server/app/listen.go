@@ -53,8 +53,7 @@ func (a *App) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	secured := handshake.Clone()
-	secured.MinVersion, secured.ClientAuth, secured.ClientCAs = tls.VersionTLS13, tls.RequireAndVerifyClientCert, a.ca.Pool()
+	secured := a.securedTLS(handshake)
 	var public *tls.Config
 	if a.opts.ListenTLS() {
 		if public, err = a.publicTLS(handshake); err != nil {
@@ -70,21 +69,6 @@ func (a *App) serve(ctx context.Context) error {
 		"heartbeats", a.secured.Addr().String(), "advertise", a.opts.Advertise, "database", a.db)
 	a.events.Record(ctx, db.Event{Kind: event.ServerStarted, Params: map[string]string{"version": a.version}})
 	return nil
-}
-
-// publicTLS takes the operator's certificate, or one of the internal authority.
-func (a *App) publicTLS(internal *tls.Config) (*tls.Config, error) {
-	c := internal.Clone()
-	if a.opts.TLSCert == "" {
-		return c, nil
-	}
-	cert, err := tls.LoadX509KeyPair(a.opts.TLSCert, a.opts.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("cannot use tls-cert and tls-key: %w", err)
-	}
-	c.GetCertificate = nil
-	c.Certificates = []tls.Certificate{cert}
-	return c, nil
 }
 
 // server answers with h within the limits of all ports; write is what sending an answer may take, 0 for any time.

@@ -31,8 +31,8 @@ type Options struct {
 	SecuredPort   int
 	AgentVersion  string // of the agents that the server can install; "" when it has none
 	Script        []byte // setup-agent.sh
-	CA            []byte // the CA certificate, PEM
-	CAPin         string // its pin, see DESIGN
+	// Authority is the certificate of the CA that signs now, in PEM, and its pin.
+	Authority func() (pem []byte, pin string)
 	// RepositoryKey returns the armored public key that signs the package repository.
 	RepositoryKey func() []byte
 	// Published waits until the packages can be fetched, and says why they cannot be; nil when they can be from

@@ -27,6 +27,7 @@ func configure(ctx context.Context, r *run) error {
 		return err
 	}
 	r.token = token
+	_, pin := r.Authority()
 	return r.script(ctx, []byte(token+"\n"), "configure", "--server", r.Advertise, "--handshake", port(r.HandshakePort),
-		"--secured", port(r.SecuredPort), "--ca-pin", r.CAPin, "--hostname", r.task.Name())
+		"--secured", port(r.SecuredPort), "--ca-pin", pin, "--hostname", r.task.Name())
 }

@@ -20,7 +20,8 @@ func copyFiles(ctx context.Context, r *run) error {
 	if err := r.task.Recall(&m); err != nil {
 		return err
 	}
-	contents := []content{{scriptFile, r.Script}, {caFile, r.CA}, {keyFile, r.RepositoryKey()}}
+	ca, _ := r.Authority()
+	contents := []content{{scriptFile, r.Script}, {caFile, ca}, {keyFile, r.RepositoryKey()}}
 	files, err := r.conn.upload(ctx, m.Directory, contents)
 	r.files = files // also those of a copy that failed must be removed
 	if err != nil {

@@ -32,7 +32,8 @@ func newRig(t testing.TB, script string, change func(*Options)) *rig {
 	r := &rig{t: t, changes: make(chan struct{}, 1)}
 	o := newBootstrap(t).Options
 	o.Advertise, o.HandshakePort, o.SecuredPort = "server.test", 8440, 8441
-	o.AgentVersion, o.Script, o.CA, o.CAPin = "1.2.3", []byte(script), []byte("the CA"), strings.Repeat("a", 64)
+	o.AgentVersion, o.Script = "1.2.3", []byte(script)
+	o.Authority = func() ([]byte, string) { return []byte("the CA"), strings.Repeat("a", 64) }
 	o.RepositoryKey = func() []byte { return []byte("the key") }
 	o.Await = everyHost
 	o.MintToken = func(_ context.Context, s trust.TokenSpec) (string, error) {

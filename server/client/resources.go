@@ -135,6 +135,35 @@ type EnrolRequest struct {
 	CreatedAt   time.Time `json:"created_at"`
 }
 
+// Authority signs certificates.
+type Authority struct {
+	Name     string    `json:"name"`
+	Pin      string    `json:"pin"`
+	Signs    bool      `json:"signs"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+// Rotation is how far the change from one authority to another is.
+type Rotation struct {
+	Stage string     `json:"stage"`
+	Old   Authority  `json:"old"`
+	New   *Authority `json:"new"`
+	Hosts struct {
+		Total      int `json:"total"`
+		Untrusting int `json:"untrusting"`
+		Old        int `json:"old"`
+		Lost       int `json:"lost"`
+	} `json:"hosts"`
+}
+
+// HostBehind is a host that would be lost if the change went on.
+type HostBehind struct {
+	Host      string `json:"host"`
+	State     string `json:"state"`
+	Trusts    bool   `json:"trusts"`
+	Certified bool   `json:"certified"`
+}
+
 // SignRule signs hosts without asking.
 type SignRule struct {
 	ID        int64     `json:"id"`

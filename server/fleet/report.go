@@ -59,6 +59,7 @@ func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address 
 	known, again := f.bySN[cert.AgentSN]
 	store = true
 	if again {
+		h.Trusts, h.CertifiedBy = known.Trusts, known.CertifiedBy
 		h.Step, h.Facts, h.FQDN, h.OSName, h.Arch = known.Step, known.Facts, known.FQDN, known.OSName, known.Arch
 		if known.Tags != "" {
 			h.Tags = known.Tags
@@ -119,6 +120,7 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 	}
 	before := e.Host.Host
 	children := f.beat(e, r, address)
+	e.Trusts, e.CertifiedBy = clip.Text(strings.Join(r.CAs, " "), column), cert.Authority
 	id, name, wanted := e.ID, e.Name, seconds(f.stepOf(&e.Host.Host))
 	f.changed(e)
 	f.mu.Unlock()

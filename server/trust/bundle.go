@@ -62,7 +62,7 @@ func (c *CA) Presign(ctx context.Context, hosts []string, files BundleFiles) ([]
 			name string
 			mode int64
 			body []byte
-		}{{"identity.pem", 0o600, identity}, {"ca.pem", 0o644, c.pem}, {"agent.ini", 0o600, files.Settings(host)}} {
+		}{{"identity.pem", 0o600, identity}, {"ca.pem", 0o644, c.PEM()}, {"agent.ini", 0o600, files.Settings(host)}} {
 			header := &tar.Header{Name: host + "/" + f.name, Mode: f.mode, Size: int64(len(f.body)), ModTime: c.now()}
 			if err := w.WriteHeader(header); err != nil {
 				return nil, nil, fmt.Errorf("cannot write the bundle: %w", err)

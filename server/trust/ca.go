@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hostler/db"
@@ -35,11 +36,15 @@ const present = "ca"
 // MaxClockSkew is how far a host's clock may be off before certificates fail it.
 const MaxClockSkew = backdate
 
-// CA signs certificates. Its files are DIR/ca.key (0600, sealed) and DIR/ca.pem.
+// CA signs certificates. Its files are DIR/ca.key (0600, sealed) and DIR/ca.pem, and those of package file rotation.go.
 type CA struct {
-	db  *db.DB
-	now func() time.Time
-	authority
+	db     *db.DB
+	now    func() time.Time
+	dir    string
+	master seal.Key
+
+	rotating sync.Mutex                  // held while the authorities change
+	inForce  atomic.Pointer[authorities] // never nil
 
 	admitting sync.Mutex // held from the choice of a serial number until its certificate is recorded
 	denied    *denyList
@@ -48,21 +53,19 @@ type CA struct {
 	lifetime time.Duration                  // of agents' certificates
 	program  string                         // decides on hosts without a token; "" for none
 	programs chan struct{}                  // holds one for each that runs
+	renewals *pace                          // how many hosts are told to renew
 	told     func(context.Context, Verdict) // see OnVerdict
 }
 
 // OpenCA reads the authority in dir, or makes one at first start. master seals its key; now is the clock.
 func OpenCA(d *db.DB, dir string, master seal.Key, now func() time.Time) (*CA, error) {
-	c := &CA{db: d, now: now, denied: newDenyList(), publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime}
+	c := &CA{db: d, now: now, dir: dir, master: master, renewals: newPace(now, renewalsTogether, renewalsEach), denied: newDenyList(), publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime}
 	_, err := os.Stat(certFile(dir, present))
 	if errors.Is(err, os.ErrNotExist) {
 		err = makeAuthority(dir, present, master, now())
 	}
 	if err == nil {
-		var a *authority
-		if a, err = openAuthority(dir, present, master); err == nil {
-			c.authority = *a
-		}
+		err = c.openAuthorities(context.Background())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the certificate authority in %s: %w", dir, err)
@@ -73,24 +76,23 @@ func OpenCA(d *db.DB, dir string, master seal.Key, now func() time.Time) (*CA, e
 // SetLifetime sets how long the certificates of agents live that are signed from now on. Call it before anything is served.
 func (c *CA) SetLifetime(d time.Duration) { c.lifetime = d }
 
-// PEM is the authority's certificate.
-func (c *CA) PEM() []byte { return c.pem }
+// PEM is the certificate of the authority that signs.
+func (c *CA) PEM() []byte { return c.inForce.Load().signs.pem }
 
-// Pin is the lower-case hex SHA-256 of the certificate's DER, by which a host that knows nothing yet tells
+// Pin is the lower-case hex SHA-256 of that certificate's DER, by which a host that knows nothing yet tells
 // that it talks to this authority.
-func (c *CA) Pin() string { return c.pin }
+func (c *CA) Pin() string { return c.inForce.Load().signs.pin }
 
-// Pool holds the authority's certificate alone.
-func (c *CA) Pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(c.cert)
-	return pool
-}
+// Pool holds the certificates of the authorities that are trusted. It is another one when they change, and never changed.
+func (c *CA) Pool() *x509.CertPool { return c.inForce.Load().pool }
+
+// Bundle is the certificates of the authorities that hosts are to trust, that of the one that signs first.
+func (c *CA) Bundle() []byte { return c.inForce.Load().bundle }
 
 // SignDigest signs the SHA-256 of something that hosts are to run, for those who trust the authority alone: base64 of an
 // ASN.1 ECDSA signature.
 func (c *CA) SignDigest(digest [sha256.Size]byte) (string, error) {
-	signature, err := c.key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	signature, err := c.inForce.Load().signs.key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return "", fmt.Errorf("cannot sign a digest: %w", err)
 	}
@@ -98,7 +100,7 @@ func (c *CA) SignDigest(digest [sha256.Size]byte) (string, error) {
 }
 
 // sign issues a certificate for a public key.
-func (c *CA) sign(template *x509.Certificate, public crypto.PublicKey) (*x509.Certificate, error) {
+func (a *authority) sign(template *x509.Certificate, public crypto.PublicKey) (*x509.Certificate, error) {
 	serial, err := newSerial()
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (c *CA) sign(template *x509.Certificate, public crypto.PublicKey) (*x509.Ce
 	template.SerialNumber = serial
 	template.BasicConstraintsValid = true
 	template.KeyUsage = x509.KeyUsageDigitalSignature
-	der, err := x509.CreateCertificate(rand.Reader, template, c.cert, public, c.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, public, a.key)
 	if err != nil {
 		return nil, fmt.Errorf("cannot sign certificate: %w", err)
 	}

@@ -54,11 +54,18 @@ func (l *denyList) add(ds []db.Denial) {
 		}
 		l.until[d.Serial] = d.NotAfter
 	}
+	l.mu.Unlock()
+	l.tell(serials)
+}
+
+// tell tells the watchers of certificates that are refused from now on.
+func (l *denyList) tell(serials []string) {
+	l.mu.RLock()
 	watchers := make([]func([]string), 0, len(l.watchers))
 	for _, fn := range l.watchers {
 		watchers = append(watchers, fn)
 	}
-	l.mu.Unlock()
+	l.mu.RUnlock()
 	if len(serials) == 0 {
 		return
 	}
@@ -79,7 +86,7 @@ func (l *denyList) drop(now time.Time) {
 }
 
 // OnRevoked calls fn, which must not block, with the serial numbers of certificates that were just revoked, here or by
-// another server. They are refused already then. cancel ends that.
+// another server, or whose authority is no longer trusted. They are refused already then. cancel ends that.
 func (c *CA) OnRevoked(fn func(serials []string)) (cancel func()) {
 	l := c.denied
 	l.mu.Lock()

@@ -84,7 +84,7 @@ func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	if early := old.NotBefore.Add(old.NotAfter.Sub(old.NotBefore) / 2); c.now().Before(early) {
+	if early := old.NotBefore.Add(old.NotAfter.Sub(old.NotBefore) / 2); c.now().Before(early) && !c.wantsRenewal(old) {
 		return wire.EnrollReply{}, &wire.Error{
 			Code: "too_early", Message: "this certificate is to be renewed after " + early.Format(time.RFC3339) + ", not before",
 			Hint: "check the host's clock",
@@ -92,7 +92,7 @@ func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest
 	}
 	c.admitting.Lock()
 	defer c.admitting.Unlock()
-	if err := c.CheckRevoked(old.Serial); err != nil {
+	if err := c.Check(old); err != nil {
 		return wire.EnrollReply{}, err
 	}
 	return c.issue(ctx, public, old, nil)
@@ -226,7 +226,7 @@ func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certif
 		return wire.EnrollReply{}, err
 	}
 	audit.About(ctx, record.Hostname, nil, map[string]any{"agentsn": record.AgentSN, "serial": record.Serial, "token": record.TokenID})
-	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: text, CA: string(c.pem)}, nil
+	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: text, CA: string(c.Bundle())}, nil
 }
 
 // keyHash tells public keys apart: hex SHA-256 of the SubjectPublicKeyInfo.

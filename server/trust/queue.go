@@ -77,7 +77,7 @@ func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, public *ecdsa.Publ
 				return wire.EnrollReply{}, err
 			}
 			if usable {
-				return wire.EnrollReply{AgentSN: q.AgentSN, Certificate: q.Certificate, CA: string(c.pem)}, nil
+				return wire.EnrollReply{AgentSN: q.AgentSN, Certificate: q.Certificate, CA: string(c.Bundle())}, nil
 			}
 		}
 		if reply, done, err := c.recover(ctx, public, by, addressText(from)); done || err != nil {
@@ -239,6 +239,9 @@ type Decision struct {
 	Hosts []string `json:"hosts,omitempty"`
 	All   bool     `json:"all,omitempty"`  // all that have no conflict
 	Upto  int64    `json:"upto,omitempty"` // with All: the last of them by its id, so that nobody is meant who came later
+	// AsNew signs hosts beside those that have their names: they get serial numbers of their own. Without it a host that is named takes the
+	// other's place.
+	AsNew bool `json:"as_new,omitempty"`
 }
 
 // choice checks a decision. Whoever means a host by its name must not get one of two that claim it, now or a moment later:
@@ -250,6 +253,8 @@ func (c *CA) choice(ctx context.Context, d Decision) (db.EnrolChoice, error) {
 		return choice, &FieldError{Field: "ids", Message: "say which requests, which hosts, or all"}
 	case named > 0 && d.All:
 		return choice, &FieldError{Field: "all", Message: "say all, or which ones, not both"}
+	case d.AsNew && d.All:
+		return choice, &FieldError{Field: "as_new", Message: "this is for hosts that are named"}
 	case d.Upto != 0 && !d.All:
 		return choice, &FieldError{Field: "upto", Message: "this is for all"}
 	case named > MaxRevoke:

@@ -42,7 +42,12 @@ func (c *CA) Revoke(ctx context.Context, r RevokeRequest, by string) ([]db.Certi
 	// A certificate that is being renewed must not have its successor signed after this has looked for it.
 	c.admitting.Lock()
 	defer c.admitting.Unlock()
-	revoked, unknown, err := c.db.RevokeCertificates(ctx, db.Revocation{Serials: serials, Hosts: hosts, By: by, At: c.now()})
+	return c.revokeNow(ctx, db.Revocation{Serials: serials, Hosts: hosts, By: by, At: c.now()})
+}
+
+// revokeNow is Revoke for what is checked; c.admitting is held.
+func (c *CA) revokeNow(ctx context.Context, r db.Revocation) ([]db.Certificate, error) {
+	revoked, unknown, err := c.db.RevokeCertificates(ctx, r)
 	if err != nil {
 		return nil, err
 	}

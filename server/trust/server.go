@@ -15,13 +15,14 @@ import (
 )
 
 // ServerCertificate gives TLS listeners a certificate for a set of names, made in memory and renewed before
-// it ends, so that no file can go stale.
+// it ends and when another authority signs, so that no file can go stale.
 type ServerCertificate struct {
 	ca    *CA
 	names []string
 
-	mu   sync.Mutex
-	cert *tls.Certificate
+	mu     sync.Mutex
+	cert   *tls.Certificate
+	issuer *authority
 }
 
 // ServerCertificate returns certificates for names: DNS names and IP addresses.
@@ -35,8 +36,8 @@ func (c *CA) ServerCertificate(names []string) (*ServerCertificate, error) {
 func (s *ServerCertificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.ca.now()
-	if s.cert != nil && now.Before(s.cert.Leaf.NotAfter.Add(-serverLifetime/3)) {
+	now, signs := s.ca.now(), s.ca.inForce.Load().signs
+	if s.cert != nil && s.issuer == signs && now.Before(s.cert.Leaf.NotAfter.Add(-serverLifetime/3)) {
 		return s.cert, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -55,11 +56,12 @@ func (s *ServerCertificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	leaf, err := s.ca.sign(template, key.Public())
+	leaf, err := signs.sign(template, key.Public())
 	if err != nil {
 		return nil, err
 	}
-	s.cert = &tls.Certificate{Certificate: [][]byte{leaf.Raw, s.ca.cert.Raw}, PrivateKey: key, Leaf: leaf}
+	s.cert = &tls.Certificate{Certificate: [][]byte{leaf.Raw, signs.cert.Raw}, PrivateKey: key, Leaf: leaf}
+	s.issuer = signs
 	return s.cert, nil
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 // Sign signs the certificates of hosts that wait, and returns them; their agents fetch them when they ask next. Who named
-// a host by hand wants just that one, so that it gets back the serial number that its name had; of all together none
-// does, and those with a conflict are left.
+// a host by hand wants just that one, so that it gets back the serial number that its name had, and who had that until now is revoked,
+// unless AsNew says that there are two hosts; of all together none does, and those with a conflict are left.
 func (c *CA) Sign(ctx context.Context, d Decision, by string) ([]db.Certificate, error) {
 	choice, err := c.choice(ctx, d)
 	if err != nil {
@@ -25,7 +25,7 @@ func (c *CA) Sign(ctx context.Context, d Decision, by string) ([]db.Certificate,
 	}
 	var signed []db.Certificate
 	for after := int64(0); ; {
-		some, last, err := c.signSome(ctx, choice, after, by)
+		some, last, err := c.signSome(ctx, choice, after, !choice.All && !d.AsNew, by)
 		signed = append(signed, some...)
 		if err != nil || last == 0 {
 			return signed, err
@@ -35,7 +35,7 @@ func (c *CA) Sign(ctx context.Context, d Decision, by string) ([]db.Certificate,
 }
 
 // signSome signs the next of the requests that are chosen; last is 0 when there are no more.
-func (c *CA) signSome(ctx context.Context, choice db.EnrolChoice, after int64, by string) (signed []db.Certificate, last int64, err error) {
+func (c *CA) signSome(ctx context.Context, choice db.EnrolChoice, after int64, named bool, by string) (signed []db.Certificate, last int64, err error) {
 	// Others enrol in between: it is held for a part of them at a time.
 	c.admitting.Lock()
 	defer c.admitting.Unlock()
@@ -49,7 +49,7 @@ func (c *CA) signSome(ctx context.Context, choice db.EnrolChoice, after int64, b
 			return nil, 0, err
 		}
 	}
-	signed, err = c.signThese(ctx, requests, !choice.All, by)
+	signed, err = c.signThese(ctx, requests, named, by)
 	return signed, last, err
 }
 
@@ -99,7 +99,27 @@ func (c *CA) signThese(ctx context.Context, requests []db.EnrolRequest, named bo
 	if err := c.db.StoreSigned(ctx, signed, requests); err != nil {
 		return nil, err
 	}
+	if named {
+		return signed, c.supersede(ctx, signed, by)
+	}
 	return signed, nil
+}
+
+// supersede revokes the certificates of those whose places other hosts have taken: one serial number is one host's. c.admitting is held.
+func (c *CA) supersede(ctx context.Context, by []db.Certificate, who string) error {
+	for i := range by {
+		serials, err := c.db.CertificatesBeside(ctx, &by[i], c.now())
+		if err != nil {
+			return err
+		}
+		if len(serials) == 0 {
+			continue
+		}
+		if _, err := c.revokeNow(ctx, db.Revocation{Serials: serials, By: who, At: c.now()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // certify signs a certificate for whom like names. It is not recorded yet.
@@ -114,13 +134,14 @@ func (c *CA) certify(public *ecdsa.PublicKey, like *db.Certificate) (record *db.
 	if net.ParseIP(r.Hostname) == nil {
 		template.DNSNames = []string{r.Hostname}
 	}
-	leaf, err := c.sign(template, public)
+	signs := c.inForce.Load().signs
+	leaf, err := signs.sign(template, public)
 	if err != nil {
 		return nil, "", err
 	}
 	sum := sha256.Sum256(leaf.Raw)
 	r.Serial, r.Fingerprint = leaf.SerialNumber.Text(16), hex.EncodeToString(sum[:])
-	r.KeyHash = keyHash(public)
+	r.KeyHash, r.Authority, r.RenewAskedAt = keyHash(public), shortPin(signs.pin), nil
 	r.NotBefore, r.NotAfter, r.CreatedAt = leaf.NotBefore, leaf.NotAfter, now
 	return &r, string(pemBlock("CERTIFICATE", leaf.Raw)), nil
 }

@@ -19,6 +19,7 @@ type EnrolRequest struct {
 	Address     string
 	State       string // one of EnrolStates
 	Conflict    string // one of EnrolConflicts, or ""
+	Story       string // one of EnrolStories: what has happened, where there is a conflict
 	OS, Arch    string
 	Cores       int
 	Memory      uint64 // bytes
@@ -32,6 +33,9 @@ var EnrolStates = []string{"waiting", "signed", "refused"}
 
 // EnrolConflicts are why a host is not signed together with all others.
 var EnrolConflicts = []string{"revoked", "known", "twice"}
+
+// EnrolStories are what may have happened where there is a conflict.
+var EnrolStories = []string{"revoked", "twice", "reinstalled", "alive", "gone"}
 
 // EnrolRequestsView is GET /trust/waiting.
 type EnrolRequestsView struct {

@@ -165,7 +165,7 @@ var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished",
 	"logged_out", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
-	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed",
+	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 }
 

@@ -217,12 +217,13 @@ func ArrivalValues(arrived, uses int) map[string]string {
 
 // EventKinds are the events that the catalogues have a text for.
 var EventKinds = []string{
-	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.key_forgotten",
+	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.cloned", "host.key_forgotten",
 	"enrol.refused", "operation.started", "operation.finished", "operation.canceled", "operation.retried",
 	"user.created", "user.login", "user.login_failed", "user.password", "user.role", "user.disabled", "user.enabled", "user.removed",
 	"token.created", "token.ended", "job.finished", "server.started",
 	"child.exited", "child.fatal", "child.killed", "child.limits_polled", "config.refused", "disk.full", "disk.freed",
 	"clock.jumped", "agent.upgraded", "agent.rolled_back", "events.dropped", "certificate.revoked",
+	"certificate.renewal_asked", "authority.moved",
 	"enrol.token_created", "enrol.token_ended", "enrol.waiting", "enrol.signed", "enrol.denied",
 	"certificate.presigned", "enrol.decided", "enrol.rule_created", "enrol.rule_removed",
 	"repository.created", "repository.removed", "repository.packages_added", "repository.packages_dropped", "repository.promoted",

@@ -64,6 +64,7 @@ func spelled() map[string]bool {
 	add("certificate.state.", page.CertificateStates...)
 	add("enrol_request.state.", page.EnrolStates...)
 	add("enrol_request.conflict.", page.EnrolConflicts...)
+	add("enrol_request.story.", page.EnrolStories...)
 	add("policies.way.", "ssh", "tokens", "queue", "rules", "program", "bundle")
 	add("policies.text.", "ssh", "tokens", "queue", "rules", "program", "bundle")
 	add("enrol_token.state.", page.EnrolTokenStates...)
@@ -77,6 +78,12 @@ func spelled() map[string]bool {
 	add("upload.refused.", page.UploadRefusals...)
 	add("upload.warning.", page.UploadWarnings...)
 	add("use.for.", page.HostFileCodes...)
+	for _, part := range []string{"stage.", "stage_text.", "back."} {
+		add("authority."+part, page.AuthorityStages[1:]...)
+	}
+	add("authority.next.", page.AuthorityStages...)
+	add("authority.next_text.", page.AuthorityStages...)
+	add("authority.answer.", "true", "false")
 	add("events.kind.", page.EventFamilies()...)
 	add("events.hours.", page.EventHours...)
 	add("audit.result.", page.AuditResults...)

@@ -19,13 +19,14 @@ type Certificate struct {
 	Until       time.Time
 	Revoked     time.Time // zero: it was not
 	RevokedBy   string
+	Renewing    bool // somebody wants it renewed now
 }
 
 // CertificateStates lists the states of certificates for the filter, those in use first.
 var CertificateStates = []string{"valid", "revoked", "expired"}
 
 // trustPages are the tabs of the trust page.
-var trustPages = []struct{ name, path string }{{"certificates", "/trust"}, {"waiting", "/trust/waiting"}, {"tokens", "/trust/tokens"}, {"policies", "/trust/policies"}}
+var trustPages = []struct{ name, path string }{{"certificates", "/trust"}, {"waiting", "/trust/waiting"}, {"tokens", "/trust/tokens"}, {"policies", "/trust/policies"}, {"authority", "/trust/authority"}}
 
 // TrustTabs are the names of the tabs, for their texts.
 func TrustTabs() []string {
@@ -67,6 +68,10 @@ func certificateStateTone(state string) string {
 		return live.ToneFailed
 	}
 	return live.ToneStopped
+}
+
+func renewPath(serial string) string {
+	return "/trust/certificates/" + url.PathEscape(serial) + "/renew"
 }
 
 func revokePath(serial string) string {

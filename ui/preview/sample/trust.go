@@ -27,6 +27,20 @@ func trustPages() []Page {
 		{"/trust/certificates/2/revoke", false, func(f layout.Frame) templ.Component {
 			return page.RevokePage(page.RevokeView{Frame: f, Certificate: certificates()[1]})
 		}},
+		{"/trust/authority", false, func(f layout.Frame) templ.Component {
+			f.Administers = true
+			return page.AuthorityPage(page.AuthorityView{Frame: f, Stage: "none", Old: authority("a1c3", true), Total: 412})
+		}},
+		{"/trust/authority/signing", false, func(f layout.Frame) templ.Component {
+			f.Administers = true
+			next := authority("77fe", true)
+			return page.AuthorityPage(page.AuthorityView{
+				Frame: f, Stage: "signing", Old: authority("a1c3", false), New: &next, Total: 412, Untrusting: 2, OldCertificates: 31, Lost: 1,
+				Behind: []page.BehindHost{
+					{ID: 7, Host: "node07.dc1.example", State: "lost"}, {ID: 9, Host: "node09.dc1.example", State: "healthy", Trusts: true},
+				}, Next: "9.node09.dc1.example",
+			})
+		}},
 		{"/trust/waiting", false, func(f layout.Frame) templ.Component {
 			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, Requests: enrolRequests(), Waiting: 213, Clear: 211, Last: 213, State: "waiting", Next: "4.node09"})
 		}},
@@ -64,6 +78,10 @@ func trustPages() []Page {
 	}
 }
 
+func authority(pin string, signs bool) page.Authority {
+	return page.Authority{Name: "Hostler CA " + pin + "93d1", Pin: strings.Repeat(pin, 16), Signs: signs, Until: Now.Add(9 * 365 * 24 * time.Hour)}
+}
+
 func enrolRequests() []page.EnrolRequest {
 	request := func(id int64, host, conflict string) page.EnrolRequest {
 		return page.EnrolRequest{
@@ -71,8 +89,10 @@ func enrolRequests() []page.EnrolRequest {
 			OS: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Cores: 16, Memory: 64 << 30, Since: Now.Add(-3 * time.Minute),
 		}
 	}
+	stories := map[string]string{"known": "alive", "revoked": "revoked", "twice": "twice"}
+	tell := func(r page.EnrolRequest) page.EnrolRequest { r.Story = stories[r.Conflict]; return r }
 	return []page.EnrolRequest{
-		request(1, "node07.dc1.example", ""), request(2, "node08.dc1.example", "known"), request(3, "node09.dc1.example", "revoked"), request(4, "node09.dc1.example", "twice"),
+		request(1, "node07.dc1.example", ""), tell(request(2, "node08.dc1.example", "known")), tell(request(3, "node09.dc1.example", "revoked")), tell(request(4, "node09.dc1.example", "twice")),
 	}
 }
 

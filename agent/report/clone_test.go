@@ -1,0 +1,46 @@
+package report
+
+import (
+	"net/http"
+	"testing"
+
+	"hostler/agent/agenttest"
+	"hostler/agent/wire"
+)
+
+// TestACopyOfAHostAsksForACertificateOfItsOwn is a machine whose disk was copied from another one's.
+func TestACopyOfAHostAsksForACertificateOfItsOwn(t *testing.T) {
+	f := newFixture(t)
+	refused := false
+	f.OnRegister = func(ask wire.RegisterRequest) (wire.RegisterReply, error) {
+		if !refused {
+			refused = true
+			return wire.RegisterReply{}, agenttest.Refuse(http.StatusForbidden, "machine_changed")
+		}
+		return wire.RegisterReply{AgentSN: ask.AgentSN}, nil
+	}
+	f.start()
+	first, second := await(f, f.Enrols), await(f, f.Enrols)
+	if first.CSR == second.CSR || second.AgentSN != "" || second.Token != "" {
+		t.Errorf("it asked with the other's key or number: %+v", second)
+	}
+	f.beat()
+	f.logged("the certificate is another machine's")
+}
+
+func TestAServerHasTheCertificateRenewed(t *testing.T) {
+	f := newFixture(t)
+	asked := 0
+	f.OnStatus = func(wire.StatusRequest) (wire.StatusReply, error) {
+		asked++
+		return wire.StatusReply{Renew: asked == 1}, nil
+	}
+	f.start()
+	f.beat()
+	await(f, f.Renews)
+	f.beat()
+	f.beat()
+	if len(f.Renews) != 0 {
+		t.Error("it renewed once more")
+	}
+}

@@ -15,8 +15,8 @@ import (
 	"regexp"
 	"strings"
 
+	"hostler/internal/archive"
 	"hostler/repo/apt"
-	"hostler/repo/archive"
 	"hostler/repo/rpm"
 	"hostler/repo/yum"
 )
@@ -73,7 +73,7 @@ func (s *Store) receive(ctx context.Context, kind Kind, repository string, up Up
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = s.look(got, kind, up, digest)
+		err = s.look(ctx, got, kind, up, digest)
 	}
 	var refused *refusal
 	if errors.As(err, &refused) {
@@ -125,7 +125,7 @@ func (s *Store) take(file string, content io.Reader) (digest string, size int64,
 }
 
 // look finds out what an upload is, and gets everything ready that its directory is to hold.
-func (s *Store) look(got *Received, want Kind, up Upload, digest string) error {
+func (s *Store) look(ctx context.Context, got *Received, want Kind, up Upload, digest string) error {
 	if p := s.known(digest); p != nil && p.Kind == want {
 		got.pkg, got.stored = p, true
 		return nil
@@ -144,7 +144,7 @@ func (s *Store) look(got *Received, want Kind, up Upload, digest string) error {
 	case Yum:
 		err = in.rpm()
 	case Archive:
-		err = in.archive(up)
+		err = in.archive(ctx, up)
 	}
 	if err != nil {
 		return err
@@ -210,8 +210,10 @@ func unreadable(err error) error { return &refusal{"unreadable", reason(err)} }
 // reason is the innermost thing that is wrong, without the names of files on the server.
 func reason(err error) string {
 	text := err.Error()
-	if _, after, found := strings.Cut(text, "cannot understand package "+contentFile+": "); found {
-		text = after
+	for _, known := range []string{"cannot understand package " + contentFile, archive.ErrRefused.Error()} {
+		if _, after, found := strings.Cut(text, known+": "); found {
+			text = after
+		}
 	}
 	return printable(text)
 }
@@ -335,7 +337,7 @@ func relationTexts(relations []yum.Relation) []string {
 var plainFile = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}$`)
 
 // archive takes an archive or, of the server's own, a bare program.
-func (in *intake) archive(up Upload) error {
+func (in *intake) archive(ctx context.Context, up Upload) error {
 	name := filepath.Base(strings.ReplaceAll(up.Name, `\`, "/"))
 	if !plainFile.MatchString(name) {
 		return &refusal{"bad_name", "its name may have letters, digits and . _ + ~ - only, at most 200"}
@@ -362,10 +364,26 @@ func (in *intake) archive(up Upload) error {
 	if up.program {
 		return nil
 	}
-	if in.detail.Files, err = archive.Read(in.content()); err != nil {
+	return in.lookInto(ctx)
+}
+
+// lookInto reads an archive as the agent will.
+func (in *intake) lookInto(ctx context.Context) error {
+	f, err := os.Open(in.content())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	_, err = archive.Walk(ctx, f, archive.DefaultBounds, func(e *archive.Entry) error {
+		if e.Kind != archive.Directory {
+			in.detail.Files = append(in.detail.Files, e.Name)
+		}
+		return nil
+	})
+	if errors.Is(err, archive.ErrRefused) {
 		return unreadable(err)
 	}
-	return nil
+	return err
 }
 
 // printable takes out what a terminal or a log would act on, and bounds what is left.

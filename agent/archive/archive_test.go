@@ -16,6 +16,7 @@ import (
 
 	"hostler/agent/agenttest"
 	"hostler/agent/space"
+	checked "hostler/internal/archive"
 )
 
 // member is one entry of a test's archive.
@@ -119,7 +120,7 @@ func TestUnpack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := Unpack(t.Context(), f, dir, DefaultBounds); err != nil {
+			if err := Unpack(t.Context(), f, dir); err != nil {
 				t.Fatal(err)
 			}
 			if got := list(t, dir); got != "bin bin/run bin/same etc etc/deep etc/deep/conf here lib lib/current" {
@@ -160,18 +161,18 @@ var hostile = map[string][]member{
 func TestHostileArchivesAreRefusedAndLeaveNothing(t *testing.T) {
 	for name, members := range hostile {
 		for format, f := range map[string]*os.File{"tar.gz": tarball(t, members...), "zip": zipball(t, members...)} {
-			refused(t, name+" "+format, f, DefaultBounds)
+			refused(t, name+" "+format, f, checked.DefaultBounds)
 		}
 	}
-	refused(t, "a hard link out", tarball(t, member{name: "l", link: "../../etc/passwd", typ: tar.TypeLink}), DefaultBounds)
-	refused(t, "a hard link to a link", tarball(t, member{name: "s", link: "x", typ: tar.TypeSymlink}, member{name: "l", link: "s", typ: tar.TypeLink}), DefaultBounds)
-	refused(t, "a pipe", tarball(t, member{name: "p", typ: tar.TypeFifo}), DefaultBounds)
-	refused(t, "no archive", toFile(t, []byte("hello")), DefaultBounds)
-	refused(t, "nothing", toFile(t, nil), DefaultBounds)
-	refused(t, "gzip of no tar", toFile(t, gzipped([]byte(strings.Repeat("hello", 1000)))), DefaultBounds)
+	refused(t, "a hard link out", tarball(t, member{name: "l", link: "../../etc/passwd", typ: tar.TypeLink}), checked.DefaultBounds)
+	refused(t, "a hard link to a link", tarball(t, member{name: "s", link: "x", typ: tar.TypeSymlink}, member{name: "l", link: "s", typ: tar.TypeLink}), checked.DefaultBounds)
+	refused(t, "a pipe", tarball(t, member{name: "p", typ: tar.TypeFifo}), checked.DefaultBounds)
+	refused(t, "no archive", toFile(t, []byte("hello")), checked.DefaultBounds)
+	refused(t, "nothing", toFile(t, nil), checked.DefaultBounds)
+	refused(t, "gzip of no tar", toFile(t, gzipped([]byte(strings.Repeat("hello", 1000)))), checked.DefaultBounds)
 	whole := tarball(t, member{name: "f", text: strings.Repeat("x", 100_000)})
 	content, _ := os.ReadFile(whole.Name())
-	refused(t, "half an archive", toFile(t, content[:len(content)/2]), DefaultBounds)
+	refused(t, "half an archive", toFile(t, content[:len(content)/2]), checked.DefaultBounds)
 }
 
 func gzipped(content []byte) []byte {
@@ -182,15 +183,15 @@ func gzipped(content []byte) []byte {
 	return b.Bytes()
 }
 
-func refused(t *testing.T, name string, f *os.File, bounds Bounds) {
+func refused(t *testing.T, name string, f *os.File, bounds checked.Bounds) {
 	t.Helper()
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "dir")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	err := Unpack(t.Context(), f, dir, bounds)
-	if !errors.Is(err, ErrRefused) {
+	err := unpack(t.Context(), f, dir, bounds)
+	if !errors.Is(err, checked.ErrRefused) {
 		t.Errorf("%s: got %v", name, err)
 	}
 	if got := list(t, parent); got != "dir" {
@@ -201,14 +202,14 @@ func refused(t *testing.T, name string, f *os.File, bounds Bounds) {
 func TestBombs(t *testing.T) {
 	zeros := strings.Repeat("\x00", 30<<20)
 	for format, f := range map[string]*os.File{"tar.gz": tarball(t, member{name: "zeros", text: zeros}), "zip": zipball(t, member{name: "zeros", text: zeros})} {
-		refused(t, format+" by its ratio", f, Bounds{Bytes: 1 << 30, Count: 10, Ratio: 200})
-		refused(t, format+" by its size", f, Bounds{Bytes: 20 << 20, Count: 10, Ratio: 1 << 20})
+		refused(t, format+" by its ratio", f, checked.Bounds{Bytes: 1 << 30, Count: 10, Names: 1 << 20, Ratio: 200})
+		refused(t, format+" by its size", f, checked.Bounds{Bytes: 20 << 20, Count: 10, Names: 1 << 20, Ratio: 1 << 20})
 	}
 	many := make([]member, 200)
 	for i := range many {
 		many[i].name = strings.Repeat("d/", i) + "f"
 	}
-	refused(t, "by its count", tarball(t, many...), Bounds{Bytes: 1 << 20, Count: 199, Ratio: 200})
+	refused(t, "by its count", tarball(t, many...), checked.Bounds{Bytes: 1 << 20, Count: 199, Names: 1 << 20, Ratio: 200})
 }
 
 func TestAFullDiskIsSeenBeforeAnythingIsWritten(t *testing.T) {
@@ -217,7 +218,7 @@ func TestAFullDiskIsSeenBeforeAnythingIsWritten(t *testing.T) {
 	for i := range random {
 		random[i] = byte(i * i >> 3)
 	}
-	err := Unpack(t.Context(), tarball(t, member{name: "f", text: string(random)}), dir, DefaultBounds)
+	err := Unpack(t.Context(), tarball(t, member{name: "f", text: string(random)}), dir)
 	if !space.IsFull(err) || list(t, dir) != "" {
 		t.Errorf("got %v, left %q", err, list(t, dir))
 	}
@@ -227,7 +228,7 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("enough")
 	cancel(reason)
-	if err := Unpack(ctx, tarball(t, member{name: "f", text: "x"}), t.TempDir(), DefaultBounds); !errors.Is(err, reason) {
+	if err := Unpack(ctx, tarball(t, member{name: "f", text: "x"}), t.TempDir()); !errors.Is(err, reason) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -254,7 +255,7 @@ func TestPackAndUnpack(t *testing.T) {
 		t.Fatalf("%d left out, %v", left, err)
 	}
 	to := t.TempDir()
-	if err := Unpack(t.Context(), toFile(t, packed.Bytes()), to, DefaultBounds); err != nil {
+	if err := Unpack(t.Context(), toFile(t, packed.Bytes()), to); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(t, to); got != "tree tree/a tree/a/b tree/a/b/f tree/g tree/l" {
@@ -299,7 +300,7 @@ func FuzzUnpack(f *testing.F) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		_ = Unpack(t.Context(), toFile(t, content), dir, Bounds{Bytes: 1 << 20, Count: 100, Ratio: 100})
+		_ = unpack(t.Context(), toFile(t, content), dir, checked.Bounds{Bytes: 1 << 20, Count: 100, Names: 1 << 20, Ratio: 100})
 		entries, _ := os.ReadDir(parent)
 		if len(entries) != 1 {
 			t.Errorf("it wrote outside: %v", entries)

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"hostler/agent/archive"
 	"hostler/agent/state"
+	"hostler/internal/archive"
 )
 
 // Format is what an installation's file is.

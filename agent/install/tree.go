@@ -38,7 +38,7 @@ func (p *Place) Unpack(ctx context.Context, f *os.File, name, version, sum strin
 	if err := os.Mkdir(fresh, 0o755); err != nil { //nolint:gosec // as above
 		return "", fmt.Errorf("cannot unpack the archive: %w", err)
 	}
-	if err := archive.Unpack(ctx, f, fresh, archive.DefaultBounds); err != nil {
+	if err := archive.Unpack(ctx, f, fresh); err != nil {
 		return "", err
 	}
 	if err := os.Rename(fresh, filepath.Join(trees, base)); err != nil {

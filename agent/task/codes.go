@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 
-	"hostler/agent/archive"
 	"hostler/agent/command"
 	"hostler/agent/download"
 	"hostler/agent/install"
 	"hostler/agent/space"
 	"hostler/agent/supervise"
 	"hostler/agent/wire"
+	"hostler/internal/archive"
 )
 
 // Causes for which a job's context ends.

@@ -240,7 +240,7 @@ func TestFetchADirectory(t *testing.T) {
 	}
 	defer f.Close()
 	to := t.TempDir()
-	if err := archive.Unpack(t.Context(), f, to, archive.DefaultBounds); err != nil {
+	if err := archive.Unpack(t.Context(), f, to); err != nil {
 		t.Fatal(err)
 	}
 	if text, _ := os.ReadFile(filepath.Join(to, "conf.d", "sub", "x.conf")); string(text) != "x" {

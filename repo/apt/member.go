@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/therootcompany/xz"
 	"github.com/ulikunitz/xz/lzma"
 )
 
@@ -21,8 +21,9 @@ const (
 	maxMembers  = 32
 	maxControl  = 1 << 20   // bytes of the control file
 	maxUnpacked = 64 << 30  // bytes of an archive in it, unpacked
-	maxFiles    = 1_000_000 // entries of the data archive
-	maxWindow   = 256 << 20 // bytes of memory for unpacking
+	maxFiles    = 500_000   // entries of an archive in it
+	maxNames    = 32 << 20  // bytes of their names
+	maxWindow   = 128 << 20 // bytes that unpacking may look back: zstd's most, and twice that of xz -9
 	arHeader    = 60
 )
 
@@ -68,7 +69,7 @@ func read(deb io.Reader) (Package, error) {
 			}
 		}
 	}
-	return p, errors.New("it is refused: it has too many members")
+	return p, fmt.Errorf("it is refused: it has more than %d members", maxMembers)
 }
 
 func complete(found map[string]bool) error {
@@ -134,7 +135,7 @@ func unpacked(r io.Reader, packing string) (out io.Reader, closing func(), err e
 	case ".gz":
 		out, err = gzip.NewReader(r)
 	case ".xz":
-		out, err = xz.ReaderConfig{DictCap: 1 << 16}.NewReader(r)
+		out, err = xz.NewReader(r, maxWindow)
 	case ".zst":
 		var d *zstd.Decoder
 		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
@@ -144,7 +145,7 @@ func unpacked(r io.Reader, packing string) (out io.Reader, closing func(), err e
 	case ".bz2":
 		out = bzip2.NewReader(r)
 	case ".lzma":
-		out, err = lzma.NewReader(r)
+		out, err = lzma.ReaderConfig{DictCap: maxWindow}.NewReader(r)
 	default:
 		err = fmt.Errorf("nobody knows how to unpack %q", packing)
 	}
@@ -166,7 +167,7 @@ func readControl(member io.Reader, packing string) (string, error) {
 			return err
 		}
 		if len(text) > maxControl {
-			return errors.New("the control file is too large")
+			return fmt.Errorf("it is refused: the control file has more than %d bytes", maxControl)
 		}
 		control, err = paragraph(string(text))
 		return err
@@ -197,13 +198,15 @@ func eachEntry(member io.Reader, packing string, do func(*tar.Header, io.Reader)
 	}
 	defer closing()
 	entries := tar.NewReader(content)
+	names := 0
 	for n := 0; ; n++ {
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err == nil && n == maxFiles {
-			err = errors.New("it has too many entries")
+		if err == nil {
+			names += len(header.Name)
+			err = bounded(n, names)
 		}
 		if err == nil {
 			err = do(header, entries)
@@ -216,7 +219,23 @@ func eachEntry(member io.Reader, packing string, do func(*tar.Header, io.Reader)
 	return cut(err)
 }
 
+// bounded refuses an archive by how many entries there are before one, and by the bytes of all names up to it.
+func bounded(entries, names int) error {
+	switch {
+	case entries >= maxFiles:
+		return fmt.Errorf("it is refused: it has more than %d entries", maxFiles)
+	case names > maxNames:
+		return fmt.Errorf("it is refused: the names of its files have more than %d bytes together", maxNames)
+	}
+	return nil
+}
+
+// cut says in the package's words what unpacking it ended with.
 func cut(err error) error {
+	var window *lzma.ErrDictSize
+	if errors.Is(err, xz.ErrMemlimit) || errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.As(err, &window) {
+		return fmt.Errorf("it is refused: unpacking it takes more than %d bytes of memory", maxWindow)
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("it is cut off")
 	}

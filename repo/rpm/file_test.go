@@ -78,6 +78,25 @@ func TestReadBelievesNoSizes(t *testing.T) {
 	}
 }
 
+// What a header takes of the server's memory is bounded by its size, whatever its index says.
+func TestAHeaderCannotChooseTheServersMemory(t *testing.T) {
+	many := encode(map[int32]value{1117: {typeList, maxValues + 1, make([]byte, maxValues+1)}})
+	shared := encode(map[int32]value{1: {typeList, 1, []byte("text\x00")}, 2: {typeList, 1, []byte("text\x00")}, 3: {typeList, 1, bytes.Repeat([]byte("text"), 100)}})
+	shared = append(shared[:len(shared):len(shared)], 0)
+	binary.BigEndian.PutUint32(shared[12:], binary.BigEndian.Uint32(shared[12:])+1)
+	for i := range 3 { // the texts of all three are what the third has, and its end
+		binary.BigEndian.PutUint32(shared[introSize+entrySize*(i+1)+8:], 10)
+	}
+	for name, c := range map[string]struct {
+		header []byte
+		says   string
+	}{"many values": {many, "at most 500000"}, "values upon each other": {shared, "upon each other"}} {
+		if _, err := readHeader(bytes.NewReader(c.header)); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want one that says %q", name, err, c.says)
+		}
+	}
+}
+
 func TestSignedPackagesStayWhole(t *testing.T) {
 	whole := sample(t)
 	count := 0

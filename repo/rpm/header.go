@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
+	"strings"
 )
 
 // Types of values in a header.
@@ -27,7 +30,8 @@ const (
 // Bounds of a header. Kernel packages, the largest there are, have some tens of thousands of files.
 const (
 	maxEntries = 1 << 16
-	maxStore   = 32 << 20
+	maxStore   = 32 << 20 // bytes
+	maxValues  = 500_000  // of one tag
 	entrySize  = 16
 	introSize  = 16
 )
@@ -39,6 +43,8 @@ type Header struct {
 	raw     []byte // all of it, magic included
 	entries map[int32]entry
 	store   []byte
+	text    string // store as a text, of which all texts are parts
+	used    int    // bytes of the store that entries have
 }
 
 type entry struct {
@@ -58,7 +64,7 @@ func readHeader(r io.Reader) (*Header, error) {
 	}
 	entries, size := binary.BigEndian.Uint32(intro[8:]), binary.BigEndian.Uint32(intro[12:])
 	if entries > maxEntries || size > maxStore {
-		return nil, fmt.Errorf("it is refused: a header of %d entries and %d bytes is too large", entries, size)
+		return nil, fmt.Errorf("it is refused: a header of %d entries and %d bytes is too large, at most %d and %d are taken", entries, size, maxEntries, maxStore)
 	}
 	want := int64(entries)*entrySize + int64(size)
 	// A reader that grows: a header may promise more than comes.
@@ -71,6 +77,7 @@ func readHeader(r io.Reader) (*Header, error) {
 	}
 	index := rest[:entries*entrySize]
 	h := &Header{raw: append(intro, rest...), entries: make(map[int32]entry, entries), store: rest[len(index):]}
+	h.text = string(h.store)
 	for ; len(index) > 0; index = index[entrySize:] {
 		if err := h.add(index[:entrySize]); err != nil {
 			return nil, err
@@ -90,8 +97,50 @@ func (h *Header) add(line []byte) error {
 	if width := widths[e.kind]; width*e.count > len(h.store)-e.offset {
 		return fmt.Errorf("it is damaged: the value of tag %d ends outside its header", tag)
 	}
+	if e.count > maxValues && e.kind != typeBinary {
+		return fmt.Errorf("it is refused: tag %d has %d values, at most %d are taken", tag, e.count, maxValues)
+	}
+	// As rpm has it, no two values share bytes: what is read of a header is no more than what is in it.
+	if h.used += h.size(e); h.used > len(h.store) {
+		return errors.New("it is damaged: values in its header lie upon each other")
+	}
 	h.entries[tag] = e
 	return nil
+}
+
+// size is how many bytes a value has.
+func (h *Header) size(e entry) int {
+	switch e.kind {
+	case typeString, typeList, typeI18N:
+		size := 0
+		for text := range h.eachText(e) {
+			size += len(text) + 1
+		}
+		return size
+	}
+	return widths[e.kind] * e.count
+}
+
+// eachText walks the texts of a value. A last one that does not end is left out: whatever it is, it is no text.
+func (h *Header) eachText(e entry) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		count := e.count
+		switch e.kind {
+		case typeList, typeI18N:
+		case typeString:
+			count = 1
+		default:
+			return
+		}
+		rest := h.text[e.offset:]
+		for range count {
+			text, after, found := strings.Cut(rest, "\x00")
+			if !found || !yield(text) {
+				return
+			}
+			rest = after
+		}
+	}
 }
 
 // widths are the bytes of one value; texts end where their zero is, which is looked for when they are read.
@@ -105,33 +154,17 @@ func (h *Header) Has(tag int32) bool {
 
 // Text is a tag's text, the first of several; "" when there is none.
 func (h *Header) Text(tag int32) string {
-	if texts := h.texts(tag, 1); len(texts) > 0 {
-		return texts[0]
+	for text := range h.eachText(h.entries[tag]) {
+		return text
 	}
 	return ""
 }
 
 // Texts are a tag's texts.
-func (h *Header) Texts(tag int32) []string { return h.texts(tag, maxStore) }
+func (h *Header) Texts(tag int32) []string { return slices.Collect(h.eachText(h.entries[tag])) }
 
-func (h *Header) texts(tag int32, most int) []string {
-	e, found := h.entries[tag]
-	if !found || e.kind != typeString && e.kind != typeList && e.kind != typeI18N {
-		return nil
-	}
-	if e.kind == typeString {
-		most = 1
-	}
-	var texts []string
-	for rest := h.store[e.offset:]; len(texts) < min(e.count, most); {
-		text, after, found := bytes.Cut(rest, []byte{0})
-		if !found {
-			return texts // the last one does not end: whatever it is, it is no text
-		}
-		texts, rest = append(texts, string(text)), after
-	}
-	return texts
-}
+// Count is how many values a tag has.
+func (h *Header) Count(tag int32) int { return h.entries[tag].count }
 
 // Numbers are a tag's numbers of two, four or eight bytes; nothing that is read here has shorter ones.
 func (h *Header) Numbers(tag int32) []uint64 {

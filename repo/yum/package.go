@@ -132,6 +132,9 @@ func describe(f *rpm.File) (Package, error) {
 		}
 	}
 	for _, group := range relationTags {
+		if n := h.Count(group.name); n > maxRelations {
+			return pkg, fmt.Errorf("it is refused: it has a list of %d relations to others, at most %d are taken", n, maxRelations)
+		}
 		*group.into(&pkg) = relations(h, group.name, group.flags, group.version)
 	}
 	var err error
@@ -139,6 +142,12 @@ func describe(f *rpm.File) (Package, error) {
 	pkg.Changes = changes(h)
 	return pkg, err
 }
+
+// Bounds of what a package lists, which one header could make far more of than it has bytes.
+const (
+	maxRelations = 1 << 16  // in one list
+	maxNames     = 32 << 20 // bytes of the names of all files
+)
 
 // plain is what the parts of a package's name may consist of: they become parts of paths.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+~^-]*$`)
@@ -236,16 +245,9 @@ func splitEVR(evr string) (epoch, version, release string) {
 func ownedFiles(h *rpm.Header) ([]File, error) {
 	paths := h.Texts(tagOldNames)
 	if names := h.Texts(tagBaseNames); len(names) > 0 {
-		directories, indexes := h.Texts(tagDirNames), h.Numbers(tagDirIndexes)
-		if len(indexes) != len(names) {
-			return nil, errors.New("it is damaged: its list of files is not whole")
-		}
-		paths = make([]string, len(names))
-		for i, name := range names {
-			if indexes[i] >= uint64(len(directories)) {
-				return nil, errors.New("it is damaged: a file of its list is in no directory")
-			}
-			paths[i] = directories[indexes[i]] + name
+		var err error
+		if paths, err = joinPaths(h.Texts(tagDirNames), h.Numbers(tagDirIndexes), names); err != nil {
+			return nil, err
 		}
 	}
 	modes, flags := h.Numbers(tagFileModes), h.Numbers(tagFileFlags)
@@ -260,6 +262,26 @@ func ownedFiles(h *rpm.Header) ([]File, error) {
 		}
 	}
 	return files, nil
+}
+
+// joinPaths puts the names of files behind those of their directories.
+func joinPaths(directories []string, indexes []uint64, names []string) ([]string, error) {
+	if len(indexes) != len(names) {
+		return nil, errors.New("it is damaged: its list of files is not whole")
+	}
+	paths := make([]string, len(names))
+	size := 0
+	for i, name := range names {
+		if indexes[i] >= uint64(len(directories)) {
+			return nil, errors.New("it is damaged: a file of its list is in no directory")
+		}
+		directory := directories[indexes[i]]
+		if size += len(directory) + len(name); size > maxNames {
+			return nil, fmt.Errorf("it is refused: the names of its files have more than %d bytes together", maxNames)
+		}
+		paths[i] = directory + name
+	}
+	return paths, nil
 }
 
 // mostChanges is how many entries of a changelog the metadata holds, the newest ones.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hostler/repo/sign"
 )
 
 const (
@@ -47,6 +49,9 @@ type publication struct {
 	manifest
 	files map[string]string // of an archive repository: digests by names
 }
+
+// made is when it took the place of the one before; what it says of itself lies back.
+func (p *publication) made() time.Time { return p.Published.Add(sign.Backdate) }
 
 // channel is one that is there. shelf is replaced as a whole, under Store.mu.
 type channel struct {
@@ -196,7 +201,7 @@ func (s *Store) tidy(r *repository, c *channel) {
 // prune takes superseded publications off the shelf and removes everything that is not on it.
 func (s *Store) prune(c *channel) error {
 	kept := min(len(c.shelf), 2)
-	for kept < min(len(c.shelf), supersededMost) && s.now().Sub(c.shelf[kept-1].Published) < supersededKeep {
+	for kept < min(len(c.shelf), supersededMost) && s.now().Sub(c.shelf[kept-1].made()) < supersededKeep {
 		kept++
 	}
 	var shelf []*publication

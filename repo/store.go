@@ -13,7 +13,7 @@
 //	repositories/NAME/channels/CH/publications/00000007/   the index of a snapshot, whole and signed
 //	repositories/NAME/channels/CH/current     a link to the publication that is served
 //	pieces/                                   compressed parts of indexes; may be removed at any time
-//	incoming/                                 uploads that are under way; emptied at start
+//	incoming/                                 what is under way, such as uploads; emptied at start
 //
 // Everything gets its name when it is whole and safe on the disk: first packages, then the snapshot, then the
 // publication, and last the link. A server that dies in between serves the former publication on, and clients see
@@ -78,7 +78,7 @@ func open(dir string, log *slog.Logger, now func() time.Time) (*Store, error) {
 		return nil, fmt.Errorf("cannot name the repository's signing key: %w", err)
 	}
 	s := &Store{
-		dir: dir, log: log, now: now, cache: piece.NewCache(filepath.Join(dir, "pieces")),
+		dir: dir, log: log, now: now, cache: piece.NewCache(filepath.Join(dir, piecesDir), filepath.Join(dir, incomingDir), now),
 		packages: map[string]*Package{}, sources: map[string]string{}, repositories: map[string]*repository{},
 	}
 	if err := s.clear(); err != nil {
@@ -98,10 +98,8 @@ func open(dir string, log *slog.Logger, now func() time.Time) (*Store, error) {
 
 // clear makes the store's directories and empties those of what is unfinished.
 func (s *Store) clear() error {
-	for _, former := range []string{incomingDir, "generations", "current", "lock"} { // the last three: an older layout
-		if err := os.RemoveAll(filepath.Join(s.dir, former)); err != nil {
-			return err
-		}
+	if err := os.RemoveAll(filepath.Join(s.dir, incomingDir)); err != nil {
+		return err
 	}
 	for _, dir := range []string{incomingDir, packagesDir, repositoriesDir} {
 		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o750); err != nil {
@@ -115,6 +113,7 @@ const (
 	incomingDir     = "incoming"
 	packagesDir     = "packages"
 	repositoriesDir = "repositories"
+	piecesDir       = "pieces"
 	unfinished      = ".new-"  // what the names of what is not whole yet begin with
 	abandoned       = ".gone-" // and of what is being removed
 )

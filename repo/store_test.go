@@ -176,13 +176,19 @@ func TestSupersededPublicationsAreKeptForAWhile(t *testing.T) {
 	}
 	for _, version := range []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3"} {
 		mustPublish(t, r, version)
+		clock = clock.Add(supersededKeep / 4)
 	}
 	if names, want := publications(), []string{"00000001", "00000002", "00000003", "00000004"}; !slices.Equal(names, want) {
 		t.Errorf("within the hour there are %v, want %v", names, want)
 	}
-	clock = clock.Add(3 * supersededKeep)
+	clock = clock.Add(supersededKeep / 4) // an hour after the second one took the first one's place
 	mustPublish(t, r, "1.0.4")
-	if names, want := publications(), []string{"00000004", "00000005"}; !slices.Equal(names, want) {
+	if names, want := publications(), []string{"00000002", "00000003", "00000004", "00000005"}; !slices.Equal(names, want) {
+		t.Errorf("an hour later there are %v, want %v", names, want)
+	}
+	clock = clock.Add(supersededKeep)
+	mustPublish(t, r, "1.0.5")
+	if names, want := publications(), []string{"00000005", "00000006"}; !slices.Equal(names, want) {
 		t.Errorf("hours later there are %v, want %v", names, want)
 	}
 }

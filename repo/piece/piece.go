@@ -62,17 +62,21 @@ func Make(text []byte, withXZ bool) (Piece, error) {
 }
 
 // Cache keeps pieces in a directory. One that was damaged, or not written whole, is made anew.
-type Cache struct{ dir string }
+type Cache struct {
+	dir, unfinished string
+	now             func() time.Time
+}
 
-// NewCache keeps pieces in dir, which is made when it is needed.
-func NewCache(dir string) *Cache { return &Cache{dir} }
+// NewCache keeps pieces in dir, which is made when it is needed. They are written in unfinished, which must be on the
+// same disk; whoever owns that removes what is left over there. now is the clock of when pieces were used.
+func NewCache(dir, unfinished string, now func() time.Time) *Cache { return &Cache{dir, unfinished, now} }
 
 // Get returns the piece that key stands for and makes it from text when it is not there. Whoever makes keys must
 // give another one to everything that makes another text.
 func (c *Cache) Get(key [sha256.Size]byte, withXZ bool, text func() ([]byte, error)) (Piece, error) {
 	name := hex.EncodeToString(key[:])
 	file := filepath.Join(c.dir, name[:2], name)
-	if p, ok := load(file); ok && (p.XZ != nil) == withXZ {
+	if p, ok := c.load(file); ok && (p.XZ != nil) == withXZ {
 		return p, nil
 	}
 	plain, err := text()
@@ -83,7 +87,7 @@ func (c *Cache) Get(key [sha256.Size]byte, withXZ bool, text func() ([]byte, err
 	if err != nil {
 		return Piece{}, fmt.Errorf("cannot compress a part of the index: %w", err)
 	}
-	if err := store(file, p); err != nil {
+	if err := c.store(file, p); err != nil {
 		return Piece{}, fmt.Errorf("cannot keep a part of the index: %w", err)
 	}
 	return p, nil
@@ -93,7 +97,7 @@ func (c *Cache) Get(key [sha256.Size]byte, withXZ bool, text func() ([]byte, err
 const headSize = sha256.Size + 3*8
 
 // load reads a kept piece; false when there is none that is whole. Its file is marked as used.
-func load(file string) (Piece, bool) {
+func (c *Cache) load(file string) (Piece, bool) {
 	data, err := os.ReadFile(file)
 	if err != nil || len(data) < headSize {
 		return Piece{}, false
@@ -110,8 +114,7 @@ func load(file string) (Piece, bool) {
 		}
 		parts[i], rest = rest[:size:size], rest[size:]
 	}
-	now := time.Now()
-	_ = os.Chtimes(file, now, now) // at worst it is swept too early, and made again
+	_ = c.use(file) // at worst it is swept too early, and made again
 	p := Piece{Plain: parts[0], Gzip: parts[1]}
 	if len(parts[2]) > 0 {
 		p.XZ = parts[2]
@@ -120,7 +123,7 @@ func load(file string) (Piece, bool) {
 }
 
 // store writes beside and renames. Nothing is forced to the disk: the checksum tells what did not get there.
-func store(file string, p Piece) error {
+func (c *Cache) store(file string, p Piece) error {
 	var body []byte
 	for _, part := range [][]byte{p.Plain, p.Gzip, p.XZ} {
 		body = binary.BigEndian.AppendUint64(body, uint64(len(part)))
@@ -130,12 +133,12 @@ func store(file string, p Piece) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	temp, err := os.CreateTemp(c.unfinished, "piece-*")
 	if err != nil {
 		return err
 	}
 	_, err = temp.Write(append(sum[:], body...))
-	if err = errors.Join(err, temp.Close()); err == nil {
+	if err = errors.Join(err, temp.Close(), c.use(temp.Name())); err == nil {
 		err = os.Rename(temp.Name(), file)
 	}
 	if err != nil {
@@ -143,6 +146,9 @@ func store(file string, p Piece) error {
 	}
 	return nil
 }
+
+// use marks a kept piece as used.
+func (c *Cache) use(file string) error { return os.Chtimes(file, time.Time{}, c.now()) }
 
 // Sweep removes the pieces that were not used since before.
 func (c *Cache) Sweep(before time.Time) error {

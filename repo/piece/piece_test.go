@@ -40,7 +40,7 @@ func list(t *testing.T, c *Cache, digests []string) (plain, gz, packed []byte, m
 }
 
 func TestJoinedPiecesAreOneFile(t *testing.T) {
-	c := NewCache(t.TempDir())
+	c := NewCache(t.TempDir(), t.TempDir(), time.Now)
 	var digests []string
 	for i := range 1000 {
 		digests = append(digests, digestOf(i))
@@ -92,7 +92,9 @@ func TestAnEmptyListIsOneFile(t *testing.T) {
 
 func TestADamagedPieceIsMadeAnew(t *testing.T) {
 	dir := t.TempDir()
-	c := NewCache(dir)
+	clock := time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC) // not the disk's
+	unfinished := t.TempDir()
+	c := NewCache(dir, unfinished, func() time.Time { return clock })
 	digests := []string{digestOf(1)}
 	want, _, _, _ := list(t, c, digests)
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
@@ -113,13 +115,25 @@ func TestADamagedPieceIsMadeAnew(t *testing.T) {
 			t.Errorf("%s: %d made, %q", name, made, got)
 		}
 	}
-	if err := c.Sweep(time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
+	if left, err := os.ReadDir(unfinished); err != nil || len(left) > 0 {
+		t.Errorf("unfinished are %v, %v", left, err)
 	}
-	if _, _, _, made := list(t, c, digests); made != 1 {
-		t.Error("an old piece was not swept")
+	sweep := func(since time.Duration, want int) {
+		t.Helper()
+		if err := c.Sweep(clock.Add(-since)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, made := list(t, c, digests); made != want {
+			t.Errorf("swept to %s before, %d were made, want %d", since, made, want)
+		}
 	}
-	if err := NewCache(filepath.Join(dir, "never")).Sweep(time.Now()); err != nil {
+	sweep(time.Hour, 0)
+	clock = clock.Add(2 * time.Hour)
+	list(t, c, digests) // it is used
+	sweep(time.Hour, 0)
+	clock = clock.Add(2 * time.Hour)
+	sweep(time.Hour, 1)
+	if err := NewCache(filepath.Join(dir, "never"), unfinished, time.Now).Sweep(time.Now()); err != nil {
 		t.Error(err)
 	}
 }

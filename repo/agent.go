@@ -46,8 +46,6 @@ func (s *Store) PublishAgent(ctx context.Context, agent Agent) error {
 	if err != nil {
 		return err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
 	if s.agentPublished(inputs) {
 		s.log.Debug("the agent's packages are up to date", "version", version)
 		return nil
@@ -147,10 +145,15 @@ func (s *Store) replaceAgent(ctx context.Context, name string, files []string, m
 		}
 		all = append(all, got)
 	}
-	r, c, err := s.find(name, Stable)
+	r, done, err := s.change(name)
 	if errors.Is(err, ErrNotFound) {
 		return s.createOwn(name, all, made)
 	}
+	if err != nil {
+		return err
+	}
+	defer done()
+	c, err := s.channel(r, Stable)
 	if err != nil {
 		return err
 	}
@@ -161,6 +164,8 @@ func (s *Store) replaceAgent(ctx context.Context, name string, files []string, m
 // createOwn makes one of the server's own repositories. It is there with its first packages, or not at all: a host
 // must not find it empty.
 func (s *Store) createOwn(name string, all []*Received, first Snapshot) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	for _, got := range all {
 		if err := s.settle(got); err != nil {
 			return explain(err)

@@ -102,11 +102,11 @@ func mustAdd(t testing.TB, s *Store, repository, channel string, p sample) *Pack
 // namesOf lists what a channel holds, as name=version.
 func namesOf(t testing.TB, s *Store, repository, channel string) string {
 	t.Helper()
-	_, c, err := s.find(repository, channel)
+	c, err := s.Channel(repository, channel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	packages, err := s.Contents(repository, c.current().Snapshot)
+	packages, err := s.Contents(repository, c.Snapshot)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,4 +115,10 @@ func namesOf(t testing.TB, s *Store, repository, channel string) string {
 		names[i] = p.Name + "=" + p.Version
 	}
 	return strings.Join(names, " ")
+}
+
+// tryPromote lets a channel, which may be a new one, point at a snapshot.
+func tryPromote(ctx context.Context, s *Store, repository, channel string, snapshot int) error {
+	_, err := s.Promote(ctx, repository, Promotion{Channel: channel, Snapshot: snapshot, Create: true, By: "tester"})
+	return err
 }

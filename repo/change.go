@@ -54,9 +54,12 @@ func (s *Store) Commit(ctx context.Context, repository, channel string, files []
 			s.Discard(got)
 		}
 	}()
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	r, c, err := s.find(repository, channel)
+	r, done, err := s.change(repository)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	c, err := s.channel(r, channel)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +69,7 @@ func (s *Store) Commit(ctx context.Context, repository, channel string, files []
 	return s.commit(ctx, r, c, files, Snapshot{By: by, Inputs: inputs}, nil)
 }
 
-// commit is Commit with the lock held. drop says which packages of the channel the new ones replace; then each of these
+// commit is Commit with the repository locked. drop says which packages of the channel the new ones replace; then each of these
 // must be taken.
 func (s *Store) commit(ctx context.Context, r *repository, c *channel, files []*Received, made Snapshot, drop func(*Package) bool) (*Result, error) {
 	s.mu.RLock()
@@ -113,9 +116,14 @@ func (s *Store) recognize(got *Received) error {
 	if p == nil && got.stored {
 		return fmt.Errorf("cannot take %s: it was removed meanwhile: %w", got.Name, ErrChanged)
 	}
-	if p != nil {
-		s.Discard(got)
-		got.pkg, got.stored = p, true
+	if p == nil {
+		return nil
+	}
+	s.Discard(got)
+	got.pkg, got.stored = p, true
+	var refused *refusal
+	if errors.As(got.claim.fits(p), &refused) {
+		got.Refused, got.Code = refused.reason, refused.code
 	}
 	return nil
 }
@@ -175,60 +183,68 @@ func (s *Store) settle(got *Received) error {
 	return nil
 }
 
-// find finds a channel; "" is the one that uploads go to.
-func (s *Store) find(repository, channel string) (*repository, *channel, error) {
+// channel finds one of a repository; "" is the one that uploads go to.
+func (s *Store) channel(r *repository, name string) (*channel, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	r, found := s.repositories[repository]
+	c, found := r.channels[cmp.Or(name, r.Channel)]
 	if !found {
-		return nil, nil, ErrNotFound
+		return nil, &FieldError{"channel", "no_channel", fmt.Sprintf("the repository has no channel %.40q", name)}
 	}
-	if channel == "" {
-		channel = r.Channel
-	}
-	c, found := r.channels[channel]
-	if !found {
-		return nil, nil, &FieldError{"channel", "no_channel", fmt.Sprintf("the repository has no channel %.40q", channel)}
-	}
-	return r, c, nil
+	return c, nil
 }
 
-// Promote lets a channel, which may be a new one, point at a snapshot.
-func (s *Store) Promote(repository, channel string, snapshot int, by string) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	r, err := s.repository(repository)
+// Promotion lets a channel point at a snapshot.
+type Promotion struct {
+	Channel  string
+	Snapshot int
+	Create   bool // the channel may be a new one
+	By       string
+}
+
+// Promote lets a channel point at a snapshot. It returns the one that the channel points at now: the same, or, after
+// a change of the key, one that has its packages with the new signature.
+func (s *Store) Promote(ctx context.Context, repository string, to Promotion) (int, error) {
+	r, done, err := s.change(repository)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if err := checkChannel(channel); err != nil {
-		return err
+	defer done()
+	if err := checkChannel(to.Channel); err != nil {
+		return 0, err
 	}
 	s.mu.RLock()
-	c, exists := r.channels[channel], r.snapshots[snapshot] != nil
-	same := c != nil && c.current().Snapshot == snapshot
+	c, exists := r.channels[to.Channel], r.snapshots[to.Snapshot] != nil
 	full := c == nil && len(r.channels) >= mostChannels
 	s.mu.RUnlock()
 	switch {
 	case !exists:
-		return &FieldError{"snapshot", "no_snapshot", fmt.Sprintf("the repository has no snapshot %d", snapshot)}
+		return 0, &FieldError{"snapshot", "no_snapshot", fmt.Sprintf("the repository has no snapshot %d", to.Snapshot)}
+	case c == nil && !to.Create:
+		return 0, &FieldError{"channel", "no_channel", fmt.Sprintf("the repository has no channel %s: say that it is to be made, if you mean a new one", to.Channel)}
 	case full:
-		return &FieldError{"channel", "channels", fmt.Sprintf("a repository has at most %d channels", mostChannels)}
-	case same:
-		return nil // the other click has done it
+		return 0, &FieldError{"channel", "channels", fmt.Sprintf("a repository has at most %d channels", mostChannels)}
 	}
-	if err := s.point(r, channel, snapshot, by); err != nil {
-		return fmt.Errorf("cannot publish %s in channel %s: %w", r.Name, channel, err)
+	snapshot, err := s.signedNow(ctx, r, to.Snapshot)
+	if err == nil && (c == nil || c.current().Snapshot != snapshot) { // or the other click has done it
+		err = s.point(r, to.Channel, snapshot, to.By)
 	}
-	return nil
+	if err != nil {
+		return 0, fmt.Errorf("cannot publish %s in channel %s: %w", r.Name, to.Channel, err)
+	}
+	return snapshot, nil
 }
 
-// Rollback lets a channel point at the snapshot that it pointed at before, and returns that. from is the snapshot
-// that the caller saw it pointing at: when it is another one by now, somebody was faster and nothing is done.
-func (s *Store) Rollback(repository, channel string, from int, by string) (int, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	r, c, err := s.find(repository, channel)
+// Rollback lets a channel point at the snapshot that it pointed at before, and returns that, as Promote does. from is
+// the snapshot that the caller saw it pointing at: when it is another one by now, somebody was faster and nothing is
+// done.
+func (s *Store) Rollback(ctx context.Context, repository, channel string, from int, by string) (int, error) {
+	r, done, err := s.change(repository)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	c, err := s.channel(r, channel)
 	if err != nil {
 		return 0, err
 	}
@@ -245,8 +261,11 @@ func (s *Store) Rollback(repository, channel string, from int, by string) (int, 
 	if len(history) == 0 {
 		return 0, &FieldError{"channel", "no_history", "the channel has pointed at no other snapshot that is still there"}
 	}
-	to := history[len(history)-1]
-	if err := s.publish(r, c.name, manifest{Snapshot: to, By: by, History: history[:len(history)-1]}); err != nil {
+	to, err := s.signedNow(ctx, r, history[len(history)-1])
+	if err == nil {
+		err = s.publish(r, c.name, manifest{Snapshot: to, By: by, History: history[:len(history)-1]})
+	}
+	if err != nil {
 		return 0, fmt.Errorf("cannot publish %s in channel %s: %w", r.Name, c.name, err)
 	}
 	return to, nil
@@ -257,9 +276,12 @@ var ErrChanged = errors.New("somebody else changed this channel meanwhile")
 
 // Drop takes packages out of a channel: a new snapshot without them. Earlier snapshots keep them.
 func (s *Store) Drop(repository, channel string, digests []string, by string) (int, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	r, c, err := s.find(repository, channel)
+	r, done, err := s.change(repository)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	c, err := s.channel(r, channel)
 	if err != nil {
 		return 0, err
 	}

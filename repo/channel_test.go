@@ -23,13 +23,17 @@ func TestPromotingAndRollingBackMoveAPointer(t *testing.T) {
 	}
 	promote := func(channel string, snapshot int) {
 		t.Helper()
-		if err := s.Promote("ours", channel, snapshot, "tester"); err != nil {
+		if err := tryPromote(t.Context(), s, "ours", channel, snapshot); err != nil {
 			t.Fatal(err)
 		}
 	}
 	promote("production", 2)
 	promote("production", 3)
 	promote("production", 3) // a second click
+	var unknown *FieldError
+	if _, err := s.Promote(t.Context(), "ours", Promotion{Channel: "new-one", Snapshot: 2, By: "tester"}); !errors.As(err, &unknown) || unknown.Code != "no_channel" {
+		t.Errorf("a channel that nobody said is to be made: %v", err)
+	}
 	promote("new-one", 2)
 	s = mustOpen(t, dir)
 	if got := namesOf(t, s, "ours", "production") + " | " + namesOf(t, s, "ours", "new-one"); got != "tool=1.1 tool=1.0 | tool=1.0" {
@@ -39,20 +43,20 @@ func TestPromotingAndRollingBackMoveAPointer(t *testing.T) {
 	if !strings.Contains(served(), "Version: 1.1\n") {
 		t.Errorf("production serves:\n%s", served())
 	}
-	if to, err := s.Rollback("ours", "production", 3, "tester"); err != nil || to != 2 {
+	if to, err := s.Rollback(t.Context(), "ours", "production", 3, "tester"); err != nil || to != 2 {
 		t.Fatalf("rolled back to %d, %v", to, err)
 	}
 	if strings.Contains(served(), "Version: 1.1\n") {
 		t.Errorf("after rolling back production serves:\n%s", served())
 	}
-	if _, err := s.Rollback("ours", "production", 3, "tester"); !errors.Is(err, ErrChanged) {
+	if _, err := s.Rollback(t.Context(), "ours", "production", 3, "tester"); !errors.Is(err, ErrChanged) {
 		t.Errorf("a second click on rolling back: %v", err)
 	}
-	if to, err := s.Rollback("ours", "production", 2, "tester"); err != nil || to != 1 {
+	if to, err := s.Rollback(t.Context(), "ours", "production", 2, "tester"); err != nil || to != 1 {
 		t.Errorf("rolled back to %d, %v", to, err)
 	}
 	var field *FieldError
-	if _, err := s.Rollback("ours", "production", 1, "tester"); !errors.As(err, &field) || field.Code != "no_history" {
+	if _, err := s.Rollback(t.Context(), "ours", "production", 1, "tester"); !errors.As(err, &field) || field.Code != "no_history" {
 		t.Errorf("without anything to go back to: %v", err)
 	}
 	d, err := s.Diff("ours", 1, 3)
@@ -60,13 +64,13 @@ func TestPromotingAndRollingBackMoveAPointer(t *testing.T) {
 		t.Errorf("from 1 to 3: %+v, %v", d, err)
 	}
 	for name, err := range map[string]error{
-		"snapshot": s.Promote("ours", "dev", 9, "tester"), "channel": s.Promote("ours", "Repo Data", 1, "tester"),
+		"snapshot": tryPromote(t.Context(), s, "ours", "dev", 9), "channel": tryPromote(t.Context(), s, "ours", "Repo Data", 1),
 	} {
 		if !errors.As(err, &field) || field.Field != name {
 			t.Errorf("a wrong %s: %v", name, err)
 		}
 	}
-	if err := s.Promote("ours", "repodata", 1, "tester"); !errors.As(err, &field) {
+	if err := tryPromote(t.Context(), s, "ours", "repodata", 1); !errors.As(err, &field) {
 		t.Errorf("a channel whose name means something else: %v", err)
 	}
 }
@@ -147,7 +151,7 @@ func TestAgentsAreReplacedBesideWhatElseIsThere(t *testing.T) {
 	if got := namesOf(t, s, AgentApt, Stable); got != "hostler-agent=1.1.0 hostler-agent=1.1.0 tool=1.0" {
 		t.Errorf("there is %s", got)
 	}
-	if _, err := s.Rollback(AgentApt, Stable, 0, "tester"); err != nil {
+	if _, err := s.Rollback(t.Context(), AgentApt, Stable, 0, "tester"); err != nil {
 		t.Fatal(err)
 	}
 	mustPublish(t, s, "1.1.0") // as the next start does
@@ -244,6 +248,9 @@ func TestAPackageIsStoredOnceAndSweptWhenNothingNeedsIt(t *testing.T) {
 	if _, err := s.Package(p.Digest); !errors.Is(err, ErrNotFound) {
 		t.Errorf("it is known still: %v", err)
 	}
+	if n := s.Counts().Asked[Asked{Apt, "tool"}]; n != 1 {
+		t.Errorf("%d requests are counted, want the one that was answered", n)
+	}
 	if listed, err := s.Snapshots("two"); err != nil || len(listed) != snapshotsKeep {
 		t.Errorf("%d snapshots are kept, %v", len(listed), err)
 	}
@@ -279,5 +286,87 @@ func TestARefreshPublishesAnew(t *testing.T) {
 	}
 	if d, err := s.Repository("ours"); err != nil || d.Channels[0].Snapshot != 2 || d.Channels[0].Back != 1 {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// After a change of the key everything that a channel has is signed with the new one, what it is rolled back to, too.
+func TestRPMsFollowTheKey(t *testing.T) {
+	needTool(t, "rpmkeys")
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	mustCreate(t, s, "ours", Yum)
+	content := sample{name: "tool", version: "1.0", arch: "noarch"}.build(t, Yum)
+	first := upload(t, s, "ours", "", uploads{{"tool.rpm", content}}).Files[0].Package
+	mustAdd(t, s, "ours", "", sample{name: "tool", version: "1.1", arch: "noarch"})
+	old := get(t, s, "ours/"+first.Path()).Body.Bytes()
+	if err := os.Remove(filepath.Join(dir, "keys", "signing.asc")); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpenOwn(t, dir)
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when, names string) {
+		t.Helper()
+		if got := namesOf(t, s, "ours", Stable); got != names {
+			t.Errorf("%s there is %s, want %s", when, got, names)
+		}
+		c, err := s.Channel("ours", Stable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages, err := s.Contents("ours", c.Snapshot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packages {
+			if out := checkSignature(t, s, p); !strings.Contains(out, "Header V4 RSA/SHA256 Signature") || strings.Contains(out, "NOKEY") || strings.Contains(out, "BAD") {
+				t.Errorf("%s rpmkeys says of %s:\n%s", when, p.File, out)
+			}
+		}
+	}
+	check("with a new key", "tool=1.1-1 tool=1.0-1")
+	if _, err := s.Rollback(t.Context(), "ours", Stable, 0, "tester"); err != nil {
+		t.Fatal(err)
+	}
+	check("rolled back", "tool=1.0-1")
+	for name, again := range map[string][]byte{"what was uploaded": content, "what the old key signed": old} {
+		if v := upload(t, s, "ours", "", uploads{{"tool.rpm", again}}).Files[0]; v.State != Present {
+			t.Errorf("%s, once more: %+v", name, v)
+		}
+	}
+	s = mustOpenOwn(t, dir)
+	c, err := s.Channel("ours", Stable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Channel("ours", Stable); err != nil || again.Snapshot != c.Snapshot || !again.Published.Equal(c.Published) {
+		t.Errorf("the next start published %+v after %+v, %v", again, c, err)
+	}
+	checkTidy(t, dir)
+}
+
+// What one repository does keeps no other one waiting.
+func TestRepositoriesChangeSideBySide(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustCreate(t, s, "busy", Yum)
+	mustCreate(t, s, "free", Apt)
+	_, done, err := s.change("busy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAdd(t, s, "free", "", sample{name: "tool", version: "1.0", arch: "amd64"})
+	d, err := s.Repository("free")
+	if err != nil || d.Packages != 1 || d.Size == 0 {
+		t.Errorf("there is %+v, %v", d, err)
+	}
+	finished := make(chan error, 1)
+	go func() { finished <- s.Remove("busy") }()
+	done()
+	if err := <-finished; err != nil {
+		t.Error(err)
 	}
 }

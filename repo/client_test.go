@@ -32,18 +32,18 @@ func TestAptFollowsAChannel(t *testing.T) {
 	mustAdd(t, s, "ours", "dev", sample{name: "library", version: "1:0.9~rc1", arch: "all"})
 	mustAdd(t, s, "ours", "dev", sample{name: "tool", version: "1.9", arch: "amd64", depends: []string{"library (>= 1:0.9~)"}})
 	mustAdd(t, s, "ours", "dev", sample{name: "tool", version: "1.10", arch: "amd64", depends: []string{"library"}})
-	if err := s.Promote("ours", "production", 3, "tester"); err != nil {
+	if err := tryPromote(t.Context(), s, "ours", "production", 3); err != nil {
 		t.Fatal(err)
 	}
 	offers("1.9")
-	if err := s.Promote("ours", "production", 4, "tester"); err != nil {
+	if err := tryPromote(t.Context(), s, "ours", "production", 4); err != nil {
 		t.Fatal(err)
 	}
 	offers("1.10")
 	if out, err := apt("install", "--simulate", "tool=1.9"); err != nil || !strings.Contains(out, "Inst tool (1.9 ") {
 		t.Errorf("pinned to an older version (error %v):\n%s", err, out)
 	}
-	if _, err := s.Rollback("ours", "production", 0, "tester"); err != nil {
+	if _, err := s.Rollback(t.Context(), "ours", "production", 0, "tester"); err != nil {
 		t.Fatal(err)
 	}
 	offers("1.9")
@@ -81,7 +81,7 @@ func TestDnfFollowsAChannel(t *testing.T) {
 	}
 	promote := func(snapshot int) {
 		t.Helper()
-		if err := s.Promote("ours", "production", snapshot, "tester"); err != nil {
+		if err := tryPromote(t.Context(), s, "ours", "production", snapshot); err != nil {
 			t.Fatal(err)
 		}
 	}

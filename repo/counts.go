@@ -10,19 +10,29 @@ type counts struct {
 	mu        sync.Mutex
 	published map[string]int64 // publications, by repository
 	uploaded  map[string]int64 // bytes, by repository
-	requested map[string]int64 // requests for packages, by digest
+	requested map[string]int64 // requests for packages that are there, by digest
+	asked     map[Asked]int64
+}
+
+// Asked is what requests for packages are counted by in the long run: all versions of one together.
+type Asked struct {
+	Kind Kind
+	Name string
 }
 
 // Counts tells what happened since the server started: publications and uploaded bytes by repository, and requests
-// by the digests of packages.
-type Counts struct{ Published, Uploaded, Requested map[string]int64 }
+// for packages. None of them ever becomes less.
+type Counts struct {
+	Published, Uploaded map[string]int64
+	Asked               map[Asked]int64
+}
 
 // Counts reads them.
 func (s *Store) Counts() Counts {
 	c := &s.counts
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Counts{maps.Clone(c.published), maps.Clone(c.uploaded), maps.Clone(c.requested)}
+	return Counts{maps.Clone(c.published), maps.Clone(c.uploaded), maps.Clone(c.asked)}
 }
 
 // Requests is how often a package was asked for since the server started.
@@ -32,14 +42,28 @@ func (s *Store) Requests(digest string) int64 {
 	return s.counts.requested[digest]
 }
 
-func (c *counts) publish(repository string)             { c.add(&c.published, repository, 1) }
-func (c *counts) upload(repository string, bytes int64) { c.add(&c.uploaded, repository, bytes) }
-func (c *counts) request(digest string)                 { c.add(&c.requested, digest, 1) }
-func (c *counts) add(to *map[string]int64, key string, n int64) {
+func (c *counts) publish(repository string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	add(&c.published, repository, 1)
+}
+
+func (c *counts) upload(repository string, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(&c.uploaded, repository, bytes)
+}
+
+func (c *counts) request(p *Package) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(&c.requested, p.Digest, 1)
+	add(&c.asked, Asked{p.Kind, p.Name}, 1)
+}
+
+func add[K comparable](to *map[K]int64, key K, n int64) {
 	if *to == nil {
-		*to = map[string]int64{}
+		*to = map[K]int64{}
 	}
 	(*to)[key] += n
 }

@@ -42,11 +42,11 @@ func changes(dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.Promote("ours", "production", result.Snapshot, "tester"); err != nil {
+		if err := tryPromote(ctx, s, "ours", "production", result.Snapshot); err != nil {
 			return err
 		}
 		if i%3 == 2 {
-			if _, err := s.Rollback("ours", "production", 0, "tester"); err != nil {
+			if _, err := s.Rollback(ctx, "ours", "production", 0, "tester"); err != nil {
 				return err
 			}
 		}

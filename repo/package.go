@@ -39,6 +39,7 @@ type Package struct {
 	Arch     string    `json:"arch"`
 	Summary  string    `json:"summary"`
 	Unsigned bool      `json:"unsigned,omitempty"` // an rpm that had no signature when it came
+	Key      string    `json:"key,omitempty"`      // fingerprint of the key that signed an rpm
 	Uploaded time.Time `json:"uploaded"`
 	By       string    `json:"by"`
 }
@@ -133,10 +134,11 @@ func (s *Store) loadPackages() error {
 	return errors.Join(failed...)
 }
 
-// keep makes a package known. s.mu is held.
+// keep makes a package known. s.mu is held. Of several that were made of one upload, that with the signature of the
+// key of now stands for it.
 func (s *Store) keep(p *Package) {
 	s.packages[p.Digest] = p
-	if p.Source != "" {
+	if p.Source != "" && (s.sources[p.Source] == "" || s.isSigned(p)) {
 		s.sources[p.Source] = p.Digest
 	}
 }
@@ -150,6 +152,17 @@ func (s *Store) Package(digest string) (*Package, error) {
 		return nil, ErrNotFound
 	}
 	return p, nil
+}
+
+// PackageOf finds a package that a repository has in one of its snapshots.
+func (s *Store) PackageOf(repository, digest string) (*Package, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.repositories[repository]
+	if r == nil || r.uses[digest] == 0 {
+		return nil, ErrNotFound
+	}
+	return s.packages[digest], nil
 }
 
 // Detail reads what only a look at one package needs.

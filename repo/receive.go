@@ -18,6 +18,7 @@ import (
 	"hostler/internal/archive"
 	"hostler/repo/apt"
 	"hostler/repo/rpm"
+	"hostler/repo/sign"
 	"hostler/repo/yum"
 )
 
@@ -32,12 +33,13 @@ type Received struct {
 	Refused, Code string
 
 	pkg    *Package
-	dir    string // in incoming; "" when the package is stored already
+	claim  *Package // of an archive: what its name and whoever brings it say; a deb or an rpm says that itself
+	dir    string   // in incoming; "" when the package is stored already
 	stored bool
 }
 
 // RefusalCodes are those of Received and Verdict.
-var RefusalCodes = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "too_large", "empty"}
+var RefusalCodes = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "stored_otherwise", "too_large", "empty"}
 
 // Upload is a file that is on its way to a repository.
 type Upload struct {
@@ -73,7 +75,7 @@ func (s *Store) receive(ctx context.Context, kind Kind, repository string, up Up
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = s.look(ctx, got, kind, up, digest)
+		err = s.lookInTurn(ctx, got, kind, up, digest)
 	}
 	var refused *refusal
 	if errors.As(err, &refused) {
@@ -124,11 +126,21 @@ func (s *Store) take(file string, content io.Reader) (digest string, size int64,
 	return hex.EncodeToString(sum.Sum(nil)), size, nil
 }
 
+// lookInTurn is look for a few uploads at a time: each may take as much memory as a package's compression wants.
+func (s *Store) lookInTurn(ctx context.Context, got *Received, want Kind, up Upload, digest string) error {
+	select {
+	case s.looking <- struct{}{}:
+		defer func() { <-s.looking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.look(ctx, got, want, up, digest)
+}
+
 // look finds out what an upload is, and gets everything ready that its directory is to hold.
 func (s *Store) look(ctx context.Context, got *Received, want Kind, up Upload, digest string) error {
 	if p := s.known(digest); p != nil && p.Kind == want {
-		got.pkg, got.stored = p, true
-		return nil
+		return got.take(p, up)
 	}
 	kind, err := kindOf(filepath.Join(got.dir, contentFile))
 	if err != nil {
@@ -137,39 +149,62 @@ func (s *Store) look(ctx context.Context, got *Received, want Kind, up Upload, d
 	if kind != want {
 		return &refusal{"wrong_kind", fmt.Sprintf("it is %s, and the repository is of the kind %s", kindNames[kind], want)}
 	}
-	in := &intake{dir: got.dir, key: s.key.Detached, pkg: Package{Digest: digest, Kind: kind, Uploaded: s.now().UTC(), By: up.By}}
+	in := s.intake(got.dir, Package{Digest: digest, Kind: kind, Uploaded: s.now().UTC(), By: up.By})
 	switch kind {
 	case Apt:
 		err = in.deb()
 	case Yum:
 		err = in.rpm()
 	case Archive:
-		err = in.archive(ctx, up)
+		if got.claim, err = claimOf(up); err == nil {
+			err = in.archive(ctx, got.claim, up.program)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	got.pkg = &in.pkg
-	for name, value := range map[string]any{recordFile: in.pkg, detailFile: in.detail} {
-		data, err := json.Marshal(value)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(got.dir, name), data, 0o600)
+	return in.finish()
+}
+
+// take makes an upload one of what is stored already.
+func (got *Received) take(p *Package, up Upload) error {
+	if p.Kind == Archive {
+		var err error
+		if got.claim, err = claimOf(up); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := got.claim.fits(p); err != nil {
 			return err
 		}
 	}
-	return syncTree(got.dir)
+	got.pkg, got.stored = p, true
+	return nil
+}
+
+// fits says whether an archive that claims to be c is the stored one of the same content: a package has one name.
+func (c *Package) fits(p *Package) error {
+	if c == nil || c.File == p.File && c.Version == p.Version && c.Arch == p.Arch {
+		return nil
+	}
+	return &refusal{"stored_otherwise", fmt.Sprintf("its content is stored already as %s, of version %q and architecture %q: upload it as that, or change its content", p.File, p.Version, p.Arch)}
 }
 
 // known is the stored package that was made of what has this digest, or nil.
 func (s *Store) known(digest string) *Package {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if p := s.packages[digest]; p != nil {
+	p := s.packages[digest]
+	if p != nil && s.isSigned(p) {
 		return p
 	}
-	return s.packages[s.sources[digest]]
+	if p != nil {
+		digest = p.Source
+	}
+	if other := s.packages[s.sources[digest]]; other != nil {
+		return other
+	}
+	return p
 }
 
 var kindNames = map[Kind]string{Apt: "a deb", Yum: "an rpm", Archive: "no deb and no rpm"}
@@ -198,9 +233,25 @@ func kindOf(file string) (Kind, error) {
 // intake makes a package of an upload.
 type intake struct {
 	dir    string
-	key    func(io.Reader) ([]byte, error)
+	key    *sign.Key
 	pkg    Package
 	detail Detail
+}
+
+func (s *Store) intake(dir string, p Package) *intake { return &intake{dir: dir, key: s.key, pkg: p} }
+
+// finish writes what is known of the package beside it.
+func (in *intake) finish() error {
+	for name, value := range map[string]any{recordFile: in.pkg, detailFile: in.detail} {
+		data, err := json.Marshal(value)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(in.dir, name), data, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return syncTree(in.dir)
 }
 
 func (in *intake) content() string { return filepath.Join(in.dir, contentFile) }
@@ -263,6 +314,11 @@ func (in *intake) rpm() error {
 		return unreadable(err)
 	}
 	in.pkg.Unsigned, in.pkg.Source = !before.Signed, in.pkg.Digest
+	return in.signRPM()
+}
+
+// signRPM signs an rpm that can be read, and takes what is made of it.
+func (in *intake) signRPM() error {
 	if err := in.sign(); err != nil {
 		return err
 	}
@@ -271,6 +327,7 @@ func (in *intake) rpm() error {
 		return fmt.Errorf("cannot read the package that was signed: %w", err)
 	}
 	p := &in.pkg
+	p.Key = in.key.Fingerprint()
 	p.Digest, p.Name, p.Version, p.Arch, p.Size = found.SHA256, found.Name, found.EVR(), found.Arch, found.Size
 	p.Summary = printable(found.Summary)
 	p.File = fmt.Sprintf("%s-%s-%s.%s.rpm", found.Name, found.Version, found.Release, found.Arch)
@@ -301,7 +358,7 @@ func (in *intake) sign() error {
 		return err
 	}
 	out := bufio.NewWriterSize(to, 1<<20)
-	err = rpm.Sign(out, from, in.key)
+	err = rpm.Sign(out, from, in.key.Detached)
 	if err := errors.Join(err, out.Flush(), to.Close()); err != nil {
 		return fmt.Errorf("cannot sign the package: %w", err)
 	}
@@ -336,32 +393,37 @@ func relationTexts(relations []yum.Relation) []string {
 // plainFile is what the name of an archive may be: it becomes a part of paths.
 var plainFile = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}$`)
 
-// archive takes an archive or, of the server's own, a bare program.
-func (in *intake) archive(ctx context.Context, up Upload) error {
+// claimOf is what the name of an archive, and whoever brings it, say of it.
+func claimOf(up Upload) (*Package, error) {
 	name := filepath.Base(strings.ReplaceAll(up.Name, `\`, "/"))
 	if !plainFile.MatchString(name) {
-		return &refusal{"bad_name", "its name may have letters, digits and . _ + ~ - only, at most 200"}
+		return nil, &refusal{"bad_name", "its name may have letters, digits and . _ + ~ - only, at most 200"}
 	}
-	p := &in.pkg
-	stat, err := os.Stat(in.content())
-	if err != nil {
-		return err
-	}
-	p.File, p.Size = name, stat.Size()
 	parts := archiveName.FindStringSubmatch(name)
 	if up.program {
 		parts = archiveName.FindStringSubmatch(name + ".tar.gz")
 	}
 	if parts == nil {
-		return &refusal{"bad_name", "its name does not end with .tar.gz, .tgz or .zip"}
+		return nil, &refusal{"bad_name", "its name does not end with .tar.gz, .tgz or .zip"}
 	}
-	p.Name, p.Version, p.Arch = parts[1], cmp.Or(up.Version, parts[2]), cmp.Or(up.Arch, parts[3])
+	p := &Package{File: name, Name: parts[1], Version: cmp.Or(up.Version, parts[2]), Arch: cmp.Or(up.Arch, parts[3])}
 	for _, part := range []string{p.Version, p.Arch} {
 		if part != "" && !plainFile.MatchString(part) {
-			return &refusal{"bad_name", "its version and architecture may have letters, digits and . _ + ~ - only"}
+			return nil, &refusal{"bad_name", "its version and architecture may have letters, digits and . _ + ~ - only"}
 		}
 	}
-	if up.program {
+	return p, nil
+}
+
+// archive takes an archive or, of the server's own, a bare program.
+func (in *intake) archive(ctx context.Context, claim *Package, program bool) error {
+	stat, err := os.Stat(in.content())
+	if err != nil {
+		return err
+	}
+	p := &in.pkg
+	p.File, p.Name, p.Version, p.Arch, p.Size = claim.File, claim.Name, claim.Version, claim.Arch, stat.Size()
+	if program {
 		return nil
 	}
 	return in.lookInto(ctx)

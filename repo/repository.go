@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -42,12 +43,35 @@ var own = map[string]Kind{AgentApt: Apt, AgentYum: Yum, AgentStatic: Archive}
 // Own says whether a repository is the server's own, which cannot be removed.
 func (d *Definition) Own() bool { return own[d.Name] != "" }
 
-// repository is one that is there. Its maps are guarded by Store.mu.
+// repository is one that is there. What follows changing is guarded by Store.mu.
 type repository struct {
 	Definition
-	dir       string
+	dir      string
+	changing sync.Mutex // held while its channels and snapshots change; see Store.change
+
 	snapshots map[int]*Snapshot
 	channels  map[string]*channel
+	uses      map[string]int // in how many snapshots a package is
+	size      int64          // bytes of these packages
+}
+
+func newRepository(dir string) *repository {
+	return &repository{dir: dir, snapshots: map[int]*Snapshot{}, channels: map[string]*channel{}, uses: map[string]int{}}
+}
+
+// change locks a repository for a change of it; changes of others go on. The caller must call done.
+func (s *Store) change(name string) (r *repository, done func(), err error) {
+	s.changing.RLock()
+	r, err = s.repository(name)
+	if err != nil {
+		s.changing.RUnlock()
+		return nil, nil, err
+	}
+	r.changing.Lock()
+	return r, func() {
+		r.changing.Unlock()
+		s.changing.RUnlock()
+	}, nil
 }
 
 var (
@@ -90,7 +114,8 @@ func (s *Store) create(d Definition, channels []string, first Snapshot) error {
 		return fmt.Errorf("cannot make the repository: %w", explain(err))
 	}
 	defer func() { _ = os.RemoveAll(stage) }() // nothing is left there once it has its name
-	r := &repository{Definition: d, dir: stage, snapshots: map[int]*Snapshot{}, channels: map[string]*channel{}}
+	r := newRepository(stage)
+	r.Definition = d
 	if err := s.fill(r, channels, first); err != nil {
 		return fmt.Errorf("cannot make the repository: %w", explain(err))
 	}
@@ -151,12 +176,28 @@ func (s *Store) checkDefinition(d *Definition, channels []string) error {
 			return err
 		}
 	}
+	if twice := duplicate(d.Architectures); twice != "" {
+		return &FieldError{"architectures", "architecture", fmt.Sprintf("%s is in it twice", twice)}
+	}
+	if twice := duplicate(channels); twice != "" {
+		return &FieldError{"channels", "channel", fmt.Sprintf("%s is in it twice", twice)}
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.repositories[d.Name] != nil {
 		return &FieldError{"name", "exists", "there is a repository of this name"}
 	}
 	return nil
+}
+
+// duplicate is the first of several that are the same; "" when there are none.
+func duplicate(names []string) string {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return name
+		}
+	}
+	return ""
 }
 
 func checkChannel(name string) error {
@@ -169,26 +210,38 @@ func checkChannel(name string) error {
 
 // Remove removes a repository with its snapshots and channels. Packages that no other one has go with the next Sweep.
 func (s *Store) Remove(name string) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	r, err := s.repository(name)
+	gone, err := s.takeAway(name)
 	if err != nil {
 		return err
 	}
-	if r.Own() {
-		return &FieldError{"name", "own", "the server's own repositories cannot be removed: hosts get their agent from them"}
-	}
-	gone := filepath.Join(s.dir, repositoriesDir, abandoned+name)
-	if err := errors.Join(os.RemoveAll(gone), os.Rename(r.dir, gone), syncFile(filepath.Dir(gone))); err != nil {
-		return fmt.Errorf("cannot remove the repository: %w", err)
-	}
-	s.mu.Lock()
-	delete(s.repositories, name)
-	s.mu.Unlock()
 	if err := os.RemoveAll(gone); err != nil {
 		s.log.Warn("cannot remove all of a repository; the next start goes on", "repository", name, "err", err)
 	}
 	return nil
+}
+
+// takeAway takes a repository's name from it and returns where it is now.
+func (s *Store) takeAway(name string) (gone string, err error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	r, err := s.repository(name)
+	if err != nil {
+		return "", err
+	}
+	if r.Own() {
+		return "", &FieldError{"name", "own", "the server's own repositories cannot be removed: hosts get their agent from them"}
+	}
+	gone, err = os.MkdirTemp(filepath.Join(s.dir, repositoriesDir), abandoned+"*") // one of the name may be on its way out already
+	if err == nil {
+		err = errors.Join(os.Rename(r.dir, filepath.Join(gone, name)), syncFile(filepath.Dir(gone)))
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot remove the repository: %w", explain(err))
+	}
+	s.mu.Lock()
+	delete(s.repositories, name)
+	s.mu.Unlock()
+	return gone, nil
 }
 
 func (s *Store) repository(name string) (*repository, error) {
@@ -231,7 +284,7 @@ func (s *Store) loadRepositories() error {
 }
 
 func (s *Store) readRepository(dir string) (*repository, error) {
-	r := &repository{dir: dir, snapshots: map[int]*Snapshot{}, channels: map[string]*channel{}}
+	r := newRepository(dir)
 	if err := readJSON(filepath.Join(dir, definitionFile), &r.Definition); err != nil {
 		return nil, err
 	}
@@ -288,7 +341,11 @@ func (s *Store) Repository(name string) (*Repository, error) {
 
 // Channel describes a channel; "" is the one that uploads go to.
 func (s *Store) Channel(repository, name string) (*Channel, error) {
-	r, c, err := s.find(repository, name)
+	r, err := s.repository(repository)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.channel(r, name)
 	if err != nil {
 		return nil, err
 	}
@@ -304,15 +361,6 @@ func (s *Store) describe(r *repository) Repository {
 	for _, name := range slices.Sorted(maps.Keys(r.channels)) {
 		d.Channels = append(d.Channels, r.channels[name].describe(r))
 	}
-	seen := map[string]bool{}
-	for _, snapshot := range r.snapshots {
-		for _, digest := range snapshot.Packages {
-			if !seen[digest] {
-				seen[digest] = true
-				d.Size += s.packages[digest].Size
-			}
-		}
-	}
-	d.Packages = len(seen)
+	d.Packages, d.Size = len(r.uses), r.size
 	return d
 }

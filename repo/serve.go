@@ -183,7 +183,7 @@ func (s *Store) lookUpPackage(r *repository, name string) (*served, error) {
 func (s *Store) contentOf(p *Package) *served {
 	return &served{
 		roots: []string{s.packageDir(p.Digest)}, file: contentFile, name: p.File, tag: p.Digest, date: p.Uploaded, immutable: true,
-		counted: func() { s.counts.request(p.Digest) },
+		counted: func() { s.counts.request(p) },
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,6 +23,36 @@ type Snapshot struct {
 	// Inputs is a digest of what the server's own packages in it were built from.
 	Inputs   string   `json:"inputs,omitempty"`
 	Packages []string `json:"packages"` // digests, sorted
+
+	inOrder func() []*Package // they as lists show them, sorted once when somebody looks
+}
+
+// add makes a snapshot known whose packages are. s.mu is held.
+func (s *Store) add(r *repository, made *Snapshot) {
+	packages := make([]*Package, len(made.Packages))
+	for i, digest := range made.Packages {
+		p := s.packages[digest]
+		packages[i], made.Packages[i] = p, p.Digest // one text for all snapshots
+		if r.uses[p.Digest]++; r.uses[p.Digest] == 1 {
+			r.size += p.Size
+		}
+	}
+	made.inOrder = sync.OnceValue(func() []*Package {
+		slices.SortFunc(packages, comparePackages)
+		return packages
+	})
+	r.snapshots[made.Number] = made
+}
+
+// forget is the opposite of add. s.mu is held.
+func (s *Store) forget(r *repository, number int) {
+	for _, digest := range r.snapshots[number].Packages {
+		if r.uses[digest]--; r.uses[digest] == 0 {
+			delete(r.uses, digest)
+			r.size -= s.packages[digest].Size
+		}
+	}
+	delete(r.snapshots, number)
 }
 
 // writeSnapshot keeps a snapshot under the next number.
@@ -45,7 +76,7 @@ func (s *Store) writeSnapshot(r *repository, made Snapshot) (*Snapshot, error) {
 		return nil, fmt.Errorf("cannot keep the snapshot: %w", err)
 	}
 	s.mu.Lock()
-	r.snapshots[made.Number] = &made
+	s.add(r, &made)
 	s.mu.Unlock()
 	return &made, nil
 }
@@ -58,7 +89,7 @@ func (s *Store) forgetSnapshot(r *repository, number int) {
 		return
 	}
 	s.mu.Lock()
-	delete(r.snapshots, number)
+	s.forget(r, number)
 	s.mu.Unlock()
 }
 
@@ -84,14 +115,12 @@ func (s *Store) readSnapshots(r *repository) error {
 		if err := readJSON(file, &found); err != nil {
 			return err
 		}
-		for i, digest := range found.Packages {
-			p := s.packages[digest]
-			if p == nil {
+		for _, digest := range found.Packages {
+			if s.packages[digest] == nil {
 				return fmt.Errorf("snapshot %d: package %s is missing", found.Number, digest)
 			}
-			found.Packages[i] = p.Digest // one text for all snapshots
 		}
-		r.snapshots[found.Number] = &found
+		s.add(r, &found)
 	}
 	return nil
 }
@@ -134,20 +163,15 @@ type Listed struct {
 	Channels []string  `json:"channels"` // that point at it
 }
 
-// Contents lists the packages of a snapshot, by name and the newest first.
+// Contents lists the packages of a snapshot, by name and the newest first. The list is shared: nobody changes it.
 func (s *Store) Contents(name string, number int) ([]*Package, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
 	snapshot, err := s.snapshot(name, number)
+	s.mu.RUnlock()
 	if err != nil {
 		return nil, err
 	}
-	all := make([]*Package, len(snapshot.Packages))
-	for i, digest := range snapshot.Packages {
-		all[i] = s.packages[digest]
-	}
-	slices.SortFunc(all, comparePackages)
-	return all, nil
+	return snapshot.inOrder(), nil
 }
 
 // snapshot finds one. s.mu is held.

@@ -46,7 +46,11 @@ type Store struct {
 	key   *sign.Key
 	cache *piece.Cache
 
-	changing sync.Mutex // held while anything but requests changes
+	// changing is held while repositories come and go and packages are removed, and for reading while something happens
+	// in one repository, whose own lock is held then, too.
+	changing sync.RWMutex
+
+	looking chan struct{} // has as many as are looked through
 
 	mu           sync.RWMutex // guards what follows
 	packages     map[string]*Package
@@ -68,6 +72,9 @@ type FieldError struct{ Field, Code, Message string }
 // Error is the plain cause.
 func (e *FieldError) Error() string { return e.Message }
 
+// lookers is how many uploads are looked through at a time.
+const lookers = 4
+
 // Open opens the store in dir and makes it, key included, when it is not there. What was published last is served
 // at once; what a server that died left unfinished is removed. The key's name holds this machine's host name.
 func Open(dir string, log *slog.Logger) (*Store, error) { return open(dir, log, time.Now) }
@@ -79,7 +86,7 @@ func open(dir string, log *slog.Logger, now func() time.Time) (*Store, error) {
 	}
 	s := &Store{
 		dir: dir, log: log, now: now, cache: piece.NewCache(filepath.Join(dir, piecesDir), filepath.Join(dir, incomingDir), now),
-		packages: map[string]*Package{}, sources: map[string]string{}, repositories: map[string]*repository{},
+		looking: make(chan struct{}, lookers), packages: map[string]*Package{}, sources: map[string]string{}, repositories: map[string]*repository{},
 	}
 	if err := s.clear(); err != nil {
 		return nil, fmt.Errorf("cannot make the package repository: %w", err)

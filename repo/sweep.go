@@ -22,15 +22,15 @@ const (
 // back to or still serves to clients in mid-update, and then packages that are in no snapshot. It may run while
 // packages are served: what a client has begun to read it reads to its end.
 func (s *Store) Sweep(ctx context.Context) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	s.mu.RLock()
-	repositories := slices.Collect(maps.Values(s.repositories))
-	s.mu.RUnlock()
 	var failed, unsafe error
-	for _, r := range repositories {
+	for _, name := range s.names() {
+		r, done, err := s.change(name)
+		if err != nil {
+			continue // it was removed meanwhile
+		}
 		failed = errors.Join(failed, s.sweepSnapshots(r))
 		unsafe = errors.Join(unsafe, syncFile(filepath.Join(r.dir, snapshotsDir)))
+		done()
 	}
 	if unsafe == nil { // a snapshot that a power loss brings back must find its packages
 		failed = errors.Join(failed, s.sweepPackages(ctx))
@@ -39,6 +39,13 @@ func (s *Store) Sweep(ctx context.Context) error {
 		return fmt.Errorf("cannot remove everything that repositories no longer need: %w", failed)
 	}
 	return nil
+}
+
+// names lists the repositories.
+func (s *Store) names() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.repositories))
 }
 
 func (s *Store) sweepSnapshots(r *repository) error {
@@ -70,84 +77,100 @@ func (s *Store) sweepSnapshots(r *repository) error {
 			continue
 		}
 		s.mu.Lock()
-		delete(r.snapshots, number)
+		s.forget(r, number)
 		s.mu.Unlock()
 	}
 	return failed
 }
 
-// sweepPackages removes the packages that are in no snapshot.
+// sweepPackages removes the packages that are in no snapshot. While it takes their names away nothing else changes;
+// what takes long, to remove them, comes behind.
 func (s *Store) sweepPackages(ctx context.Context) error {
-	s.mu.RLock()
-	needed := make(map[string]bool, len(s.packages))
-	for _, r := range s.repositories {
-		for _, snapshot := range r.snapshots {
-			for _, digest := range snapshot.Packages {
-				needed[digest] = true
-			}
-		}
+	gone, failed := s.takeLoose(ctx)
+	for _, dir := range gone {
+		failed = errors.Join(failed, os.RemoveAll(dir))
 	}
-	var loose []*Package
-	for digest, p := range s.packages {
-		if !needed[digest] {
-			loose = append(loose, p)
-		}
-	}
-	s.mu.RUnlock()
-	for _, p := range loose {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.removePackage(p); err != nil {
-			return err
-		}
-	}
-	return nil
+	return failed
 }
 
-// removePackage takes a package's name away first: one that is removed half-way would stop the next start.
-func (s *Store) removePackage(p *Package) error {
-	s.mu.Lock()
-	delete(s.packages, p.Digest)
-	if s.sources[p.Source] == p.Digest {
-		delete(s.sources, p.Source)
+// takeLoose takes their names from the packages that are in no snapshot, and returns where they are now. One that is
+// removed half-way under its name would stop the next start.
+func (s *Store) takeLoose(ctx context.Context) (gone []string, err error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	for _, p := range s.loose() {
+		if err := ctx.Err(); err != nil {
+			return gone, err
+		}
+		dir := filepath.Join(s.dir, incomingDir, abandoned+p.Digest)
+		if err := os.Rename(s.packageDir(p.Digest), dir); err != nil {
+			return gone, err
+		}
+		gone = append(gone, dir)
+		s.mu.Lock()
+		delete(s.packages, p.Digest)
+		if s.sources[p.Source] == p.Digest {
+			delete(s.sources, p.Source)
+		}
+		s.mu.Unlock()
+		s.counts.forget(p.Digest)
+		s.log.Info("removed a package that is in no snapshot", "file", p.File, "digest", p.Digest)
 	}
-	s.mu.Unlock()
-	s.counts.forget(p.Digest)
-	gone := filepath.Join(s.dir, incomingDir, abandoned+p.Digest)
-	if err := os.Rename(s.packageDir(p.Digest), gone); err != nil {
-		return err
+	return gone, nil
+}
+
+// loose lists the packages that are in no snapshot.
+func (s *Store) loose() []*Package {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []*Package
+	for digest, p := range s.packages {
+		used := false
+		for _, r := range s.repositories {
+			used = used || r.uses[digest] > 0
+		}
+		if !used {
+			found = append(found, p)
+		}
 	}
-	s.log.Info("removed a package that is in no snapshot", "file", p.File, "digest", p.Digest)
-	return os.RemoveAll(gone)
+	return found
 }
 
 // Refresh publishes channels anew whose index another version of this program or another key has made.
 func (s *Store) Refresh(ctx context.Context) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	s.mu.RLock()
-	type stale struct {
-		r    *repository
-		name string
-		manifest
-	}
-	var all []stale
-	for _, r := range s.repositories {
-		for name, c := range r.channels {
-			if c.current().Inputs != s.surroundings(&r.Definition, name) {
-				all = append(all, stale{r, name, c.current().manifest})
-			}
+	var failed error
+	for _, name := range s.names() {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(failed, err)
+		}
+		if err := s.refresh(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {
+			failed = errors.Join(failed, err)
 		}
 	}
+	return failed
+}
+
+func (s *Store) refresh(ctx context.Context, name string) error {
+	r, done, err := s.change(name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.mu.RLock()
+	channels := slices.Sorted(maps.Keys(r.channels))
 	s.mu.RUnlock()
 	var failed error
-	for _, one := range all {
-		if err := ctx.Err(); err != nil {
-			return err
+	for _, channel := range channels {
+		s.mu.RLock()
+		next := r.channels[channel].current().manifest
+		s.mu.RUnlock()
+		current, err := s.signedNow(ctx, r, next.Snapshot)
+		if err == nil && (current != next.Snapshot || next.Inputs != s.surroundings(&r.Definition, channel)) {
+			next.Snapshot = current
+			err = s.publish(r, channel, next)
 		}
-		if err := s.publish(one.r, one.name, one.manifest); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("cannot publish %s in channel %s anew: %w", one.r.Name, one.name, err))
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("cannot publish %s in channel %s anew: %w", name, channel, err))
 		}
 	}
 	return failed

@@ -80,18 +80,8 @@ func TestRPMsAreSignedAnew(t *testing.T) {
 	if v.State != Added || len(v.Warnings) != 1 || v.Warnings[0].Code != "unsigned" {
 		t.Fatalf("%+v", v)
 	}
-	db, public := t.TempDir(), filepath.Join(t.TempDir(), "key.asc")
-	mustWrite(t, public, string(s.PublicKeyArmored()))
-	file := filepath.Join(t.TempDir(), v.Package.File)
-	mustWrite(t, file, get(t, s, "ours/"+v.Package.Path()).Body.String())
-	for _, args := range [][]string{{"--import", public}, {"--checksig", "--verbose", file}} {
-		out, err := exec.CommandContext(t.Context(), "rpmkeys", append([]string{"--dbpath", db}, args...)...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("rpmkeys %v: %v\n%s", args, err, out)
-		}
-		if args[0] == "--checksig" && (!bytes.Contains(out, []byte("Header V4 RSA/SHA256 Signature")) || bytes.Contains(out, []byte("NOKEY")) || bytes.Contains(out, []byte("BAD"))) {
-			t.Errorf("rpmkeys says:\n%s", out)
-		}
+	if out := checkSignature(t, s, v.Package); !strings.Contains(out, "Header V4 RSA/SHA256 Signature") || strings.Contains(out, "NOKEY") || strings.Contains(out, "BAD") {
+		t.Errorf("rpmkeys says:\n%s", out)
 	}
 	if again := upload(t, s, "ours", "", uploads{{"tool.rpm", content}}).Files[0]; again.State != Present || again.Package.Digest != v.Package.Digest {
 		t.Errorf("the same once more: %+v", again)
@@ -102,6 +92,24 @@ func TestRPMsAreSignedAnew(t *testing.T) {
 	if v := upload(t, other, "theirs", "", uploads{{"tool.rpm", signed}}).Files[0]; v.State != Added || len(v.Warnings) > 0 {
 		t.Errorf("one that was signed elsewhere: %+v", v)
 	}
+}
+
+// checkSignature is what rpm, which knows the repository's key only, says of an rpm in the repository "ours".
+func checkSignature(t *testing.T, s *Store, p *Package) string {
+	t.Helper()
+	dir := t.TempDir()
+	public, file := filepath.Join(dir, "key.asc"), filepath.Join(dir, p.File)
+	mustWrite(t, public, string(s.PublicKeyArmored()))
+	mustWrite(t, file, get(t, s, "ours/"+p.Path()).Body.String())
+	rpmkeys := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), "rpmkeys", append([]string{"--dbpath", filepath.Join(dir, "db")}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Errorf("rpmkeys %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	rpmkeys("--import", public)
+	return rpmkeys("--checksig", "--verbose", file)
 }
 
 // packed makes a tar.gz of entries.
@@ -167,6 +175,38 @@ func TestArchivesAreLookedThrough(t *testing.T) {
 	if sums := get(t, s, "agents/SHA256SUMS").Body.String(); !strings.Contains(sums, p.Digest+"  "+p.File+"\n") {
 		t.Errorf("SHA256SUMS:\n%s", sums)
 	}
+}
+
+// An archive is what its name says; the same content under another one would silently become the former.
+func TestContentHasOneName(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustCreate(t, s, "agents", Archive)
+	mustCreate(t, s, "others", Archive)
+	content := packed(t, tar.Header{Name: "run", Size: 10})
+	receive := func(name, version, arch string) *Received {
+		t.Helper()
+		got, err := s.Receive(t.Context(), "others", Upload{Name: name, Content: bytes.NewReader(content), Version: version, Arch: arch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	early := receive("late-1.0.tar.gz", "", "") // both are looked through before one is stored
+	upload(t, s, "agents", "", uploads{{"tool-1.0.tar.gz", content}})
+	all := []*Received{early, receive("tool-1.0.tar.gz", "", ""), receive("tool-2.0.tar.gz", "", ""), receive("tool-1.0.tar.gz", "2.0", ""), receive("tool-1.0.tar.gz", "", "arm64")}
+	result, err := s.Commit(t.Context(), "others", "", all, "tester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"stored_otherwise", "", "stored_otherwise", "stored_otherwise", "stored_otherwise"} {
+		if v := result.Files[i]; v.Code != want || want != "" && !strings.Contains(v.Reason, "tool-1.0.tar.gz") {
+			t.Errorf("file %d: %+v, want %q", i, v, want)
+		}
+	}
+	if got := namesOf(t, s, "others", Stable); got != "tool=1.0" {
+		t.Errorf("there is %s", got)
+	}
+	checkTidy(t, s.dir)
 }
 
 func TestDetailsOfPackages(t *testing.T) {

@@ -355,6 +355,7 @@ func promoteChannel() *cobra.Command {
 			Channel  string `json:"channel"`
 			Snapshot int    `json:"snapshot,omitempty"`
 			From     string `json:"from,omitempty"`
+			Create   bool   `json:"create,omitempty"`
 		}
 	)
 	c := &cobra.Command{
@@ -373,6 +374,7 @@ func promoteChannel() *cobra.Command {
 	o.flags(c)
 	c.Flags().StringVar(&in.From, "from", "", "`channel` whose snapshot it is to have")
 	c.Flags().IntVar(&in.Snapshot, "snapshot", 0, "`number` of the snapshot that it is to have")
+	c.Flags().BoolVar(&in.Create, "create", false, "make the channel if there is none of the name")
 	return c
 }
 
@@ -380,18 +382,31 @@ func rollBackChannel() *cobra.Command {
 	var (
 		o  connection
 		in struct {
-			Channel string `json:"channel"`
+			Channel  string `json:"channel"`
+			Snapshot int    `json:"snapshot"`
 		}
 	)
 	c := &cobra.Command{
 		Use:   "rollback NAME CHANNEL",
 		Short: "Let a channel point at the snapshot that it had before",
-		Args:  cobra.ExactArgs(2),
+		Long: "Let a channel point at the snapshot that it had before. Where somebody changes the channel at the same moment, nothing is " +
+			"done: of two that roll back one goes back one step, not both two.",
+		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			in.Channel = args[1]
+			if in.Snapshot == 0 {
+				api, err := o.open()
+				if err != nil {
+					return err
+				}
+				if in.Snapshot, err = api.ChannelSnapshot(c.Context(), args[0], in.Channel); err != nil {
+					return refused(c, err)
+				}
+			}
 			return change(c, &o, repositoryPath(args[0], "rollback"), &in, func() string { return "rolled back " + in.Channel })
 		},
 	}
 	o.flags(c)
+	c.Flags().IntVar(&in.Snapshot, "snapshot", 0, "`number` of the snapshot to go back from (default the one that the channel has)")
 	return c
 }

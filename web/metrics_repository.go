@@ -43,14 +43,7 @@ func (m *packageMetrics) Collect(out chan<- prometheus.Metric) {
 	for repository, n := range counts.Uploaded {
 		count(m.uploaded, n, repository)
 	}
-	type name struct{ kind, name string }
-	byName := map[name]int64{}
-	for digest, n := range counts.Requested {
-		if p, err := m.repo.Package(digest); err == nil {
-			byName[name{string(p.Kind), p.Name}] += n
-		}
-	}
-	for key, n := range byName {
-		count(m.requested, n, key.kind, key.name)
+	for what, n := range counts.Asked {
+		count(m.requested, n, string(what.Kind), what.Name)
 	}
 }

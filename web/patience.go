@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -28,6 +29,32 @@ func (r *patientReader) Read(b []byte) (int, error) {
 	until := time.Now().Add(patience)
 	_, _ = r.control.SetReadDeadline(until), r.control.SetWriteDeadline(until)
 	return r.Reader.Read(b)
+}
+
+// unhurried lifts the limits while the server works on what has come: that takes what it takes, and ends by itself.
+// What is read next has its own again, and the answer gets its from answerSoon.
+func unhurried(c *gin.Context) {
+	control := http.NewResponseController(c.Writer)
+	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
+}
+
+// answerSoon is unhurried's end.
+func answerSoon(c *gin.Context) {
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(patience))
+}
+
+// lastRead reads something to whose end work is done.
+type lastRead struct {
+	io.Reader
+	c *gin.Context
+}
+
+func (r *lastRead) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if errors.Is(err, io.EOF) {
+		unhurried(r.c)
+	}
+	return n, err
 }
 
 // patientAnswer writes an answer as long as it goes on being read.

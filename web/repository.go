@@ -59,6 +59,7 @@ type promoteRequest struct {
 	Channel  string `json:"channel"`
 	Snapshot int    `json:"snapshot,omitempty"`
 	From     string `json:"from,omitempty"`
+	Create   bool   `json:"create,omitempty"` // the channel may be a new one
 }
 
 // rollbackRequest is POST repositories/{repository}/rollback. Snapshot is the one that the channel is seen to point at;
@@ -125,7 +126,7 @@ func (w *Web) createRepository(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, r)
+	c.JSON(http.StatusCreated, r)
 	return nil
 }
 
@@ -213,11 +214,6 @@ func (w *Web) findPackages(c *gin.Context, channel string, limit int) (*packages
 	if err != nil {
 		return nil, err
 	}
-	if search := strings.ToLower(c.Query("search")); search != "" {
-		all = slices.DeleteFunc(all, func(p *repo.Package) bool {
-			return !strings.Contains(strings.ToLower(p.Name), search) && !strings.Contains(strings.ToLower(p.Summary), search)
-		})
-	}
 	if after := c.Query("after"); after != "" {
 		at := slices.IndexFunc(all, func(p *repo.Package) bool { return p.Digest == after })
 		if at < 0 {
@@ -226,11 +222,15 @@ func (w *Web) findPackages(c *gin.Context, channel string, limit int) (*packages
 		all = all[at+1:]
 	}
 	reply := &packagesReply{Snapshot: int(snapshot), Items: []packageReply{}}
-	if len(all) > limit {
-		all = all[:limit]
-		reply.Next = all[limit-1].Digest
-	}
+	search := strings.ToLower(c.Query("search"))
 	for _, p := range all {
+		if search != "" && !strings.Contains(strings.ToLower(p.Name), search) && !strings.Contains(strings.ToLower(p.Summary), search) {
+			continue
+		}
+		if len(reply.Items) == limit {
+			reply.Next = reply.Items[limit-1].Digest
+			break
+		}
 		reply.Items = append(reply.Items, w.packageReply(p))
 	}
 	return reply, nil
@@ -242,7 +242,7 @@ func (w *Web) packageReply(p *repo.Package) packageReply {
 
 // getPackage is GET repositories/{repository}/packages/{digest}.
 func (w *Web) getPackage(c *gin.Context) error {
-	p, err := w.Repo.Package(c.Param("digest"))
+	p, err := w.Repo.PackageOf(c.Param("repository"), c.Param("digest"))
 	if err != nil {
 		return err
 	}
@@ -308,16 +308,26 @@ func (w *Web) promote(c *gin.Context, in promoteRequest) (int, error) {
 	if in.From != "" {
 		from, err := w.Repo.Channel(name, in.From)
 		if err != nil {
-			return 0, err
+			return 0, renamed(err, "channel", "from")
 		}
 		in.Snapshot = from.Snapshot
 	}
 	w.aboutChannel(c, in.Channel)
-	if err := w.Repo.Promote(name, in.Channel, in.Snapshot, identity(c).Name); err != nil {
-		return 0, err
+	to := repo.Promotion{Channel: in.Channel, Snapshot: in.Snapshot, Create: in.Create, By: identity(c).Name}
+	snapshot, err := w.Repo.Promote(c.Request.Context(), name, to)
+	if err == nil {
+		w.recordRepository(c, event.RepositoryPromoted, name, map[string]string{"channel": in.Channel, "snapshot": strconv.Itoa(snapshot)})
 	}
-	w.recordRepository(c, event.RepositoryPromoted, name, map[string]string{"channel": in.Channel, "snapshot": strconv.Itoa(in.Snapshot)})
-	return in.Snapshot, nil
+	return snapshot, err
+}
+
+// renamed gives a refusal of a field the name that the request has for it.
+func renamed(err error, from, to string) error {
+	var wrong *repo.FieldError
+	if errors.As(err, &wrong) && wrong.Field == from {
+		return &repo.FieldError{Field: to, Code: wrong.Code, Message: wrong.Message}
+	}
+	return err
 }
 
 // rollBackChannel is POST repositories/{repository}/rollback.
@@ -337,7 +347,7 @@ func (w *Web) rollBackChannel(c *gin.Context) error {
 func (w *Web) rollBack(c *gin.Context, in rollbackRequest) (int, error) {
 	name := c.Param("repository")
 	w.aboutChannel(c, in.Channel)
-	snapshot, err := w.Repo.Rollback(name, in.Channel, in.Snapshot, identity(c).Name)
+	snapshot, err := w.Repo.Rollback(c.Request.Context(), name, in.Channel, in.Snapshot, identity(c).Name)
 	if err == nil {
 		w.recordRepository(c, event.RepositoryRolledBack, name, map[string]string{"channel": in.Channel, "snapshot": strconv.Itoa(snapshot)})
 	}

@@ -78,7 +78,7 @@ func (s *server) uploadPackages(path string, fields []string, files ...string) r
 func TestRepositoryOfAProgram(t *testing.T) {
 	s := newServer(t)
 	const tools = api + "/repositories/tools"
-	if r := s.api(post, api+"/repositories", `{"name":"tools","kind":"archive","channels":["dev","production"]}`); r.status != http.StatusOK {
+	if r := s.api(post, api+"/repositories", `{"name":"tools","kind":"archive","channels":["dev","production"]}`); r.status != http.StatusCreated {
 		t.Fatalf("making a repository answered %d %s", r.status, r.body)
 	}
 	first, second := string(archiveOf(t, "first")), string(archiveOf(t, "second"))
@@ -110,11 +110,32 @@ func TestRepositoryOfAProgram(t *testing.T) {
 	if r := s.api(post, tools+"/rollback", `{"channel":"production","snapshot":2}`); r.failure(t).Code != "stale" {
 		t.Errorf("the second click answered %d %s", r.status, r.body)
 	}
+	for _, c := range []struct{ method, path, body, code, field string }{
+		{post, "/promote", `{"channel":"prodction","from":"dev"}`, "invalid", "channel"},
+		{post, "/promote", `{"channel":"production","from":"deev"}`, "invalid", "from"},
+		{get, "s/packages/" + result.Files[0].Package.Digest, "", "not_found", ""}, // of a repository "toolss"
+		{get, "/packages/" + strings.Repeat("0", 64), "", "not_found", ""},
+	} {
+		if f := s.api(c.method, tools+c.path, c.body).failure(t); f.Code != c.code || c.field != "" && f.Fields[c.field] == "" {
+			t.Errorf("%s %s answered %+v, want %s", c.path, c.body, f, c.code)
+		}
+	}
+	if r := s.api(post, tools+"/promote", `{"channel":"new","from":"dev","create":true}`); r.status != http.StatusOK {
+		t.Errorf("promoting to a new channel answered %d %s", r.status, r.body)
+	}
+	if r := s.api(get, tools+"/packages/"+result.Files[0].Package.Digest, ""); r.status != http.StatusOK {
+		t.Errorf("a package of it answered %d %s", r.status, r.body)
+	}
+	for _, again := range []string{`"architectures":["amd64","amd64"]`, `"channels":["dev","dev"]`} {
+		if r := s.api(post, api+"/repositories", `{"name":"twice","kind":"archive",`+again+`}`); r.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s answered %d %s", again, r.status, r.body)
+		}
+	}
 	if r := s.api(post, tools+"/promote", `{"channel":"production","snapshot":99}`); r.failure(t).Fields["snapshot"] == "" {
 		t.Errorf("an unknown snapshot answered %s", r.body)
 	}
 	if r := s.api(get, "/metrics", ""); !strings.Contains(r.body, `hostler_package_requests_total{kind="archive",package="tool"} 1`) ||
-		!strings.Contains(r.body, `hostler_repository_publications_total{repository="tools"} 5`) || !strings.Contains(r.body, `hostler_repository_uploaded_bytes_total{repository="tools"}`) {
+		!strings.Contains(r.body, `hostler_repository_publications_total{repository="tools"} 6`) || !strings.Contains(r.body, `hostler_repository_uploaded_bytes_total{repository="tools"}`) {
 		t.Error("the metrics do not tell of it")
 	}
 	kinds := map[string]bool{}
@@ -148,6 +169,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		"no boundary":           {path, "x", "multipart/form-data", http.StatusBadRequest},
 		"cut off":               {path, "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.deb\"\r\n\r\nhalf", "multipart/form-data; boundary=b", http.StatusBadRequest},
 		"no file":               {path, "--b--\r\n", "multipart/form-data; boundary=b", http.StatusUnprocessableEntity},
+		"an unknown field":      {path, "--b\r\nContent-Disposition: form-data; name=\"chanel\"\r\n\r\ndev\r\n--b--\r\n", "multipart/form-data; boundary=b", http.StatusBadRequest},
 		"an unknown channel":    {path + "?channel=none", "--b--\r\n", "multipart/form-data; boundary=b", http.StatusUnprocessableEntity},
 		"an unknown repository": {api + "/repositories/none/packages", "--b--\r\n", "multipart/form-data; boundary=b", http.StatusNotFound},
 	} {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -93,6 +94,7 @@ func (w *Web) receivePackages(c *gin.Context) (*repo.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer answerSoon(c)
 	var received []*repo.Received
 	defer func() {
 		for _, got := range received {
@@ -114,7 +116,7 @@ func (w *Web) receivePackages(c *gin.Context) (*repo.Result, error) {
 			if len(received) == maxUploadFiles {
 				return nil, malformed("it has too many files")
 			}
-			up.Name, up.Content = part.FileName(), part
+			up.Name, up.Content = part.FileName(), &lastRead{part, c}
 			got, err := w.Repo.Receive(ctx, name, up)
 			if err != nil {
 				return nil, err
@@ -132,12 +134,16 @@ func (w *Web) receivePackages(c *gin.Context) (*repo.Result, error) {
 				up.Version = text
 			case "arch":
 				up.Arch = text
+			case "csrf": // proved before
+			default:
+				return nil, malformed(fmt.Sprintf("there is no field %.40q, only channel, version, arch and file", field))
 			}
 		}
 	}
 	if len(received) == 0 {
 		return nil, invalid(map[string]string{"file": "there is no file"})
 	}
+	unhurried(c)
 	result, err := w.Repo.Commit(ctx, name, channel, received, up.By)
 	if err == nil && result.Added > 0 {
 		w.recordRepository(c, event.PackagesAdded, name, map[string]string{

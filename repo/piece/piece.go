@@ -69,7 +69,9 @@ type Cache struct {
 
 // NewCache keeps pieces in dir, which is made when it is needed. They are written in unfinished, which must be on the
 // same disk; whoever owns that removes what is left over there. now is the clock of when pieces were used.
-func NewCache(dir, unfinished string, now func() time.Time) *Cache { return &Cache{dir, unfinished, now} }
+func NewCache(dir, unfinished string, now func() time.Time) *Cache {
+	return &Cache{dir, unfinished, now}
+}
 
 // Get returns the piece that key stands for and makes it from text when it is not there. Whoever makes keys must
 // give another one to everything that makes another text.

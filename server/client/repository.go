@@ -77,6 +77,20 @@ type Uploaded struct {
 	} `json:"files"`
 }
 
+// ChannelSnapshot is the number of the snapshot that a channel points at.
+func (c *Client) ChannelSnapshot(ctx context.Context, repository, channel string) (int, error) {
+	var r Repository
+	if err := c.Get(ctx, "repositories/"+url.PathEscape(repository), &r); err != nil {
+		return 0, err
+	}
+	for _, one := range r.Channels {
+		if one.Name == channel {
+			return one.Snapshot, nil
+		}
+	}
+	return 0, fmt.Errorf("repository %s has no channel %s", repository, channel)
+}
+
 // UploadPackages sends files to a repository, all in one request and none of them in memory; channel may be "". The
 // answer is read into out.
 func (c *Client) UploadPackages(ctx context.Context, repository, channel string, files []string, fields map[string]string, out any) error {

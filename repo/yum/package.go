@@ -139,8 +139,33 @@ func describe(f *rpm.File) (Package, error) {
 	}
 	var err error
 	pkg.Files, err = ownedFiles(h)
+	pkg.Requires = pkg.needs()
 	pkg.Changes = changes(h)
 	return pkg, err
+}
+
+// needs are what a package requires of others: not what it brings itself, and nothing twice. createrepo_c lists the
+// same.
+func (p *Package) needs() []Relation {
+	met := map[Relation]bool{}
+	for _, r := range p.Provides {
+		r.Pre = false
+		met[r] = true
+	}
+	for _, file := range p.PrimaryFiles() {
+		met[Relation{Name: file.Path}] = true
+	}
+	listed := map[Relation]bool{}
+	var found []Relation
+	for _, r := range p.Requires {
+		plain := r
+		plain.Pre = false
+		if !met[plain] && !listed[r] {
+			found = append(found, r)
+			listed[r] = true
+		}
+	}
+	return found
 }
 
 // Bounds of what a package lists, which one header could make far more of than it has bytes.

@@ -61,6 +61,9 @@ bin/bench-jobs: FORCE
 bin/bench-trust: FORCE
 	$(GO) build -o $@ ./e2e/bench/trust
 
+bin/bench-repo: FORCE
+	$(GO) build -o $@ ./e2e/bench/repo
+
 bin/labctl: FORCE
 	$(GO) build -o $@ ./e2e/lab/labctl
 FORCE:
@@ -159,6 +162,10 @@ bench-agent: packages-bench build bin/bench-agent bin/bench-jobs ## measure the 
 .PHONY: bench-trust
 bench-trust: build bin/bench-trust ## measure enrolments and the approval queue, on SQLite and MariaDB
 	e2e/mariadb.sh bin/bench-trust
+
+.PHONY: bench-repo
+bench-repo: packages-bench build bin/bench-repo ## measure publishing beside other repository tools, and the memory of serving
+	bin/bench-repo
 
 .PHONY: clean
 clean:

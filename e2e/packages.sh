@@ -10,7 +10,7 @@ netcat-openbsd sslscan sudo qemu-system-x86 libnss-extrausers"
 
 case ${1-} in
 lab) want=$lab ;;
-bench) want="$lab supervisor monit runit" ;;
+bench) want="$lab supervisor monit runit createrepo-c apt-utils reprepro" ;;
 test) want=$test ;;
 *) echo "usage: $0 lab|bench|test" >&2; exit 2 ;;
 esac

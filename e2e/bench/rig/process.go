@@ -28,9 +28,14 @@ func ProcessCPU(pid int) float64 {
 }
 
 // Resident takes VmRSS out of a /proc status file, in bytes.
-func Resident(status string) int64 {
+func Resident(status string) int64 { return statusBytes(status, "VmRSS:") }
+
+// Peak takes VmHWM, the most that VmRSS has been.
+func Peak(status string) int64 { return statusBytes(status, "VmHWM:") }
+
+func statusBytes(status, name string) int64 {
 	for line := range strings.Lines(status) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == name {
 			kib, err := strconv.ParseInt(f[1], 10, 64)
 			if err == nil {
 				return kib << 10

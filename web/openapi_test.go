@@ -152,7 +152,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID), "{digest}", added.Digest)
 	query := map[string]string{"diffSnapshots": "?from=1&to=2"}
 	bodies := map[string]string{
-		"createRepository": `{"name":"another","kind":"apt"}`, "promoteChannel": `{"channel":"test","snapshot":1}`,
+		"createRepository": `{"name":"another","kind":"apt"}`, "promoteChannel": `{"channel":"test","snapshot":1,"create":true}`,
 		"rollBackChannel": `{"channel":"stable","snapshot":2}`, "dropPackages": toJSON(t, dropRequest{Packages: []string{added.Digest}}),
 		"expandHosts": `{"text":"a, b[2-1]"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
 		"createBootstrap":    toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),

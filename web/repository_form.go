@@ -87,7 +87,7 @@ func (w *Web) promoteForm(c *gin.Context) error {
 	if form.Snapshot, err = strconv.Atoi(f.text("snapshot")); err != nil {
 		form.Snapshot = 0 // there is none of this number, which is told
 	}
-	if _, err := w.promote(c, promoteRequest{Channel: form.Channel, Snapshot: form.Snapshot}); err != nil {
+	if _, err := w.promote(c, promoteRequest{Channel: form.Channel, Snapshot: form.Snapshot, Create: true}); err != nil {
 		if form.Fields, err = repositoryFields(c.Request.Context(), err); err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func (w *Web) packagePage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := w.Repo.Package(c.Param("digest"))
+	p, err := w.Repo.PackageOf(r.Name, c.Param("digest"))
 	if err != nil {
 		return err
 	}

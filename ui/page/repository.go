@@ -136,7 +136,7 @@ type UploadWarning struct{ Code, Message, Other string }
 // What became of a file that was uploaded, and why one is refused or warned of.
 var (
 	UploadStates   = []string{"added", "present", "refused"}
-	UploadRefusals = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "too_large", "empty"}
+	UploadRefusals = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "stored_otherwise", "too_large", "empty"}
 	UploadWarnings = []string{"older", "architecture", "unsigned"}
 )
 

@@ -106,8 +106,6 @@ lint: $(LINT) node_modules/.installed
 	e2e/links.sh
 	@echo "govulncheck and npm audit: not run here, they need networks of their own (make vulnerabilities)"
 
-# What Go builds is large and stays on the disk.
-unit data lab browser: export GOTMPDIR := $(or $(TMPDIR),/tmp)
 unit data lab browser: export TMPDIR := $(shell e2e/scratch.sh)
 
 .PHONY: unit

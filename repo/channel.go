@@ -74,7 +74,7 @@ type Channel struct {
 
 func (c *channel) describe(r *repository) Channel {
 	p := c.current()
-	d := Channel{Name: c.name, Snapshot: p.Snapshot, Packages: len(r.snapshots[p.Snapshot].Packages), Published: p.Published, By: p.By}
+	d := Channel{Name: c.name, Snapshot: p.Snapshot, Packages: len(r.snapshots[p.Snapshot].Packages), Published: p.made(), By: p.By}
 	for _, number := range slices.Backward(p.History) {
 		if r.snapshots[number] != nil {
 			d.Back = number

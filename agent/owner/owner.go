@@ -81,7 +81,7 @@ func findGroup(name string) (uint32, error) {
 	if err != nil && isNumber(name) {
 		group, err = user.LookupGroupId(name)
 	}
-	id := ""
+	var id string
 	if err == nil {
 		id = group.Gid
 	} else {

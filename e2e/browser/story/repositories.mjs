@@ -20,9 +20,9 @@ function deb(dir, version) {
   return file;
 }
 
-/** What the host's apt installs now. @param {string} [options] */
-const install = (options = "") =>
-  lab.run(host, `apt-get -qq update >&2; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y ${options} rack-tool >&2; rack-tool`);
+/** What the host's apt installs now. @param {string} [what] */
+const install = (what = "rack-tool") =>
+  lab.run(host, `apt-get -qq update >&2; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y ${what} >&2; rack-tool`);
 
 story("packages are uploaded, promoted and rolled back, and a host's apt follows", async () => {
   const visitor = await administrator();

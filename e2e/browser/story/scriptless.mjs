@@ -40,7 +40,7 @@ story("without scripts the pages show everything and the forms work", async () =
   await row(page, lab.hosts[0] ?? "").getByText("Done", { exact: true }).waitFor();
   await page.goto(`/operations/${operation.id}`);
   await visitor.look();
-  await page.getByRole("link", { name: "Log" }).first().click();
+  await page.getByRole("main").getByRole("link", { name: "Log" }).first().click();
   await page.waitForURL(/\/tasks\/\d+$/);
   await page.getByText("Install the agent").first().waitFor();
   assert.ok(((await page.locator("pre.log").textContent()) ?? "").includes("hostler-agent"), "the log is there");

@@ -9,16 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"hostler/server/app"
 	"hostler/server/config"
 )
-
-// stopDeadline bounds how long an orderly stop may take.
-const stopDeadline = 20 * time.Second
 
 func serveCommand() *cobra.Command {
 	var o config.Options
@@ -51,11 +47,7 @@ func serve(ctx context.Context, o config.Options, log *slog.Logger, out io.Write
 	if err != nil {
 		return err
 	}
-	defer func() {
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopDeadline)
-		defer cancel()
-		err = errors.Join(err, a.Stop(stop))
-	}()
+	defer func() { err = errors.Join(err, a.Stop(context.WithoutCancel(ctx))) }()
 	link, err := a.SetUpURL(ctx)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"hostler/agent/wire"
 	"hostler/db"
@@ -82,13 +83,18 @@ func Start(ctx context.Context, opts config.Options, version string, log *slog.L
 	return a, nil
 }
 
+// partDeadline bounds how long the stop of one part may take. One that takes long must not leave too little for the others.
+const partDeadline = 20 * time.Second
+
 // Stop closes everything in the reverse order of opening.
 func (a *App) Stop(ctx context.Context) error {
 	var errs []error
 	for _, c := range slices.Backward(a.cleanups) {
-		if err := c.do(ctx); err != nil {
+		part, cancel := context.WithTimeout(ctx, partDeadline)
+		if err := c.do(part); err != nil {
 			errs = append(errs, fmt.Errorf("cannot stop %s: %w", c.name, err))
 		}
+		cancel()
 	}
 	a.cleanups = nil
 	a.wg.Wait()

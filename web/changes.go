@@ -224,11 +224,15 @@ func (h *hub) eventRecorded(e db.Event) {
 // watchedRun is an operation whose page is open. It knows the steps of all tasks, because the overall progress
 // counts them and a single task's message does not tell it.
 type watchedRun struct {
+	loading sync.Mutex // held while it is read; never taken with mu held
 	mu      sync.Mutex
+	loaded  bool // all tasks are known, and not only those that a message told of
 	summary *operation.Summary
 	tasks   []page.Task
 	index   map[int64]int // task id -> place in tasks
 }
+
+func newWatchedRun() *watchedRun { return &watchedRun{index: map[int64]int{}} }
 
 // watchRun begins to follow an operation, unless that is done already, and tells a new subscriber how far it is:
 // its page may have been made before the last change.
@@ -236,14 +240,12 @@ func (h *hub) watchRun(c *connection, id int64) {
 	h.mu.Lock()
 	run, watched := h.runs[id]
 	if !watched {
-		run = &watchedRun{index: map[int64]int{}}
+		run = newWatchedRun()
 		h.runs[id] = run
 	}
 	h.mu.Unlock()
-	if !watched {
-		if err := run.load(c.ctx, h.web, id); err != nil {
-			h.web.Log.Error("cannot follow an operation", "operation", id, "err", err)
-		}
+	if err := run.load(c.ctx, h.web, id); err != nil {
+		h.web.Log.Error("cannot follow an operation", "operation", id, "err", err)
 	}
 	c.push(change{topic: live.TopicOperation(id), values: run.values, reload: run.justEnded()})
 }
@@ -276,8 +278,13 @@ func (r *watchedRun) regroups(state db.State) bool {
 	return state.Ended() && r.summary != nil && r.summary.Kind != bootstrap.KindName && len(r.tasks) <= regroupMost
 }
 
-// load reads what no message told yet.
+// load reads what no message told yet, unless that was done already.
 func (r *watchedRun) load(ctx context.Context, w *Web, id int64) error {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	if r.isLoaded() {
+		return nil
+	}
 	s, err := w.Engine.Summarise(ctx, id)
 	if err != nil {
 		return err
@@ -296,7 +303,14 @@ func (r *watchedRun) load(ctx context.Context, w *Web, id int64) error {
 			r.put(t)
 		}
 	}
+	r.loaded = true
 	return nil
+}
+
+func (r *watchedRun) isLoaded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loaded
 }
 
 func (r *watchedRun) summarise(s operation.Summary) {
@@ -321,10 +335,11 @@ func (r *watchedRun) put(t page.Task) {
 	r.tasks = append(r.tasks, t)
 }
 
+// values are nil until all tasks are known: progress over some of them would be another number than the page's.
 func (r *watchedRun) values(ctx context.Context) map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.summary == nil {
+	if !r.loaded {
 		return nil
 	}
 	o := operationView(*r.summary)

@@ -15,8 +15,10 @@ import (
 	"hostler/db"
 	"hostler/server/account"
 	"hostler/server/fleet"
+	"hostler/server/operation"
 	"hostler/ui/i18n"
 	"hostler/ui/live"
+	"hostler/ui/page"
 )
 
 // socket is an open page.
@@ -205,6 +207,33 @@ func TestLiveProgressIsThatOfThePage(t *testing.T) {
 		t.Errorf("the page does not show %s %%: %s", d.Values["progress"], r.body)
 	}
 	close(s.release)
+}
+
+// TestNoProgressOverSomeOfTheTasks tells a page's server of one task before it has read the others.
+func TestNoProgressOverSomeOfTheTasks(t *testing.T) {
+	s := newServer(t)
+	s.setUp()
+	id := s.startBootstrap("node1.lab.test, slow1.lab.test, slow2.lab.test")
+	defer close(s.release)
+	summary := must[operation.Summary](t)(s.web.Engine.Summarise(t.Context(), id))
+	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))
+	run := newWatchedRun()
+	run.summarise(summary)
+	run.update(page.Task{ID: tasks[0].ID, State: string(db.Done)})
+	if v := run.values(t.Context()); v != nil {
+		t.Errorf("with one of three tasks known, progress is %s", v["progress"])
+	}
+	for range 2 {
+		if err := run.load(t.Context(), s.web, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(run.tasks); n != len(tasks) {
+		t.Errorf("%d tasks are known, not %d", n, len(tasks))
+	}
+	if v := run.values(t.Context()); v["total"] != "3" {
+		t.Errorf("the values are %v", v)
+	}
 }
 
 // TestSubscriptionIsTheWholeList closes a page's log and opens it again.

@@ -28,7 +28,8 @@ func main() {
 `
 
 // buildServer makes a server of that version with an agent of that version in it, from the agent's source or from other
-// source.
+// source. It carries none for other architectures: those of "make build" are of one version, and the repository refuses
+// the same content as another version.
 func buildServer(t *testing.T, version, source string) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -43,8 +44,17 @@ func buildServer(t *testing.T, version, source string) string {
 		write(t, what, []byte(source))
 	}
 	compile(t, root, "-tags", "nethttpomithttp2", "-ldflags", "-s -w -X main.version="+version, "-o", agent, what)
-	embedded := built(t, "repo/agentbin/dist/hostler-agent-linux-"+runtime.GOARCH)
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {embedded: agent}})
+	own := built(t, "repo/agentbin/dist/hostler-agent-linux-"+runtime.GOARCH)
+	all, err := filepath.Glob(filepath.Join(filepath.Dir(own), "hostler-agent-linux-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range all {
+		files[f] = "" // not there
+	}
+	files[own] = agent
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": files})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,6 +110,9 @@ type Params struct {
 type TaskParams struct {
 	Address string `json:"address,omitempty"` // where to connect to, if not to the host's name
 	Port    int    `json:"port,omitempty"`    // the SSH port, if not the operation's
+	User    string `json:"user,omitempty"`    // who logs in, if not the operation's user
+	// Labels are what the host is grouped by once it has registered.
+	Labels db.Labels `json:"labels,omitempty"`
 }
 
 // Spec describes an operation that bootstraps hosts with credentials that were checked.

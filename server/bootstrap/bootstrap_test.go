@@ -76,7 +76,7 @@ func TestBootstrap(t *testing.T) {
 			if task.Note != "Debian 12 · amd64 · 15 GB" || *task.HostID != task.ID+1000 {
 				t.Errorf("note %q, host %d", task.Note, *task.HostID)
 			}
-			if s := r.tokens; len(s) != 1 || s[0].Hostname != "node1.test" || *s[0].TaskID != task.ID || s[0].Uses != 1 {
+			if s := r.tokens; len(s) != 1 || s[0].Hostname != "node1.test" || *s[0].TaskID != task.ID || s[0].Uses != 1 || s[0].Tags != "rack=/r7" {
 				t.Errorf("tokens %+v", s)
 			}
 			log := r.log(task.ID)

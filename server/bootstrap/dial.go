@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -30,6 +31,7 @@ type target struct {
 	name    string // what the host is called
 	address string // the name or address to connect to
 	port    int
+	user    string // who logs in; "" for the user of the credentials
 }
 
 func (t target) String() string { return net.JoinHostPort(t.address, strconv.Itoa(t.port)) }
@@ -43,6 +45,7 @@ var redials = []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, ti
 
 // dial connects and logs in. Failures are *operation.Failure; when ctx ends it is ctx's cause.
 func (b *Bootstrap) dial(ctx context.Context, t target, c *Credentials, logf func(string, ...any)) (*connection, error) {
+	t.user = cmp.Or(t.user, c.User)
 	keys, err := b.knownHostKeys(ctx, t)
 	if err != nil {
 		return nil, err
@@ -97,7 +100,7 @@ func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys
 		_ = raw.Close()
 		return nil, err
 	}
-	logf("logged in as %s (%s)", c.User, printable(string(client.ServerVersion())))
+	logf("logged in as %s (%s)", t.user, printable(string(client.ServerVersion())))
 	return newConnection(client, raw, t, b.Limits), nil
 }
 
@@ -157,7 +160,7 @@ func (h *handshake) run(ctx context.Context) (*ssh.Client, error) {
 	algorithms := ssh.SupportedAlgorithms()
 	config := &ssh.ClientConfig{
 		Config:            ssh.Config{KeyExchanges: algorithms.KeyExchanges, Ciphers: algorithms.Ciphers, MACs: algorithms.MACs},
-		User:              h.credentials.User,
+		User:              h.target.user,
 		Auth:              h.credentials.auth(),
 		AuthCallback:      h.watchLogin,
 		HostKeyCallback:   h.keys.check,
@@ -221,7 +224,7 @@ func isNetworkError(err error) bool {
 
 // refusal says which way of logging in was refused.
 func (h *handshake) refusal(err error) error {
-	host, user := h.target.address, h.credentials.User
+	host, user := h.target.address, h.target.user
 	// A server that hangs up in the middle of a method leaves it out of those that were tried.
 	methods := slices.Concat(h.login.TriedMethods, h.login.AllowedMethods)
 	fingerprint := h.credentials.Key().Fingerprint

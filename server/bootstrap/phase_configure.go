@@ -19,9 +19,14 @@ func configure(ctx context.Context, r *run) error {
 	if err := r.task.OperationParams(&p); err != nil {
 		return err
 	}
+	var host TaskParams
+	if err := r.task.Params(&host); err != nil {
+		return err
+	}
 	id := r.task.ID()
 	token, err := r.MintToken(ctx, trust.TokenSpec{
 		Hostname: r.task.Name(), Cluster: r.task.Cluster(), TaskID: &id, DraftID: p.DraftID, Uses: 1, Lifetime: tokenLifetime,
+		Tags: host.Labels.String(),
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -22,7 +23,7 @@ func connect(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	r.task.Logf("connecting to %s as %s", t, c.User)
+	r.task.Logf("connecting to %s as %s", t, t.user)
 	if r.conn, err = r.dial(ctx, t, c, r.task.Logf); err != nil {
 		return err
 	}
@@ -35,14 +36,8 @@ func (r *run) target(c *Credentials) (target, error) {
 	if err := r.task.Params(&p); err != nil {
 		return target{}, err
 	}
-	t := target{name: r.task.Name(), address: p.Address, port: p.Port}
-	if t.address == "" {
-		t.address = t.name
-	}
-	if t.port == 0 {
-		t.port = c.Port
-	}
-	return t, nil
+	name := r.task.Name()
+	return target{name: name, address: cmp.Or(p.Address, name), port: cmp.Or(p.Port, c.Port), user: cmp.Or(p.User, c.User)}, nil
 }
 
 var _ operation.Secrets = (*Credentials)(nil)

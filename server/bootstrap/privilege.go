@@ -43,7 +43,7 @@ func (r *run) becomeRoot(ctx context.Context, uid string) error {
 		r.root = privilege{}
 		return nil
 	}
-	host := r.conn.target.address
+	host, user := r.conn.target.address, r.conn.target.user
 	said, o, err := r.try(ctx, command{as: privilege{sudo: true}, argv: []string{"true"}})
 	switch {
 	case err != nil:
@@ -53,11 +53,11 @@ func (r *run) becomeRoot(ctx context.Context, uid string) error {
 		r.task.Logf("becoming root with sudo, which asks for no password")
 		return nil
 	case o.status == 127:
-		return fail(codeSudoMissing, nil, "host", host, "user", c.User)
+		return fail(codeSudoMissing, nil, "host", host, "user", user)
 	case len(c.SudoPassword) == 0 && strings.Contains(said, "password"):
-		return fail(codeSudoPasswordNeeded, nil, "host", host, "user", c.User)
+		return fail(codeSudoPasswordNeeded, nil, "host", host, "user", user)
 	case len(c.SudoPassword) == 0:
-		return fail(codeSudoRefused, nil, "host", host, "user", c.User, "output", said)
+		return fail(codeSudoRefused, nil, "host", host, "user", user, "output", said)
 	}
 	with := privilege{sudo: true, password: c.SudoPassword}
 	said, o, err = r.try(ctx, command{as: with, argv: []string{"true"}})
@@ -65,7 +65,7 @@ func (r *run) becomeRoot(ctx context.Context, uid string) error {
 	case err != nil:
 		return err
 	case o.status != 0:
-		return fail(codeSudoRefused, nil, "host", host, "user", c.User, "output", said)
+		return fail(codeSudoRefused, nil, "host", host, "user", user, "output", said)
 	}
 	r.root = with
 	r.task.Logf("becoming root with sudo and the password")

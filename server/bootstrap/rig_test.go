@@ -87,7 +87,7 @@ func (r *rig) start(s *sshd, c *Credentials, names ...string) *db.Operation {
 	r.t.Helper()
 	spec := Spec("", "tester", names, c)
 	for i := range spec.Tasks {
-		spec.Tasks[i].Params = TaskParams{Address: "127.0.0.1", Port: s.port()}
+		spec.Tasks[i].Params = TaskParams{Address: "127.0.0.1", Port: s.port(), Labels: db.Labels{"rack": "/r7"}}
 	}
 	o, err := r.engine.Start(r.t.Context(), spec)
 	must(r.t, err)

@@ -92,11 +92,7 @@ func (r *run) judge(o outcome, said, last string, tail []string) error {
 		last = "it said nothing"
 	}
 	if !o.started {
-		user := ""
-		if c, err := r.credentials(); err == nil {
-			user = c.User
-		}
-		return fail(codeShellRefused, nil, "host", host, "user", user, "output", last)
+		return fail(codeShellRefused, nil, "host", host, "user", r.conn.target.user, "output", last)
 	}
 	if said == "" {
 		said = last

@@ -61,12 +61,10 @@ func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address 
 	if again {
 		h.Trusts, h.CertifiedBy = known.Trusts, known.CertifiedBy
 		h.Step, h.Facts, h.FQDN, h.OSName, h.Arch = known.Step, known.Facts, known.FQDN, known.OSName, known.Arch
-		if known.Tags != "" {
-			h.Tags = known.Tags
-		}
+		setUpAgain := !equal(known.TaskID, h.TaskID) || !equal(known.DraftID, h.DraftID)
+		h.Tags = retagged(&known.Host.Host, cert.Tags, setUpAgain)
 		h.CreatedAt = known.CreatedAt
-		store = f.opts.Elapsed()-known.stored >= registerEvery || known.Cluster != h.Cluster ||
-			!equal(known.TaskID, h.TaskID) || !equal(known.DraftID, h.DraftID)
+		store = f.opts.Elapsed()-known.stored >= registerEvery || known.Cluster != h.Cluster || setUpAgain
 		if !store {
 			h.ID = known.ID
 		}
@@ -76,6 +74,22 @@ func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address 
 		h.Facts, h.FQDN, h.OSName, h.Arch = r.Facts, clip.Text(r.Facts.FQDN, column), clip.Text(r.Facts.OS.Name, column), clip.Text(r.Facts.Arch, column)
 	}
 	return h, store
+}
+
+// retagged is what a host that is known is tagged with: what it has stays, and a host that was set up again gets what
+// was asked for then on top of it.
+func retagged(known *db.Host, asked string, setUpAgain bool) string {
+	switch {
+	case known.Tags == "":
+		return asked
+	case !setUpAgain || asked == "":
+		return known.Tags
+	}
+	tags := known.Labels().With(db.ParseLabels(asked)).String()
+	if len(tags) > db.MaxLabels {
+		return asked
+	}
+	return tags
 }
 
 // admit puts a host that registered into the table and reports whether it was lost before.

@@ -152,3 +152,33 @@ func TestWhatAgentsSendIsBounded(t *testing.T) {
 	}, "")
 	r.must(err)
 }
+
+func TestAHostThatIsSetUpAgainGetsItsNewLabels(t *testing.T) {
+	r := newRig(t)
+	cert := certificate("node1")
+	register := func(tags string, task int64) string {
+		t.Helper()
+		cert.Tags, cert.TaskID = tags, &task
+		if _, err := r.fleet.Register(t.Context(), cert, wire.RegisterRequest{Hostname: "node1"}, ""); err != nil {
+			t.Fatal(err)
+		}
+		return r.host("node1").Tags
+	}
+	for i, c := range []struct {
+		tags string
+		task int64
+		want string
+	}{
+		{"rack=/r1,gold", 1, "rack=/r1,gold"},
+		{"rack=/r9", 1, "rack=/r1,gold"}, // the same agent once more
+		{"rack=/r2", 2, "gold,rack=/r2"},
+		{"", 3, "gold,rack=/r2"},
+		{"note=" + strings.Repeat("x", 60) + ",a=" + strings.Repeat("y", 60) + ",b=" + strings.Repeat("y", 60), 4, ""},
+		{"c=" + strings.Repeat("z", 60) + ",d=" + strings.Repeat("z", 60), 5, "c=" + strings.Repeat("z", 60) + ",d=" + strings.Repeat("z", 60)},
+	} {
+		got := register(c.tags, c.task)
+		if c.want != "" && got != c.want || len(got) > db.MaxLabels {
+			t.Errorf("%d: the tags are %q", i, got)
+		}
+	}
+}

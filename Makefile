@@ -110,11 +110,11 @@ unit data lab browser: export TMPDIR := $(shell e2e/scratch.sh)
 
 .PHONY: unit
 unit:
-	e2e/gotest.sh ./agent/... ./db/... ./repo/... ./server/... ./setup-scripts/... ./ui/... ./web/... ./internal/...
+	e2e/gotest.sh -tags noagents ./agent/... ./db/... ./repo/... ./server/... ./setup-scripts/... ./ui/... ./web/... ./internal/...
 
 .PHONY: data
 data:
-	e2e/mariadb.sh e2e/gotest.sh $(DATA)
+	e2e/mariadb.sh e2e/gotest.sh -tags noagents $(DATA)
 
 .PHONY: test-cgroup2
 test-cgroup2: ## limits of child agents in a virtual machine with cgroup v2
@@ -122,7 +122,7 @@ test-cgroup2: ## limits of child agents in a virtual machine with cgroup v2
 
 .PHONY: lab
 lab: build bin/labctl
-	$(SUDO) e2e/gotest.sh ./e2e/...
+	$(SUDO) e2e/gotest.sh ./repo/agentbin ./e2e/...
 
 .PHONY: browser
 browser: build bin/labctl node_modules/.installed ## the browser run on the lab

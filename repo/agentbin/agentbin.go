@@ -2,19 +2,17 @@
 //
 // "make build" puts one static executable per architecture into dist before it builds the server, plain and
 // uncompressed: hostler-agent-linux-amd64 and hostler-agent-linux-arm64. A server built by plain "go build"
-// carries none; everything but installing agents works then. The package never writes and never executes anything.
+// carries none; everything but installing agents works then. The build tag noagents leaves them out as well: it is for
+// tests that start servers often and need no agents, because each new server packs those that it carries. The package
+// never writes and never executes anything.
 package agentbin
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 )
-
-//go:embed all:dist
-var dist embed.FS
 
 const prefix = "hostler-agent-linux-"
 

@@ -1,0 +1,8 @@
+//go:build !noagents
+
+package agentbin
+
+import "embed"
+
+//go:embed all:dist
+var dist embed.FS

@@ -1,0 +1,7 @@
+//go:build noagents
+
+package agentbin
+
+import "embed"
+
+var dist embed.FS

@@ -6,13 +6,14 @@ import { Visitor } from "../fixture/visitor.mjs";
 
 const phone = { width: 390, height: 844 };
 
-/** @type {(import("playwright-core").BrowserContextOptions & {variant: string})[]} */
+/**
+ * Language, theme and width are independent of each other: each is seen in all its values, and not with all of the others'.
+ * @type {(import("playwright-core").BrowserContextOptions & {variant: string})[]}
+ */
 const variants = [
   { variant: "en" },
-  { variant: "dark", colorScheme: "dark" },
-  { variant: "zh", locale: "zh-CN" },
+  { variant: "zh-dark", locale: "zh-CN", colorScheme: "dark" },
   { variant: "390", viewport: phone },
-  { variant: "zh-dark-390", locale: "zh-CN", colorScheme: "dark", viewport: phone },
 ];
 
 /** Every page that somebody who is logged in can see, with what the run so far has left. */

@@ -16,6 +16,8 @@ type Session struct {
 	CreatedAt  time.Time
 	LastUsedAt time.Time
 	ExpiresAt  time.Time
+	AwaitsCode bool   // the password was right, and the second factor is still to be shown; it admits to nothing
+	Issuer     string // of the identity provider that told who it is; "" for a password
 }
 
 // CreateSession stores a session.
@@ -25,8 +27,18 @@ func (d *DB) CreateSession(ctx context.Context, s *Session) error {
 
 // SessionByHash finds an unexpired session of an enabled user, with the user; ErrNotFound otherwise.
 func (d *DB) SessionByHash(ctx context.Context, hash string, now time.Time) (*Session, error) {
+	return d.sessionBy(ctx, hash, false, now)
+}
+
+// LoginByHash finds an unexpired login of an enabled user that awaits its code, with the user; ErrNotFound otherwise.
+func (d *DB) LoginByHash(ctx context.Context, hash string, now time.Time) (*Session, error) {
+	return d.sessionBy(ctx, hash, true, now)
+}
+
+func (d *DB) sessionBy(ctx context.Context, hash string, awaitsCode bool, now time.Time) (*Session, error) {
 	var s Session
-	err := d.read(ctx).Joins("User").Where("sessions.hash = ? AND sessions.expires_at > ?", hash, now).Take(&s).Error
+	g := d.read(ctx).Joins("User").Where("sessions.hash = ? AND sessions.expires_at > ? AND sessions.awaits_code = ?", hash, now, awaitsCode)
+	err := g.Take(&s).Error
 	if err == nil && s.User.DisabledAt != nil {
 		err = errNotFound
 	}
@@ -41,7 +53,7 @@ func (d *DB) Session(ctx context.Context, id int64) (*Session, error) {
 
 // Sessions reads the unexpired sessions of a user, the newest first, with the user; userID 0 is everybody.
 func (d *DB) Sessions(ctx context.Context, userID int64, now time.Time, limit int) ([]Session, error) {
-	g := d.read(ctx).Joins("User").Where("sessions.expires_at > ?", now).Order("sessions.id DESC").Limit(limit)
+	g := d.read(ctx).Joins("User").Where("sessions.expires_at > ? AND sessions.awaits_code = ?", now, false).Order("sessions.id DESC").Limit(limit)
 	if userID != 0 {
 		g = g.Where("sessions.user_id = ?", userID)
 	}

@@ -24,6 +24,13 @@ type User struct {
 	LastLoginAt  *time.Time
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+
+	OTPSecret  string     `gorm:"column:otp_secret"`  // sealed; "": there is no second factor
+	OTPOffered string     `gorm:"column:otp_offered"` // sealed; one that is shown and not confirmed
+	OTPStep    int64      `gorm:"column:otp_step"`    // the last whose code was used
+	OTPSince   *time.Time `gorm:"column:otp_since"`
+
+	Issuer, Subject string // of the identity provider by which this person logs in; "" for none
 }
 
 // CreateUser adds a user; ErrDuplicate when the name is taken.

@@ -78,12 +78,16 @@ func listUsers() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printItems(c, asJSON, "NAME\tROLE\tSTATE\tLAST LOGIN\tCREATED", people, func(p *account.Person) string {
+		return printItems(c, asJSON, "NAME\tROLE\tSTATE\tSECOND FACTOR\tLAST LOGIN\tCREATED", people, func(p *account.Person) string {
 			state := "enabled"
 			if p.Disabled {
 				state = "disabled"
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", p.Name, p.Role, state, local(p.LastLoginAt), local(&p.CreatedAt))
+			factor := "-"
+			if p.SecondFactorSince != nil {
+				factor = "yes"
+			}
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", p.Name, p.Role, state, factor, local(p.LastLoginAt), local(&p.CreatedAt))
 		})
 	})
 }
@@ -194,5 +198,39 @@ func setPassword() *cobra.Command {
 			return err
 		}
 		return a.SetPassword(ctx, operatorName(), u, password)
+	})
+}
+
+func resetSecondFactor() *cobra.Command {
+	return onUser(&cobra.Command{
+		Use: "reset-second-factor NAME", Short: "Remove a user's second factor; the password alone is asked for then", Args: cobra.ExactArgs(1),
+		Long: "Remove the second factor of somebody who has lost the app and the recovery codes. Make sure who asks for it.",
+	}, "second_factor.reset", "%s logs in with the password alone now", func(ctx context.Context, a *account.Accounts, u *db.User, _ []string) error {
+		return a.ResetSecondFactor(ctx, operatorName(), u)
+	})
+}
+
+func requireSecondFactor() *cobra.Command {
+	c := &cobra.Command{
+		Use: "require-second-factor [nobody|administrators|everybody]", Short: "Say, or tell, who has to have a second factor", Args: cobra.MaximumNArgs(1),
+		Long: "Say who has to have a second factor; without an argument, tell it. Whoever has none sets it up at the next page and gets to " +
+			"nothing else before.",
+		Example: "  hostler users require-second-factor administrators",
+	}
+	return onStore(c, func(ctx context.Context, s *store, args []string) error {
+		return s.accounts(func(a *account.Accounts) error {
+			if len(args) > 0 {
+				err := s.record(ctx, "second_factor.require", func(ctx context.Context) error { return a.RequireSecondFactor(ctx, operatorName(), args[0]) })
+				if err != nil {
+					return fmt.Errorf("cannot require a second factor: %w", err)
+				}
+			}
+			rule, err := a.SecondFactorRule(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "a second factor is required of %s\n", rule)
+			return err
+		})
 	})
 }

@@ -21,6 +21,7 @@ const (
 	langCookie    = "hostler_lang"
 	themeCookie   = "hostler_theme"
 	noticeCookie  = "hostler_notice"
+	loginCookie   = "hostler_login" // of a login that awaits its code
 )
 
 // admit finds out who asks and lets only those in that the route is for.
@@ -47,6 +48,8 @@ func (w *Web) admit(c *gin.Context, r route) error {
 			return nil
 		}
 		return account.ErrNotLoggedIn
+	case who.LacksFactor && !r.needs.early:
+		return refuse(http.StatusForbidden, codeFactorNeeded, "a second factor is required of you", "set it up at "+pathSecondFactor)
 	case who.Token && r.may == user:
 		return refuse(http.StatusForbidden, "session_needed", "this is for people who are logged in, not for tokens", "use "+api)
 	case !who.May(r.needs.right):
@@ -54,6 +57,9 @@ func (w *Web) admit(c *gin.Context, r route) error {
 	}
 	return nil
 }
+
+// codeFactorNeeded says that somebody has to set up a second factor first.
+const codeFactorNeeded = "second_factor_needed"
 
 // codeForbidden says that somebody's role has not the right that a route needs.
 const codeForbidden = "forbidden"

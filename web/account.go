@@ -140,6 +140,10 @@ func (w *Web) login(c *gin.Context) error {
 		setCookie(c, sessionCookie, secret, 0)
 		return goTo(c, next)
 	}
+	if errors.Is(err, account.ErrCodeNeeded) && secret != "" {
+		setCookie(c, loginCookie, secret, 0)
+		return goTo(c, "/login/code?next="+url.QueryEscape(next))
+	}
 	status, wrong := http.StatusUnprocessableEntity, page.FieldText(ctx, "login_wrong")
 	switch {
 	case errors.Is(err, account.ErrTooManyTries):

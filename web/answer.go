@@ -139,8 +139,12 @@ func (w *Web) fail(c *gin.Context, err error) {
 		c.JSON(f.status, wire.ErrorReply{Error: f.cause})
 		return
 	}
-	if f.status == http.StatusUnauthorized {
+	switch {
+	case f.status == http.StatusUnauthorized:
 		w.sendToLogin(c)
+		return
+	case f.cause.Code == codeFactorNeeded:
+		c.Redirect(http.StatusSeeOther, pathSecondFactor)
 		return
 	}
 	view := page.ErrorView{Frame: w.frame(c), Status: f.status}

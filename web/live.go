@@ -109,7 +109,7 @@ func (w *Web) sameRights(ctx context.Context, who account.Identity) bool {
 	if err != nil {
 		return !errors.Is(err, account.ErrNotLoggedIn)
 	}
-	return now.Role == who.Role
+	return now.Role == who.Role && now.LacksFactor == who.LacksFactor
 }
 
 // read takes subscriptions until the connection ends.

@@ -34,6 +34,7 @@ const (
 type need struct {
 	right  account.Right
 	action string // "host.step"; of routes that change something, or hand out much at once
+	early  bool   // also for those who lack a second factor that is required of them
 }
 
 // What routes need.
@@ -44,6 +45,7 @@ var (
 	review     = need{right: account.Audit}
 	administer = need{right: account.Administer}
 	own        = need{right: account.Own}
+	ownEarly   = need{right: account.Own, early: true}
 )
 
 // unrecorded is the action of what changes nothing that others would miss, a draft, a preference, a calculation, and of
@@ -86,7 +88,9 @@ var routes = []route{
 	{public, post, "/setup", everyone, open.as("user.set_up"), (*Web).setUp},
 	{public, get, "/login", everyone, open, (*Web).loginPage},
 	{public, post, "/login", everyone, open.as("user.login"), (*Web).login},
-	{public, post, "/logout", user, own.as("user.logout"), (*Web).logout},
+	{public, get, "/login/code", everyone, open, (*Web).loginCodePage},
+	{public, post, "/login/code", everyone, open.as("user.login_code"), (*Web).loginCode},
+	{public, post, "/logout", user, ownEarly.as("user.logout"), (*Web).logout},
 	{public, post, "/preferences", everyone, open.as(unrecorded), (*Web).setPreferences},
 
 	{public, get, "/", user, see, (*Web).overviewPage},
@@ -187,7 +191,14 @@ var routes = []route{
 	{public, post, "/account/end-other-sessions", user, own.as("session.end_others"), (*Web).endOtherSessions},
 	{public, post, "/account/tokens", user, own.as("token.create"), (*Web).createOwnToken},
 	{public, post, "/account/tokens/:id/end", user, own.as("token.end"), (*Web).endOwnToken},
+	{public, get, pathSecondFactor, user, ownEarly, (*Web).secondFactorPage},
+	{public, post, pathSecondFactor + "/offer", user, ownEarly.as("second_factor.offer"), (*Web).offerSecondFactor},
+	{public, post, pathSecondFactor + "/confirm", user, ownEarly.as("second_factor.set"), (*Web).confirmSecondFactor},
+	{public, post, pathSecondFactor + "/codes", user, own.as("second_factor.codes"), (*Web).renewRecoveryCodes},
+	{public, post, pathSecondFactor + "/remove", user, own.as("second_factor.remove"), (*Web).removeSecondFactor},
 	{public, get, "/users", user, administer, (*Web).usersPage},
+	{public, post, "/users/second-factor", user, administer.as("second_factor.require"), (*Web).requireSecondFactor},
+	{public, post, "/users/:id/second-factor/reset", user, administer.as("second_factor.reset"), (*Web).resetSecondFactor},
 	{public, post, "/users", user, administer.as("user.create"), (*Web).addUser},
 	{public, get, "/users/:id", user, administer, (*Web).userPage},
 	{public, post, "/users/:id/role", user, administer.as("user.role"), (*Web).setUserRole},
@@ -286,6 +297,9 @@ var routes = []route{
 	{public, post, api + "/users/:id/disable", program, administer.as("user.disable"), (*Web).disableUserCall},
 	{public, post, api + "/users/:id/enable", program, administer.as("user.enable"), (*Web).enableUserCall},
 	{public, post, api + "/users/:id/remove", program, administer.as("user.remove"), (*Web).removeUserCall},
+	{public, post, api + "/users/:id/second-factor/reset", program, administer.as("second_factor.reset"), (*Web).resetSecondFactorCall},
+	{public, get, api + "/second-factor", program, administer, (*Web).getSecondFactorRule},
+	{public, post, api + "/second-factor", program, administer.as("second_factor.require"), (*Web).putSecondFactorRule},
 	{public, get, api + "/tokens", program, administer, (*Web).listTokens},
 	{public, post, api + "/tokens", program, administer.as("token.create"), (*Web).createToken},
 	{public, post, api + "/tokens/:id/end", program, administer.as("token.end"), (*Web).endTokenCall},

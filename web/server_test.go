@@ -149,9 +149,11 @@ func (s *server) start(log *slog.Logger) {
 	if err := engine.Resume(ctx); err != nil {
 		t.Fatal(err)
 	}
+	accounts := account.New(s.db, events, log, db.Now)
+	accounts.UseKey(masterKey)
 	w := must[*Web](t)(New(Deps{
 		DB: s.db, Engine: engine, Fleet: f, Jobs: jobs, Files: files, Remote: work, Intake: event.NewIntake(events, db.Now), CA: ca,
-		Accounts: account.New(s.db, events, log, db.Now), Audit: must[*audit.Log](t)(audit.Open(ctx, s.db, audit.Options{Data: s.dir, Log: log, Now: db.Now})), Bus: s.bus, Events: events,
+		Accounts: accounts, Audit: must[*audit.Log](t)(audit.Open(ctx, s.db, audit.Options{Data: s.dir, Log: log, Now: db.Now})), Bus: s.bus, Events: events,
 		Repo: openRepository(t, filepath.Join(s.dir, "repo"), log), Log: log,
 		Options: Options{
 			Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second,

@@ -33,7 +33,11 @@ func (w *Web) showUsers(c *gin.Context, status int, form page.UserForm) error {
 	if err != nil {
 		return err
 	}
-	v := page.UsersView{Frame: w.frame(c), Tokens: tokenViews(tokens), Next: next, Paged: c.Query("after") != "", Form: form}
+	rule, err := w.Accounts.SecondFactorRule(ctx)
+	if err != nil {
+		return err
+	}
+	v := page.UsersView{Frame: w.frame(c), SecondFactorOf: rule, Tokens: tokenViews(tokens), Next: next, Paged: c.Query("after") != "", Form: form}
 	v.Frame.Path = "/users"
 	for i := range users {
 		v.Users = append(v.Users, userView(&users[i]))
@@ -52,7 +56,7 @@ func (w *Web) findUsers(c *gin.Context, limit int) (us []db.User, next string, e
 }
 
 func userView(u *db.User) page.User {
-	return page.User{ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, Created: u.CreatedAt, LastLogin: at(u.LastLoginAt)}
+	return page.User{ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, Created: u.CreatedAt, LastLogin: at(u.LastLoginAt), SecondFactor: at(u.OTPSince)}
 }
 
 func tokenViews(ts []db.APIToken) []page.Token {

@@ -257,3 +257,24 @@ func TestChangingAKeyThatIsGiven(t *testing.T) {
 	}
 	p.check(after)
 }
+
+func TestAKeptKeyOutlivesItsMasterKey(t *testing.T) {
+	p := newPlace(t)
+	master := must[seal.Key](t)(p.source().Make())
+	file := seal.Sealed{Path: filepath.Join(p.dir, "account", "key"), Purpose: purpose}
+	kept := must[seal.Key](t)(seal.Keep(file, master))
+	if text := must[[]byte](t)(os.ReadFile(file.Path)); bytes.Contains(text, bytes.TrimSpace(kept.Text())) {
+		t.Errorf("the file tells the key:\n%s", text)
+	}
+	sealed := must[[]byte](t)(kept.Seal([]byte("a secret"), "a row"))
+	if _, _, err := p.source().Change([]seal.Sealed{file}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := seal.Keep(file, master); err == nil || !strings.Contains(err.Error(), file.Path) {
+		t.Errorf("the old master key: %v", err)
+	}
+	again := must[seal.Key](t)(seal.Keep(file, must[seal.Key](t)(p.source().Find())))
+	if secret, err := again.Open(sealed, "a row"); err != nil || string(secret) != "a secret" {
+		t.Errorf("got %q, %v", secret, err)
+	}
+}

@@ -89,6 +89,25 @@ func (s Source) Make() (Key, error) {
 	return k, nil
 }
 
+// Open finds the master key of files, and makes it at first start. A change of it that was cut short is finished before.
+func (s Source) Open(files []Sealed) (key Key, err error) {
+	if _, err := s.Resume(files); err != nil {
+		return key, fmt.Errorf("cannot finish the change of the master key: %w", err)
+	}
+	key, err = s.Find()
+	if !errors.Is(err, ErrNone) {
+		return key, err
+	}
+	// Another key would open nothing: the one that is missing must be found.
+	for _, f := range files {
+		text, read := os.ReadFile(f.Path)
+		if id, sealed := IsSealed(text); read == nil && sealed {
+			return key, fmt.Errorf("%w, and %s is sealed with the master key %s: put it back from your copy, or give it in %s", err, f.Path, id, EnvKey)
+		}
+	}
+	return s.Make()
+}
+
 // readKey reads a key file, which nobody but its owner may read.
 func readKey(path string) (Key, error) {
 	info, err := os.Stat(path)
@@ -109,8 +128,11 @@ func readKey(path string) (Key, error) {
 }
 
 // Change seals secrets anew under another master key. It may be cut short at any moment: a key file that was to take the place
-// of the present one is there until all is done, and Resume goes on.
+// of the present one is there until all is done, and Resume goes on. Nobody may work with the files meanwhile.
 func (s Source) Change(files []Sealed) (from, to Key, err error) {
+	if _, err := s.Resume(files); err != nil {
+		return from, to, err
+	}
 	from, err = s.Find()
 	if err != nil {
 		return from, to, err

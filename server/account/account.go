@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hostler/db"
+	"hostler/internal/seal"
 	"hostler/server/event"
 )
 
@@ -21,6 +22,11 @@ var (
 	ErrWrongSetUpToken  = errors.New("the set-up link is not valid")
 	// ErrTooManyTries means that logins wait because of wrong passwords.
 	ErrTooManyTries = errors.New("too many wrong passwords")
+	// ErrCodeNeeded means that the password was right and the second factor is to be shown.
+	ErrCodeNeeded = errors.New("a code is needed")
+	ErrWrongCode  = errors.New("wrong code")
+	// ErrSecondFactor means that there is none where one is needed, or one where none may be.
+	ErrSecondFactor = errors.New("the second factor is not in the state that this is for")
 )
 
 // FieldError says what is wrong with one thing that a person typed. Code finds its text in other languages.
@@ -35,6 +41,7 @@ func (e *FieldError) Error() string { return e.Text }
 const (
 	sessionLifetime = 12 * time.Hour  // since the last use
 	sessionTouch    = 5 * time.Minute // how often a use is written down
+	codeTime        = 5 * time.Minute // to show the second factor after the password
 
 	failuresRecorded = 10 // failed logins that become events in a minute
 )
@@ -47,6 +54,7 @@ type Accounts struct {
 	now    func() time.Time
 	slots  chan struct{} // bounds how many passwords are hashed at a time, and so the memory they take
 	delays *delays
+	key    *seal.Key // of second factors in the database; nil where none are checked
 
 	mu            sync.Mutex
 	setUp         string

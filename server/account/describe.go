@@ -14,6 +14,8 @@ type Person struct {
 	Disabled    bool       `json:"disabled"`
 	CreatedAt   time.Time  `json:"created_at"`
 	LastLoginAt *time.Time `json:"last_login_at"`
+	// SecondFactorSince is when the second factor was set up; nil: there is none.
+	SecondFactorSince *time.Time `json:"second_factor_since"`
 }
 
 // Program is what others are told of an API token.
@@ -41,7 +43,9 @@ type Browser struct {
 
 // DescribeUser leaves out what is secret.
 func DescribeUser(u *db.User) Person {
-	return Person{ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, CreatedAt: u.CreatedAt, LastLoginAt: u.LastLoginAt}
+	return Person{
+		ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, CreatedAt: u.CreatedAt, LastLoginAt: u.LastLoginAt, SecondFactorSince: u.OTPSince,
+	}
 }
 
 // DescribeToken leaves out what is secret.

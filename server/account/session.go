@@ -25,6 +25,8 @@ type Identity struct {
 	OwnerID   int64  // of the person that a token belongs to, or UserID
 	Session   string // the cookie's value of a session; secret
 	SessionID int64
+	// LacksFactor says that a second factor is required of this person, who has to set it up before anything else.
+	LacksFactor bool
 }
 
 // Attempt is what somebody gives to log in.
@@ -35,7 +37,8 @@ type Attempt struct {
 }
 
 // Login checks a password and begins a session; the secret returned goes into a cookie. After several wrong
-// passwords tries have to wait, longer each time: ErrTooManyTries.
+// passwords tries have to wait, longer each time: ErrTooManyTries. With ErrCodeNeeded the secret is that of a login that LoginCode
+// finishes.
 func (a *Accounts) Login(ctx context.Context, in Attempt) (secret string, err error) {
 	u, err := a.db.UserByName(ctx, in.Name)
 	if errors.Is(err, db.ErrNotFound) {
@@ -59,32 +62,69 @@ func (a *Accounts) Login(ctx context.Context, in Attempt) (secret string, err er
 		return "", err
 	}
 	audit.By(ctx, u.Name)
+	if u.OTPSecret != "" {
+		audit.About(ctx, u.Name, nil, map[string]bool{"code_needed": true})
+		secret, err = a.store(ctx, u, in, db.Session{AwaitsCode: true, ExpiresAt: a.now().Add(codeTime)})
+		return secret, errors.Join(err, ErrCodeNeeded)
+	}
+	return a.begin(ctx, u, in)
+}
+
+// LoginCode finishes a login with a code of the second factor, or a recovery code. secret is what Login returned, and of in the
+// password is not needed. ErrNotLoggedIn when the login is over, ErrWrongCode, ErrTooManyTries.
+func (a *Accounts) LoginCode(ctx context.Context, secret, code string, in Attempt) (session string, err error) {
+	s, err := a.db.LoginByHash(ctx, bearer.Hash(secret), a.now())
+	if errors.Is(err, db.ErrNotFound) {
+		return "", ErrNotLoggedIn
+	}
+	if err != nil {
+		return "", err
+	}
+	u := &s.User
+	audit.By(ctx, u.Name)
+	audit.About(ctx, u.Name, nil, nil)
+	err = a.tryCode(ctx, u, code, in.Address)
+	if errors.Is(err, ErrWrongCode) && a.recordsFailure() {
+		a.events.Record(ctx, db.Event{Kind: event.UserLoginFailed, Severity: db.SeverityWarning, Params: map[string]string{"address": in.Address, "user": u.Name}})
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := a.db.DeleteSession(ctx, s.Hash); err != nil {
+		return "", err
+	}
 	return a.begin(ctx, u, in)
 }
 
 // begin makes the session of somebody who has proved who it is.
 func (a *Accounts) begin(ctx context.Context, u *db.User, in Attempt) (secret string, err error) {
-	secret = bearer.New()
 	now := a.now()
-	hash := bearer.Hash(secret)
-	err = a.db.CreateSession(ctx, &db.Session{
-		Hash: hash, UserID: u.ID, Address: in.Address, Browser: clip(strings.ToValidUTF8(in.Browser, ""), 255), CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(sessionLifetime),
-	})
-	if err != nil {
+	if secret, err = a.store(ctx, u, in, db.Session{ExpiresAt: now.Add(sessionLifetime)}); err != nil {
 		return "", err
-	}
-	// A password that was changed meanwhile has ended the sessions that it found, and not this one.
-	again, err := a.db.User(ctx, u.ID)
-	if err == nil && again.PasswordHash != u.PasswordHash {
-		err = ErrWrongCredentials
-	}
-	if err != nil {
-		return "", errors.Join(err, a.db.DeleteSession(ctx, hash))
 	}
 	if err := a.db.NoteLogin(ctx, u.ID, now); err != nil {
 		a.log.Error("cannot note that somebody logged in", "user", u.Name, "err", err)
 	}
 	a.events.Record(ctx, db.Event{Kind: event.UserLogin, Actor: u.Name, Params: map[string]string{"user": u.Name, "address": in.Address}})
+	return secret, nil
+}
+
+// store keeps a session, or a login that awaits its code, and returns its secret.
+func (a *Accounts) store(ctx context.Context, u *db.User, in Attempt, s db.Session) (secret string, err error) {
+	secret = bearer.New()
+	s.Hash, s.UserID, s.Address, s.Browser = bearer.Hash(secret), u.ID, in.Address, clip(strings.ToValidUTF8(in.Browser, ""), 255)
+	s.CreatedAt, s.LastUsedAt = a.now(), a.now()
+	if err := a.db.CreateSession(ctx, &s); err != nil {
+		return "", err
+	}
+	// A password that was changed meanwhile, or a second factor, has ended the sessions that it found, and not this one.
+	again, err := a.db.User(ctx, u.ID)
+	if err == nil && (again.PasswordHash != u.PasswordHash || again.OTPSecret != u.OTPSecret) {
+		err = ErrWrongCredentials
+	}
+	if err != nil {
+		return "", errors.Join(err, a.db.DeleteSession(ctx, s.Hash))
+	}
 	return secret, nil
 }
 
@@ -95,20 +135,15 @@ const unknownUser = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAA
 // no such user. All of that happens in one slot: of many that come at once none may pass before those ahead of it are
 // counted.
 func (a *Accounts) try(ctx context.Context, u *db.User, in Attempt) error {
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-a.slots }()
 	const longestName = 64 // no user has a longer one, and invented ones must not fill the memory
 	name := clip(in.Name, longestName)
-	if wait := a.delays.wait(name, in.Address); wait > 0 {
-		audit.Refuse(ctx, "too_many_tries")
-		return fmt.Errorf("%w: wait %s", ErrTooManyTries, wait.Round(time.Second))
+	release, err := a.enter(ctx, name, in.Address)
+	if err != nil {
+		return err
 	}
-	hash := unknownUser
-	if u != nil {
+	defer release()
+	hash, known := unknownUser, u != nil && u.PasswordHash != "" // somebody of an identity provider has no password
+	if known {
 		hash = u.PasswordHash
 	}
 	ok := len(in.Password) <= maxPassword
@@ -118,7 +153,7 @@ func (a *Accounts) try(ctx context.Context, u *db.User, in Attempt) error {
 			return fmt.Errorf("cannot check the password: %w", err)
 		}
 	}
-	if !ok || u == nil {
+	if !ok || !known {
 		a.delays.failed(name, in.Address)
 		audit.Refuse(ctx, "wrong_password")
 		return ErrWrongCredentials
@@ -127,8 +162,26 @@ func (a *Accounts) try(ctx context.Context, u *db.User, in Attempt) error {
 		audit.Refuse(ctx, "disabled")
 		return ErrDisabled
 	}
-	a.delays.succeeded(name, in.Address)
+	if u.OTPSecret == "" { // who knows the password alone must not get free tries at the second factor by it
+		a.delays.succeeded(name, in.Address)
+	}
 	return nil
+}
+
+// enter waits for a slot for a try, unless the try has to wait anyway: ErrTooManyTries. release gives the slot back.
+func (a *Accounts) enter(ctx context.Context, name, address string) (release func(), err error) {
+	select {
+	case a.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	release = func() { <-a.slots }
+	if wait := a.delays.wait(name, address); wait > 0 {
+		release()
+		audit.Refuse(ctx, "too_many_tries")
+		return nil, fmt.Errorf("%w: wait %s", ErrTooManyTries, wait.Round(time.Second))
+	}
+	return release, nil
 }
 
 // recordsFailure reports whether a failed login is to be recorded: whoever may try must not fill the database.
@@ -158,7 +211,13 @@ func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, erro
 			a.log.Error("cannot note that a session was used; it may end early", "user", s.User.Name, "err", err)
 		}
 	}
-	return Identity{Name: s.User.Name, UserID: s.UserID, OwnerID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID}, nil
+	lacks, err := a.lacksFactor(ctx, s)
+	if err != nil {
+		return Identity{}, err
+	}
+	return Identity{
+		Name: s.User.Name, UserID: s.UserID, OwnerID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID, LacksFactor: lacks,
+	}, nil
 }
 
 // sessionsListed bounds a list of sessions: the newest are enough to find one that should not be there.

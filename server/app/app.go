@@ -17,6 +17,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/internal/seal"
 	"hostler/repo"
 	"hostler/repo/agentbin"
 	"hostler/repo/pack"
@@ -40,6 +41,7 @@ type App struct {
 	opts    config.Options
 	version string
 	log     *slog.Logger
+	master  seal.Key // what secrets on the disk are sealed with
 
 	db        *db.DB
 	bus       *event.Bus
@@ -112,7 +114,7 @@ func (a *App) atStop(name string, do func(ctx context.Context) error) {
 // open opens the parts, each from those before it.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openData, a.openDatabase, a.openLease, a.openBus, a.openAudit, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
+		a.openData, a.openDatabase, a.openLease, a.openBus, a.openMaster, a.openAudit, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -158,12 +160,7 @@ func (a *App) openAudit(ctx context.Context) (err error) {
 }
 
 func (a *App) openTrust(ctx context.Context) (err error) {
-	dir := authorityDir(a.opts)
-	master, err := trust.MasterKey(masterKey(a.opts), dir)
-	if err != nil {
-		return err
-	}
-	if a.ca, err = trust.OpenCA(a.db, dir, master, db.Now); err != nil {
+	if a.ca, err = trust.OpenCA(a.db, authorityDir(a.opts), a.master, db.Now); err != nil {
 		return err
 	}
 	a.ca.SetLifetime(a.opts.CertLife)

@@ -67,16 +67,18 @@ func TestAMissingMasterKeyIsMadeOnlyAtFirstStart(t *testing.T) {
 	r := newRig(t)
 	path := filepath.Join(t.TempDir(), "master.key")
 	from := seal.Source{Environ: func(string) (string, bool) { return "", false }, Kept: path}
-	_, err := trust.MasterKey(from, r.dir)
+	files, err := trust.SealedFiles(r.dir)
+	r.must(err)
+	_, err = from.Open(files)
 	if !errors.Is(err, seal.ErrNone) || !strings.Contains(err.Error(), masterKey.ID()) || !strings.Contains(err.Error(), "put it back") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("another key was made")
 	}
-	first, err := trust.MasterKey(from, t.TempDir())
+	first, err := from.Open(nil)
 	r.must(err)
-	if again, err := trust.MasterKey(from, t.TempDir()); err != nil || again.ID() != first.ID() {
+	if again, err := from.Open(nil); err != nil || again.ID() != first.ID() {
 		t.Errorf("the second start has another key: %v", err)
 	}
 }
@@ -85,11 +87,13 @@ func TestChangingTheMasterKey(t *testing.T) {
 	r := newRig(t)
 	from := seal.Source{Environ: func(string) (string, bool) { return "", false }, Kept: filepath.Join(t.TempDir(), "master.key")}
 	r.must(os.WriteFile(from.Kept, masterKey.Text(), 0o600))
-	old, fresh, err := trust.ChangeMasterKey(from, r.dir)
+	files, err := trust.SealedFiles(r.dir)
+	r.must(err)
+	old, fresh, err := from.Change(files)
 	if err != nil || old.ID() != masterKey.ID() {
 		t.Fatalf("%s became %s: %v", old.ID(), fresh.ID(), err)
 	}
-	found, err := trust.MasterKey(from, r.dir)
+	found, err := from.Open(files)
 	r.must(err)
 	ca, err := trust.OpenCA(r.db, r.dir, found, r.clock.Now)
 	if err != nil || ca.Pin() != r.ca.Pin() {

@@ -118,6 +118,7 @@ var FieldCodes = []string{
 	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid", "match_alone", "no_file", "too_many_files", "path_no_directory", "same_name",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
+	"code_wrong", "factor_rule_unknown", "login_over",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
@@ -167,6 +168,7 @@ var NoticeCodes = []string{
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
 	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
+	"second_factor_removed", "second_factor_reset", "second_factor_required",
 }
 
 // NoticeText is the sentence of a notice code, for layout.Notice.

@@ -44,6 +44,7 @@ func spelled() map[string]bool {
 	add("users.", "enabled", "disabled")
 	add("users.action.", "enable", "disable", "remove")
 	add("session.", "unknown_browser")
+	add("factor.of.", page.SecondFactorRules...)
 	add("host.state.", page.HostStates...)
 	add("group.", page.TaskGroups...)
 	add("counts.", page.TaskGroups...)

@@ -17,6 +17,8 @@ type User struct {
 	Disabled  bool
 	Created   time.Time
 	LastLogin time.Time // zero: never
+	// SecondFactor is when it was set up; zero: there is none.
+	SecondFactor time.Time
 }
 
 // Session is a logged-in browser.
@@ -48,6 +50,8 @@ type UsersView struct {
 	Next   string // value of ?after= for the next page; "" on the last one
 	Paged  bool
 	Form   UserForm
+	// SecondFactorOf is one of SecondFactorRules.
+	SecondFactorOf string
 }
 
 // UserForm is what was typed for a new user.

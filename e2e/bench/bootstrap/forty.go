@@ -63,7 +63,7 @@ func playAgents(ctx context.Context, s *rig.Server, id int64) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	dir := filepath.Join(s.Data, "ca")
-	master, err := trust.MasterKey(seal.Source{Environ: os.LookupEnv, Kept: filepath.Join(s.Data, "master.key")}, dir)
+	master, err := seal.Source{Environ: os.LookupEnv, Kept: filepath.Join(s.Data, "master.key")}.Find()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package sample
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,13 +15,25 @@ import (
 func userPages() []Page {
 	return []Page{
 		{"/users", false, func(f layout.Frame) templ.Component {
-			return page.UsersPage(page.UsersView{Frame: f, Users: users(), Tokens: tokens(), Form: page.UserForm{Role: "operator"}})
+			return page.UsersPage(page.UsersView{Frame: f, Users: users(), Tokens: tokens(), Form: page.UserForm{Role: "operator"}, SecondFactorOf: "administrators"})
 		}},
 		{"/users/2", false, func(f layout.Frame) templ.Component {
 			return page.UserPage(page.UserView{Frame: f, User: users()[1], Sessions: sessions()[1:], Tokens: tokens()[:1]})
 		}},
 		{"/users/1", false, func(f layout.Frame) templ.Component {
 			return page.UserPage(page.UserView{Frame: f, User: users()[0], Last: true, Fields: map[string]string{"role": "Somebody must stay administrator."}})
+		}},
+		{"/account/second-factor", false, func(f layout.Frame) templ.Component {
+			return page.SecondFactorPage(page.SecondFactorView{Frame: f, Required: true, Secret: strings.Repeat("GEZDGNBV", 4), QR: qr(), QRSize: 37, Fields: map[string]string{"code": "This code is wrong, or was used already. Take the next one."}})
+		}},
+		{"/account/second-factor/made", false, func(f layout.Frame) templ.Component {
+			return page.SecondFactorPage(page.SecondFactorView{Frame: f, Since: Now, Codes: 10, Made: slices.Repeat([]string{"Q4MV-7TCE-XAWB-2KPL", "ZR3H-M5NU-6DFY-JS2G"}, 5)})
+		}},
+		{"/account/second-factor/provider", false, func(f layout.Frame) templ.Component {
+			return page.SecondFactorPage(page.SecondFactorView{Frame: f, Provider: true})
+		}},
+		{"/login/code", true, func(f layout.Frame) templ.Component {
+			return page.LoginCodePage(page.LoginCodeView{Frame: f, Next: "/hosts"})
 		}},
 		{"/account", false, func(f layout.Frame) templ.Component {
 			return page.OwnPage(page.OwnView{
@@ -30,10 +44,21 @@ func userPages() []Page {
 	}
 }
 
+// qr draws what looks like a QR code.
+func qr() string {
+	var b strings.Builder
+	for i := range 29 * 29 {
+		if x, y := i%29, i/29; (x*x+y*y*3+x*y)%5 < 2 {
+			fmt.Fprintf(&b, "M%d %dh1v1h-1z", x+4, y+4)
+		}
+	}
+	return b.String()
+}
+
 func users() []page.User {
 	return []page.User{
-		{ID: 1, Name: "admin", Role: "administrator", Created: Now.Add(-90 * 24 * time.Hour), LastLogin: Now.Add(-time.Hour)},
-		{ID: 2, Name: "bo.lin", Role: "operator", Created: Now.Add(-40 * 24 * time.Hour), LastLogin: Now.Add(-26 * time.Hour)},
+		{ID: 1, Name: "admin", Role: "administrator", Created: Now.Add(-90 * 24 * time.Hour), LastLogin: Now.Add(-time.Hour), SecondFactor: Now.Add(-20 * 24 * time.Hour)},
+		{ID: 2, Name: "bo.lin", Role: "operator", Created: Now.Add(-40 * 24 * time.Hour), LastLogin: Now.Add(-26 * time.Hour), SecondFactor: Now.Add(-2 * time.Hour)},
 		{ID: 3, Name: "inspection@example.com", Role: "auditor", Created: Now.Add(-3 * 24 * time.Hour)},
 		{ID: 4, Name: "old.colleague", Role: "operator", Disabled: true, Created: Now.Add(-400 * 24 * time.Hour), LastLogin: Now.Add(-80 * 24 * time.Hour)},
 	}

@@ -39,7 +39,7 @@ type Received struct {
 }
 
 // RefusalCodes are those of Received and Verdict.
-var RefusalCodes = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "stored_otherwise", "too_large", "empty"}
+var RefusalCodes = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "stored_otherwise", "too_large", "empty", "bad_signature"}
 
 // Upload is a file that is on its way to a repository.
 type Upload struct {
@@ -48,6 +48,8 @@ type Upload struct {
 	By      string // who brings it
 	// Version and Arch are for archives whose names do not tell.
 	Version, Arch string
+	// Verify, if not nil, must accept a signature of an rpm.
+	Verify Verifier
 
 	program bool // a bare program: only the server itself brings some
 }
@@ -154,7 +156,7 @@ func (s *Store) look(ctx context.Context, got *Received, want Kind, up Upload, d
 	case Apt:
 		err = in.deb()
 	case Yum:
-		err = in.rpm()
+		err = in.rpm(up.Verify)
 	case Archive:
 		if got.claim, err = claimOf(up); err == nil {
 			err = in.archive(ctx, got.claim, up.program)
@@ -308,13 +310,30 @@ func debDetail(p apt.Package) Detail {
 	return d
 }
 
-func (in *intake) rpm() error {
+func (in *intake) rpm(verify Verifier) error {
 	before, err := yum.Read(in.content(), contentFile, in.pkg.Uploaded)
 	if err != nil {
 		return unreadable(err)
 	}
+	if verify != nil {
+		if err := in.verify(verify); err != nil {
+			return err
+		}
+	}
 	in.pkg.Unsigned, in.pkg.Source = !before.Signed, in.pkg.Digest
 	return in.signRPM()
+}
+
+func (in *intake) verify(check Verifier) error {
+	f, err := os.Open(in.content())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	if err := rpm.Verify(bufio.NewReaderSize(f, 1<<20), check); err != nil {
+		return &refusal{"bad_signature", "it has no signature by a key that was given: " + printable(err.Error())}
+	}
+	return nil
 }
 
 // signRPM signs an rpm that can be read, and takes what is made of it.

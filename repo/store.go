@@ -56,6 +56,7 @@ type Store struct {
 	packages     map[string]*Package
 	sources      map[string]string // digests of packages by those of what was uploaded
 	repositories map[string]*repository
+	held         map[string]int // how many fillings have a package, by its digest
 
 	counts counts
 }
@@ -87,6 +88,7 @@ func open(dir string, log *slog.Logger, now func() time.Time) (*Store, error) {
 	s := &Store{
 		dir: dir, log: log, now: now, cache: piece.NewCache(filepath.Join(dir, piecesDir), filepath.Join(dir, incomingDir), now),
 		looking: make(chan struct{}, lookers), packages: map[string]*Package{}, sources: map[string]string{}, repositories: map[string]*repository{},
+		held: map[string]int{},
 	}
 	if err := s.clear(); err != nil {
 		return nil, fmt.Errorf("cannot make the package repository: %w", err)

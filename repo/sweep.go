@@ -119,13 +119,13 @@ func (s *Store) takeLoose(ctx context.Context) (gone []string, err error) {
 	return gone, nil
 }
 
-// loose lists the packages that are in no snapshot.
+// loose lists the packages that are in no snapshot and on their way to none.
 func (s *Store) loose() []*Package {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var found []*Package
 	for digest, p := range s.packages {
-		used := false
+		used := s.held[digest] > 0
 		for _, r := range s.repositories {
 			used = used || r.uses[digest] > 0
 		}

@@ -102,6 +102,16 @@ func (t *Task) SetNote(s string) {
 	t.row.Note = strings.ToValidUTF8(s[:min(len(s), most)], "")
 }
 
+// Show is SetNote for a task that runs: pages show it at once. It must not be called from two goroutines at a time. What
+// cannot be stored is only shown.
+func (t *Task) Show(ctx context.Context, note string) {
+	t.SetNote(note)
+	if err := t.engine.db.SaveTask(context.WithoutCancel(ctx), t.row); err != nil {
+		t.engine.log.Warn("cannot store how far a task is", "task", t.row.ID, "err", err)
+	}
+	t.engine.publishTask(t.live, t.row)
+}
+
 // Logf writes one line to the task's log.
 func (t *Task) Logf(format string, args ...any) {
 	t.log.line(t.step, fmt.Sprintf(format, args...))

@@ -31,14 +31,19 @@ func newClient(t *testing.T, allow []netip.Prefix) *Client {
 	return c
 }
 
-func reader(t *testing.T, u *upstreamtest.Upstream, kind string) *Reader {
+func keyring(t *testing.T, armored []byte) *Keyring {
 	t.Helper()
-	keys, err := ReadKeys(string(u.Key.PublicArmored()), time.Now)
+	keys, err := ReadKeys(string(armored), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return keys
+}
+
+func reader(t *testing.T, u *upstreamtest.Upstream, kind string) *Reader {
+	t.Helper()
 	r := &Reader{
-		Client: newClient(t, upstreamtest.Loopback), Keys: keys, Dir: t.TempDir(), Now: time.Now,
+		Client: newClient(t, upstreamtest.Loopback), Keys: keyring(t, u.Key.PublicArmored()), Dir: t.TempDir(), Now: time.Now,
 		Source: Source{Kind: kind, URL: u.URL, Trust: TrustIndex},
 	}
 	if kind == Apt {
@@ -224,14 +229,14 @@ func TestHostileIndexes(t *testing.T) {
 			u.Write("dists/stable/InRelease", u.Read("dists/stable/Release"))
 		}, CodeUnsigned},
 		"another key": {Apt, func(u *upstreamtest.Upstream, r *Reader) {
-			r.Keys = reader(t, upstreamtest.New(t, Apt), Apt).Keys
+			r.Keys = keyring(t, upstreamtest.Stranger().PublicArmored())
 		}, CodeSignature},
 		"changed behind its signature": {Apt, func(u *upstreamtest.Upstream, _ *Reader) {
 			text := strings.Replace(string(u.Read("dists/stable/InRelease")), "Suite: stable", "Suite: Stable", 1)
 			u.Write("dists/stable/InRelease", []byte(text))
 		}, CodeSignature},
 		"another key for repomd": {Yum, func(u *upstreamtest.Upstream, r *Reader) {
-			r.Keys = reader(t, upstreamtest.New(t, Yum), Yum).Keys
+			r.Keys = keyring(t, upstreamtest.Stranger().PublicArmored())
 		}, CodeSignature},
 		"no signature of repomd": {Yum, func(u *upstreamtest.Upstream, _ *Reader) {
 			u.Hook(func(w http.ResponseWriter, r *http.Request) bool {

@@ -3,6 +3,7 @@ package upstreamtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -56,15 +57,29 @@ func New(t testing.TB, kind string) *Upstream {
 	if _, err := exec.LookPath(tool); err != nil {
 		t.Skipf("%s is not installed: no upstream can be made", tool)
 	}
-	key, err := sign.Open(filepath.Join(t.TempDir(), "key.asc"), "Upstream", time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &Upstream{Dir: t.TempDir(), Key: key, t: t, kind: kind, asked: map[string]int{}}
+	u := &Upstream{Dir: t.TempDir(), Key: keys()[0], t: t, kind: kind, asked: map[string]int{}}
 	u.Server = httptest.NewServer(http.HandlerFunc(u.serve))
 	t.Cleanup(u.Close)
 	return u
 }
+
+// keys are that of all upstreams of a test and that of somebody else, made once: making one takes long.
+var keys = sync.OnceValue(func() [2]*sign.Key {
+	var made [2]*sign.Key
+	for i := range made {
+		dir, err := os.MkdirTemp("", "hostler-upstream-")
+		if err == nil {
+			made[i], err = sign.Open(filepath.Join(dir, "key.asc"), "Upstream", time.Now)
+		}
+		if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
+			panic(err)
+		}
+	}
+	return made
+})
+
+// Stranger is the key of somebody else.
+func Stranger() *sign.Key { return keys()[1] }
 
 func (u *Upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()

@@ -64,3 +64,8 @@ func (d *DB) DeleteMirror(ctx context.Context, id int64) (*Mirror, error) {
 	})
 	return &m, err
 }
+
+// DeleteMirrorsOf removes those of a repository.
+func (d *DB) DeleteMirrorsOf(ctx context.Context, repository string) error {
+	return translate("remove mirrors", d.write(ctx).Where("repository = ?", repository).Delete(&Mirror{}).Error)
+}

@@ -107,6 +107,9 @@ func explain(err error) *failure {
 	if f := repoFailure(err); f != nil {
 		return f
 	}
+	if f := mirrorFailure(err); f != nil {
+		return f
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			return s.answer

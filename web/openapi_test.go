@@ -17,6 +17,7 @@ import (
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/audit"
+	"hostler/server/mirror"
 	"hostler/server/remote"
 	"hostler/server/trust"
 )
@@ -89,6 +90,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"StoredPackage": repo.Package{}, "Package": packageReply{}, "PackageDetail": packageDetailReply{}, "PackageFacts": repo.Detail{}, "PackageChange": repo.Changed{},
 		"PackagesReply": packagesReply{}, "Uploaded": repo.Result{}, "UploadedFile": repo.Verdict{}, "UploadWarning": repo.Warning{},
 		"SnapshotsReply": snapshotsReply{}, "Snapshot": repo.Listed{}, "Diff": repo.Diff{}, "VersionChange": repo.Change{},
+		"MirrorRequest": mirror.Request{}, "Mirror": mirror.Mirror{}, "MirrorsReply": mirrorsReply{},
 		"PromoteRequest": promoteRequest{}, "RollbackRequest": rollbackRequest{}, "DropRequest": dropRequest{}, "ChannelReply": channelReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
 	} {
@@ -146,12 +148,15 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	s.api(post, api+"/sign-rules", `{"host":"*.rack.test"}`) // the paths come in any order
 	targets := map[string]any{"hosts": "node1.lab.test"}
 	added := s.addPackage("tools", "tool-1.0.tar.gz")
+	mirrored := s.addMirrors("mirrored", 2)
 	last := s.person(testUser, account.RoleAdministrator) // who cannot be removed
 	replace := strings.NewReplacer(
+		mirrored+"/mirrors/{id}/remove", mirrored+"/mirrors/2/remove", mirrored+"/mirrors/{id}", mirrored+"/mirrors/1",
 		api+"/users/{id}", api+last.path(testUser), api+"/audit/{id}", api+"/audit/1", api+"/tokens/{id}", api+"/tokens/999", api+"/sessions/{id}", api+"/sessions/999",
 		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID), "{digest}", added.Digest)
 	query := map[string]string{"diffSnapshots": "?from=1&to=2"}
 	bodies := map[string]string{
+		"createMirror": `{"channel":"free","url":"http://127.0.0.1:1/debian","suite":"stable","trust":"nothing"}`, "changeMirror": `{"url":"http://127.0.0.1:1/debian","suite":"stable","trust":"nothing"}`,
 		"createRepository": `{"name":"another","kind":"apt"}`, "promoteChannel": `{"channel":"test","snapshot":1,"create":true}`,
 		"rollBackChannel": `{"channel":"stable","snapshot":2}`, "dropPackages": toJSON(t, dropRequest{Packages: []string{added.Digest}}),
 		"expandHosts": `{"text":"a, b[2-1]"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
@@ -173,11 +178,13 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method, o := range item.Operations() {
 			repository := "tools"
-			if method == http.MethodPost && strings.Contains(path, "{repository}") { // each changes one of its own
+			if strings.Contains(path, "{repository}/mirrors") {
+				repository = "mirrored"
+			} else if method == http.MethodPost && strings.Contains(path, "{repository}") { // each changes one of its own
 				repository = strings.ToLower(o.OperationID)
 				s.addPackage(repository, "tool-1.0.tar.gz")
 			}
-			path := strings.ReplaceAll(replace.Replace(path), "{repository}", repository)
+			path := replace.Replace(strings.ReplaceAll(path, "{repository}", repository))
 			r := s.api(method, path+query[o.OperationID], bodies[o.OperationID])
 			described := o.Responses.Value(fmt.Sprint(r.status))
 			if described == nil {

@@ -157,6 +157,7 @@ func (w *Web) takeRepository(c *gin.Context) error {
 	}
 	err := w.Repo.Remove(name)
 	if err == nil {
+		err = w.Mirrors.Forget(c.Request.Context(), name)
 		w.recordRepository(c, event.RepositoryRemoved, name, nil)
 	}
 	return err

@@ -30,6 +30,7 @@ import (
 	"hostler/db/dbtest"
 	"hostler/internal/seal"
 	"hostler/repo"
+	"hostler/repo/upstream/upstreamtest"
 	"hostler/server/account"
 	"hostler/server/audit"
 	"hostler/server/bootstrap"
@@ -37,6 +38,7 @@ import (
 	"hostler/server/file"
 	"hostler/server/fleet"
 	"hostler/server/job"
+	"hostler/server/mirror"
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
@@ -146,15 +148,21 @@ func (s *server) start(log *slog.Logger) {
 	for _, k := range work.Kinds() {
 		engine.Register(k)
 	}
+	packages := openRepository(t, filepath.Join(s.dir, "repo"), log)
+	mirrors := mirror.New(mirror.Options{
+		DB: s.db, Engine: engine, Repo: packages, Log: log, Now: db.Now, Allow: upstreamtest.Loopback,
+		Pause: func(ctx context.Context, _ int) error { return ctx.Err() },
+	})
+	engine.Register(mirrors.Kind())
 	if err := engine.Resume(ctx); err != nil {
 		t.Fatal(err)
 	}
 	accounts := account.New(s.db, events, log, db.Now)
 	accounts.UseKey(masterKey)
 	w := must[*Web](t)(New(Deps{
-		DB: s.db, Engine: engine, Fleet: f, Jobs: jobs, Files: files, Remote: work, Intake: event.NewIntake(events, db.Now), CA: ca,
+		DB: s.db, Engine: engine, Fleet: f, Jobs: jobs, Files: files, Remote: work, Mirrors: mirrors, Intake: event.NewIntake(events, db.Now), CA: ca,
 		Accounts: accounts, Audit: must[*audit.Log](t)(audit.Open(ctx, s.db, audit.Options{Data: s.dir, Log: log, Now: db.Now})), Bus: s.bus, Events: events,
-		Repo: openRepository(t, filepath.Join(s.dir, "repo"), log), Log: log,
+		Repo: packages, Log: log,
 		Options: Options{
 			Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second,
 			Script: []byte(testScript), Now: db.Now,

@@ -15,6 +15,7 @@ import (
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
+	"hostler/server/mirror"
 	"hostler/server/remote"
 	"hostler/ui/page"
 )
@@ -29,7 +30,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t),
 			matches(t, "../server/trust", `FieldError\{Field: [^}]*Code: "(\w+)"`)), page.FieldCodes},
 		{"notice", matches(t, ".", `(?:notice|controlForm|changeUser|endOne|decideByForm)\(c, "(\w+)"`), page.NoticeCodes},
-		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes()), page.FailureCodes},
+		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes(), mirror.Codes()), page.FailureCodes},
 		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},
@@ -37,6 +38,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"act", acts(t), page.AuditActions},
 		{"problem of the audit log", slices.Compact(slices.Sorted(slices.Values(matches(t, "../server/audit", `problem\([^"]*"(\w+)"`)))), page.AuditProblemCodes},
 		{"complaint about a repository", matches(t, "../repo", `&FieldError\{"\w+", "(\w+)"`), page.RepositoryFieldCodes},
+		{"complaint about a mirror", slices.Compact(slices.Sorted(slices.Values(matches(t, "../server/mirror", `&FieldError\{(?:"\w+"|field), "(\w+)"`)))), page.MirrorFieldCodes},
 		{"refusal of a package", repo.RefusalCodes, page.UploadRefusals},
 		{"warning about a package", repo.WarningCodes, page.UploadWarnings},
 	} {

@@ -34,6 +34,7 @@ import (
 	"hostler/server/file"
 	"hostler/server/fleet"
 	"hostler/server/job"
+	"hostler/server/mirror"
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
@@ -53,6 +54,7 @@ type Deps struct {
 	Intake   *event.Intake
 	Files    *file.Store
 	Remote   *remote.Remote
+	Mirrors  *mirror.Mirrors
 	Repo     *repo.Store
 	Log      *slog.Logger
 	Options  Options

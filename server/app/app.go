@@ -29,6 +29,7 @@ import (
 	"hostler/server/file"
 	"hostler/server/fleet"
 	"hostler/server/job"
+	"hostler/server/mirror"
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
@@ -55,6 +56,7 @@ type App struct {
 	files     *file.Store
 	engine    *operation.Engine
 	remote    *remote.Remote
+	mirrors   *mirror.Mirrors
 	bootstrap *bootstrap.Bootstrap
 	web       *web.Web
 	given     *givenCertificate // of pages and API; nil where the internal authority signs theirs
@@ -225,6 +227,12 @@ func (a *App) openOperations(ctx context.Context) error {
 	for _, k := range a.remote.Kinds() {
 		a.engine.Register(k)
 	}
+	allow, err := a.opts.MirrorPrefixes()
+	if err != nil {
+		return err
+	}
+	a.mirrors = mirror.New(mirror.Options{DB: a.db, Engine: a.engine, Repo: a.repo, Log: a.log, Now: db.Now, Allow: allow})
+	a.engine.Register(a.mirrors.Kind())
 	a.atStop("operations", a.engine.Stop)
 	if err := a.engine.Resume(ctx); err != nil {
 		return err
@@ -244,7 +252,7 @@ func (a *App) openCorrections() error {
 
 func (a *App) openWeb(context.Context) (err error) {
 	a.web, err = web.New(web.Deps{
-		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit,
+		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, Mirrors: a.mirrors, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit,
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),

@@ -33,6 +33,9 @@ func (a *App) openSchedule(context.Context) error {
 	if err := s.Add("@every 5s", "jobs", func(ctx context.Context) error { return a.jobs.Sweep(ctx, a.fleet.Name) }); err != nil {
 		return err
 	}
+	if err := s.Add("@every 1m", "mirrors", a.mirrors.RunDue); err != nil {
+		return err
+	}
 	s.Start()
 	return nil
 }

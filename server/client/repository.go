@@ -151,3 +151,17 @@ func writeFile(form *multipart.Writer, name string) error {
 	_, err = io.Copy(part, file)
 	return err
 }
+
+// Mirror is a channel that is kept as an upstream is.
+type Mirror struct {
+	ID         int64      `json:"id"`
+	Repository string     `json:"repository"`
+	Channel    string     `json:"channel"`
+	URL        string     `json:"url"`
+	Suite      string     `json:"suite"`
+	Packages   []string   `json:"packages"`
+	Operation  int64      `json:"operation"`
+	State      string     `json:"state"`
+	RanAt      *time.Time `json:"ran_at"`
+	NextAt     *time.Time `json:"next_at"`
+}

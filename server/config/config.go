@@ -45,6 +45,7 @@ type Options struct {
 	MasterKey   string        // file of the master key; "" for one in Data
 	Autosign    string        // program that decides on hosts without a token; "" for none
 	SetupScript string        // replaces the built-in setup-agent.sh
+	MirrorAllow string        // address ranges that mirrors may ask although they are this server's own, separated by commas
 
 	LogLevel  string
 	LogFormat string
@@ -82,6 +83,7 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.CertLife, "cert-lifetime", 7*24*time.Hour, "`time` that the certificates of hosts live; agents renew them at two thirds of it")
 	fs.StringVar(&o.Autosign, "autosign-program", "", "`program` that signs hosts without a token by exiting with 0: argument 1 is the name, standard input the request")
 	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
+	fs.StringVar(&o.MirrorAllow, "mirror-allow", "", "address `ranges` on loopback or its link that mirrors may ask, separated by commas (default none)")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&o.LogFormat, "log-format", "text", "text or json")
 }
@@ -165,6 +167,9 @@ func (o *Options) Validate() error {
 	if o.EventKeep <= 0 {
 		bad("cannot use event-keep %s: want more than 0s", o.EventKeep)
 	}
+	if _, err := o.MirrorPrefixes(); err != nil {
+		bad("cannot use mirror-allow %q: want address ranges such as 127.0.0.0/8", o.MirrorAllow)
+	}
 	if !namePattern.MatchString(o.Advertise) && !isIP(o.Advertise) {
 		bad("cannot use advertise %q: want a name or an address, without scheme and port", o.Advertise)
 	}
@@ -180,6 +185,22 @@ func (o *Options) ListenTLS() bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return host != "localhost" && (err != nil || !ip.IsLoopback())
+}
+
+// MirrorPrefixes are the ranges of MirrorAllow.
+func (o *Options) MirrorPrefixes() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for text := range strings.SplitSeq(o.MirrorAllow, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
 }
 
 // hostOf takes the host out of an address and checks that its port is a number.

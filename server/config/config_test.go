@@ -107,6 +107,7 @@ event-keep: 24h
 cert-lifetime: 24h
 autosign-program: /etc/hostler/decide
 master-key-file: /etc/hostler/master.key
+mirror-allow: 127.0.0.0/8
 log-level: debug
 log-format: json
 `
@@ -121,7 +122,7 @@ func TestFile(t *testing.T) {
 		Secured: "[::1]:18441", Advertise: "hostler.example", TLSCert: "/etc/hostler/cert.pem", TLSKey: "/etc/hostler/key.pem",
 		NATS: "nats://bus:4222", Step: 20 * time.Second, MissedSteps: 5, MinLost: time.Minute, Epel: true, LogKeep: 48 * time.Hour, EventKeep: 24 * time.Hour,
 		CertLife: 24 * time.Hour, Autosign: "/etc/hostler/decide", MasterKey: "/etc/hostler/master.key",
-		LogLevel: "debug", LogFormat: "json",
+		MirrorAllow: "127.0.0.0/8", LogLevel: "debug", LogFormat: "json",
 	}
 	if o != want {
 		t.Errorf("got  %+v\nwant %+v", o, want)

@@ -54,6 +54,9 @@ const (
 	RepositoryRemoved       = "repository.removed"
 	PackagesAdded           = "repository.packages_added"
 	PackagesDropped         = "repository.packages_dropped"
+	MirrorCreated           = "repository.mirror_created"
+	MirrorChanged           = "repository.mirror_changed"
+	MirrorRemoved           = "repository.mirror_removed"
 	RepositoryPromoted      = "repository.promoted"
 	// RepositoryRolledBack is of a channel, as RepositoryPromoted is.
 	RepositoryRolledBack = "repository.rolled_back"

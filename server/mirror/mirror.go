@@ -83,9 +83,6 @@ type FieldError struct{ Field, Code, Message string }
 // Error is the plain cause.
 func (e *FieldError) Error() string { return e.Message }
 
-// FieldCodes are those of FieldError.
-var FieldCodes = []string{"own", "kind", "url", "suite", "component", "architecture", "trust", "keys", "keys_needed", "package", "newest", "schedule", "proxy", "bandwidth", "taken"}
-
 // ErrRuns says that a mirror's last run has not ended.
 var ErrRuns = errors.New("this mirror runs already")
 
@@ -216,6 +213,11 @@ func (m *Mirrors) Remove(ctx context.Context, repository string, id int64) (*Mir
 		return nil, err
 	}
 	return m.describe(ctx, row)
+}
+
+// Forget removes the mirrors of a repository that is gone.
+func (m *Mirrors) Forget(ctx context.Context, repository string) error {
+	return m.DB.DeleteMirrorsOf(ctx, repository)
 }
 
 // params are an operation's parameters.

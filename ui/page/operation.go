@@ -45,6 +45,9 @@ type Operation struct {
 func (o Operation) TitleIn(ctx context.Context) string { return titleIn(ctx, o.Kind, o.Title) }
 
 func titleIn(ctx context.Context, kind, title string) string {
+	if name, ok := strings.CutPrefix(title, "Mirror "); ok && kind == "mirror" {
+		return i18n.T(ctx, "operation.mirror", "Name", name)
+	}
 	if kind != "bootstrap" {
 		if text := workTitle(ctx, title); text != "" {
 			return text

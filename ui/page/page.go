@@ -58,12 +58,16 @@ var FailureCodes = []string{
 	"job_failed", "job_lost", "job_no_child", "job_rolled_back", "job_timed_out",
 	"job_too_large", "job_unknown_action", "job_user", "upgrade_no_agent", "upgrade_unconfirmed",
 	"upgrade_unpublished", "upgrade_version_gone", "work_forgotten",
+	"mirror_empty", "mirror_full", "mirror_gone", "mirror_package", "mirror_target", "upstream_address", "upstream_changed", "upstream_expired",
+	"upstream_lacking", "upstream_missing", "upstream_page", "upstream_refused", "upstream_signature", "upstream_unreachable", "upstream_unreadable",
+	"upstream_unsigned",
 }
 
 // Steps are the codes of the steps that the catalogues have a title for.
 var Steps = []string{
 	"connect", "detect", "check", "copy", "repository", "install", "configure", "start", "register", "heartbeat",
 	"deliver", "run", "confirm",
+	"read", "fetch", "publish",
 }
 
 // StepTitle is the title of a step; a code without a title is shown as it is.
@@ -165,6 +169,7 @@ func serverText(ctx context.Context, key, english string) string {
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished",
 	"logged_out", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
+	"mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
 	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
@@ -182,6 +187,9 @@ var Roles = []string{"administrator", "operator", "auditor"}
 func actorText(ctx context.Context, actor string) string {
 	if name, ok := strings.CutPrefix(actor, "token:"); ok {
 		return i18n.T(ctx, "actor.token", "Name", name)
+	}
+	if actor == "the schedule" {
+		return i18n.T(ctx, "actor.schedule")
 	}
 	if name, ok := strings.CutPrefix(actor, "cli:"); ok {
 		return i18n.T(ctx, "actor.cli", "Name", name)

@@ -136,7 +136,7 @@ type UploadWarning struct{ Code, Message, Other string }
 // What became of a file that was uploaded, and why one is refused or warned of.
 var (
 	UploadStates   = []string{"added", "present", "refused"}
-	UploadRefusals = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "stored_otherwise", "too_large", "empty"}
+	UploadRefusals = []string{"unreadable", "wrong_kind", "bad_name", "conflict", "stored_otherwise", "too_large", "empty", "bad_signature"}
 	UploadWarnings = []string{"older", "architecture", "unsigned"}
 )
 
@@ -206,7 +206,7 @@ type RemoveRepositoryView struct {
 }
 
 // repositoryTabs are the parts of a repository's page, with their paths below it.
-var repositoryTabs = []struct{ name, path string }{{"packages", ""}, {"snapshots", "/snapshots"}, {"channels", "/channels"}, {"use", "/use"}}
+var repositoryTabs = []struct{ name, path string }{{"packages", ""}, {"snapshots", "/snapshots"}, {"channels", "/channels"}, {"mirrors", "/mirrors"}, {"use", "/use"}}
 
 // RepositoryTabs are the names of the tabs, for their texts.
 func RepositoryTabs() []string {

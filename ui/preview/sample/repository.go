@@ -61,6 +61,20 @@ func repositoryPages() []Page {
 				Form: page.PromoteForm{Channel: "dists", Fields: map[string]string{"channel": "This name has a meaning in a repository."}},
 			})
 		}},
+		{"/repositories/tools/mirrors", false, func(f layout.Frame) templ.Component {
+			return page.MirrorsPage(page.MirrorsView{Frame: f, Repository: repositories()[0], Mirrors: mirrors(), Form: page.MirrorForm{
+				Trust: "index", Newest: "1", URL: "debian", Fields: map[string]string{"url": "An address begins with http:// or https://."},
+			}})
+		}},
+		{"/repositories/tools/nomirrors", false, func(f layout.Frame) templ.Component {
+			return page.MirrorsPage(page.MirrorsView{Frame: f, Repository: repositories()[0], Form: page.MirrorForm{Trust: "index", Newest: "1"}})
+		}},
+		{"/repositories/tools/mirrors/1", false, func(f layout.Frame) templ.Component {
+			return page.MirrorPage(page.MirrorView{Frame: f, Repository: repositories()[0], Mirror: mirrors()[0], Form: page.MirrorForm{
+				URL: "https://deb.debian.org/debian", Suite: "bookworm", Components: "main", Architectures: "amd64", Trust: "index", Newest: "1",
+				Keys: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n…", Packages: "nginx\npython3-*", Schedule: "30 2 * * *", Bandwidth: "10240",
+			}})
+		}},
 		{"/repositories/tools/use", false, func(f layout.Frame) templ.Component {
 			return page.RepositoryUsePage(page.RepositoryUseView{Frame: f, Repository: repositories()[0], Files: []page.HostFile{
 				{
@@ -93,6 +107,13 @@ func repositories() []page.Repository {
 			Name: "static", Kind: "archive", Own: true, Architectures: []string{"amd64", "arm64"}, Upload: "stable", Packages: 4, Size: 14 << 20,
 			Channels: []page.RepositoryChannel{channel("stable", 1, 4, 0)},
 		},
+	}
+}
+
+func mirrors() []page.Mirror {
+	return []page.Mirror{
+		{ID: 1, Channel: "dev", URL: "https://deb.debian.org/debian", Suite: "bookworm", Packages: 2, Schedule: "30 2 * * *", By: "admin", Operation: 42, State: page.Running, Ran: Now.Add(-3 * time.Minute), Next: Now.Add(20 * time.Hour)},
+		{ID: 2, Channel: "test", URL: "https://packages.dc1.example/ubuntu", Suite: "noble-updates", By: "admin", Operation: 40, State: page.Failed, Ran: Now.Add(-30 * time.Hour)},
 	}
 }
 

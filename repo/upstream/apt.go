@@ -49,7 +49,7 @@ func (r *Reader) readApt(ctx context.Context) (*Index, error) {
 
 // releaseText fetches Release and holds it against its signature.
 func (r *Reader) releaseText(ctx context.Context, base string) ([]byte, error) {
-	inline, err := r.Client.small(ctx, base+"/InRelease", mostSigned)
+	inline, err := r.Client.small(ctx, base+"/InRelease")
 	if err == nil {
 		if isPage(inline) {
 			return nil, problem(CodePage, base+"/InRelease", "a web page came instead of a file")
@@ -59,7 +59,7 @@ func (r *Reader) releaseText(ctx context.Context, base string) ([]byte, error) {
 	if !missing(err) {
 		return nil, err
 	}
-	text, err := r.Client.small(ctx, base+"/Release", mostSigned)
+	text, err := r.Client.small(ctx, base+"/Release")
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (r *Reader) releaseText(ctx context.Context, base string) ([]byte, error) {
 	if r.Keys == nil {
 		return text, nil
 	}
-	signature, err := r.Client.small(ctx, base+"/Release.gpg", mostSigned)
+	signature, err := r.Client.small(ctx, base+"/Release.gpg")
 	if missing(err) {
 		return nil, problem(CodeUnsigned, base+"/Release", "it has no signature")
 	}

@@ -114,8 +114,8 @@ func join(base, path string) string {
 	return strings.TrimRight(base, "/") + "/" + strings.Join(parts, "/")
 }
 
-// small fetches a file of unknown size that is no more than most bytes.
-func (c *Client) small(ctx context.Context, address string, most int64) ([]byte, error) {
+// small fetches a file of unknown size, such as the one that is signed.
+func (c *Client) small(ctx context.Context, address string) ([]byte, error) {
 	var data []byte
 	err := c.again(ctx, address, func(ctx context.Context) error {
 		answer, err := c.ask(ctx, address, 0)
@@ -123,9 +123,9 @@ func (c *Client) small(ctx context.Context, address string, most int64) ([]byte,
 			return err
 		}
 		defer func() { _ = answer.Body.Close() }() // only read
-		data, err = io.ReadAll(io.LimitReader(c.paced(ctx, answer.Body), most+1))
-		if err == nil && int64(len(data)) > most {
-			return problem(CodeUnreadable, address, "it has more than %d bytes", most)
+		data, err = io.ReadAll(io.LimitReader(c.paced(ctx, answer.Body), mostSigned+1))
+		if err == nil && len(data) > mostSigned {
+			return problem(CodeUnreadable, address, "it has more than %d bytes", mostSigned)
 		}
 		return err
 	})
@@ -277,7 +277,7 @@ func (t *transfer) Read(to []byte) (int, error) {
 }
 
 func (t *transfer) begin() error {
-	answer, err := t.c.ask(t.ctx, t.address, t.got)
+	answer, err := t.c.ask(t.ctx, t.address, t.got) //nolint:bodyclose // hangUp closes it
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (e xmlEntry) relation() Relation {
 // readYum reads repomd.xml with its signature, then the primary list.
 func (r *Reader) readYum(ctx context.Context) (*Index, error) {
 	address := join(r.Source.URL, "repodata/repomd.xml")
-	text, err := r.Client.small(ctx, address, mostSigned)
+	text, err := r.Client.small(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (r *Reader) readYum(ctx context.Context) (*Index, error) {
 		return nil, problem(CodePage, address, "a web page came instead of a file")
 	}
 	if r.Source.Trust == TrustIndex {
-		signature, err := r.Client.small(ctx, address+".asc", mostSigned)
+		signature, err := r.Client.small(ctx, address+".asc")
 		if missing(err) {
 			return nil, problem(CodeUnsigned, address, "it has no signature beside it")
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -290,15 +291,16 @@ func (m *Mirrors) RunDue(ctx context.Context) error {
 	return failed
 }
 
-// words are separated by blanks or commas in what people type; here they are checked.
+// plainWord is what suites, components and architectures look like: they become parts of paths.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._+/-]{0,62}[A-Za-z0-9+])?$`)
+
+// checkWords says which of several is no such word.
 func checkWords(field string, all []string, most int) *FieldError {
 	if len(all) > most {
 		return &FieldError{field, field, fmt.Sprintf("there are more than %d", most)}
 	}
 	for _, word := range all {
-		if word == "" || len(word) > 64 || strings.ContainsFunc(word, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/+", r))
-		}) || strings.HasPrefix(word, "/") || strings.HasSuffix(word, "/") || strings.Contains(word, "..") {
+		if !plainWord.MatchString(word) || strings.Contains(word, "..") {
 			return &FieldError{field, field, fmt.Sprintf("%.40q cannot be one", word)}
 		}
 	}

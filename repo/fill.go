@@ -162,11 +162,7 @@ func (f *Filling) inOrder() []*Package {
 func (f *Filling) Close() {
 	s := f.store
 	s.mu.Lock()
-	for digest := range f.held {
-		if s.held[digest]--; s.held[digest] == 0 {
-			delete(s.held, digest)
-		}
-	}
+	s.release(slices.Collect(maps.Keys(f.held)))
 	f.held = nil
 	s.mu.Unlock()
 	if err := os.RemoveAll(f.dir); err != nil && !errors.Is(err, os.ErrNotExist) {

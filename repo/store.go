@@ -56,7 +56,7 @@ type Store struct {
 	packages     map[string]*Package
 	sources      map[string]string // digests of packages by those of what was uploaded
 	repositories map[string]*repository
-	held         map[string]int // how many fillings have a package, by its digest
+	held         map[string]int // how many fillings and bundles need a package, by its digest
 
 	counts counts
 }

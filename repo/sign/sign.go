@@ -226,3 +226,17 @@ func armored(out io.Writer, blockType string, write func(io.Writer) error) error
 	_, err = out.Write([]byte("\n"))
 	return err
 }
+
+// Verify says whether an armored signature of message is by the key that is given as text and has a fingerprint, in
+// lower-case hex. now is the clock of the key's end.
+func Verify(key []byte, fingerprint string, message, signature []byte, now func() time.Time) error {
+	keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(key))
+	if err != nil {
+		return fmt.Errorf("cannot read the key: %w", err)
+	}
+	if len(keys) != 1 || hex.EncodeToString(keys[0].PrimaryKey.Fingerprint) != fingerprint {
+		return errors.New("it has another key")
+	}
+	_, err = openpgp.CheckArmoredDetachedSignature(keys, bytes.NewReader(message), bytes.NewReader(signature), &packet.Config{Time: now})
+	return err
+}

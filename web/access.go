@@ -107,7 +107,7 @@ func (w *Web) checkOrigin(c *gin.Context, who account.Identity, r route) error {
 	given := c.GetHeader("X-CSRF-Token")
 	switch {
 	case given != "" || !isForm(c):
-	case isMultipart(c) && (r.path == pathUploadForm || r.path == pathPackages):
+	case isMultipart(c) && takesPackages(r.path):
 		var err error
 		if given, err = firstField(c, "csrf"); err != nil {
 			return err

@@ -88,7 +88,7 @@ func bodyLimit(c *gin.Context, r route) int64 {
 	switch {
 	case r.path == pathFiles || r.path == pathJobFile:
 		return file.MaxSize + 1 // the store refuses it, and says so
-	case isMultipart(c) && (r.path == pathPackages || r.path == pathUploadForm):
+	case isMultipart(c) && takesPackages(r.path):
 		return maxUploads
 	case r.may != everyone && c.ContentType() == "application/json" && r.on == public:
 		return maxJSON

@@ -90,7 +90,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"StoredPackage": repo.Package{}, "Package": packageReply{}, "PackageDetail": packageDetailReply{}, "PackageFacts": repo.Detail{}, "PackageChange": repo.Changed{},
 		"PackagesReply": packagesReply{}, "Uploaded": repo.Result{}, "UploadedFile": repo.Verdict{}, "UploadWarning": repo.Warning{},
 		"SnapshotsReply": snapshotsReply{}, "Snapshot": repo.Listed{}, "Diff": repo.Diff{}, "VersionChange": repo.Change{},
-		"MirrorRequest": mirror.Request{}, "Mirror": mirror.Mirror{}, "MirrorsReply": mirrorsReply{},
+		"Imported": repo.Imported{}, "MirrorRequest": mirror.Request{}, "Mirror": mirror.Mirror{}, "MirrorsReply": mirrorsReply{},
 		"PromoteRequest": promoteRequest{}, "RollbackRequest": rollbackRequest{}, "DropRequest": dropRequest{}, "ChannelReply": channelReply{},
 		"Step": stepReply{}, "Task": taskReply{}, "Problem": db.Problem{},
 	} {

@@ -83,8 +83,13 @@ type channelReply struct {
 
 // repoFailure is the answer to what package repo refuses; nil when it is another error.
 func repoFailure(err error) *failure {
-	var wrong *repo.FieldError
+	var (
+		wrong  *repo.FieldError
+		bundle *repo.BundleError
+	)
 	switch {
+	case errors.As(err, &bundle):
+		return refuse(http.StatusUnprocessableEntity, bundle.Code, bundle.Message, "nothing was changed")
 	case errors.As(err, &wrong):
 		return invalid(map[string]string{wrong.Field: wrong.Message})
 	case errors.Is(err, repo.ErrNotFound):

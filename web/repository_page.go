@@ -90,7 +90,7 @@ func (w *Web) snapshotsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return show(c, http.StatusOK, page.SnapshotsPage(page.SnapshotsView{Frame: w.frame(c), Repository: r, Snapshots: snapshots}))
+	return show(c, http.StatusOK, page.SnapshotsPage(page.SnapshotsView{Frame: w.frame(c), Repository: r, Snapshots: snapshots, Key: w.Repo.KeyFingerprint()}))
 }
 
 // diffPage is GET /repositories/{repository}/diff.

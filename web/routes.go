@@ -143,6 +143,9 @@ var routes = []route{
 	{public, get, "/repositories/:repository/channels", user, see, (*Web).channelsPage},
 	{public, post, "/repositories/:repository/promote", user, operate.as("channel.promote"), (*Web).promoteForm},
 	{public, post, "/repositories/:repository/rollback", user, operate.as("channel.roll_back"), (*Web).rollBackForm},
+	{public, get, "/repositories/:repository/export", user, see.as("repository.export"), (*Web).exportSnapshot},
+	{public, get, pathImportForm, user, operate, (*Web).importPage},
+	{public, post, pathImportForm, user, operate.as("repository.import"), (*Web).importForm},
 	{public, get, "/repositories/:repository/mirrors", user, see, (*Web).mirrorsPage},
 	{public, post, "/repositories/:repository/mirrors", user, operate.as("mirror.create"), (*Web).newMirrorForm},
 	{public, get, "/repositories/:repository/mirrors/:id", user, operate, (*Web).mirrorPage},
@@ -290,6 +293,8 @@ var routes = []route{
 	{public, post, api + "/repositories/:repository/promote", program, operate.as("channel.promote"), (*Web).promoteChannel},
 	{public, post, api + "/repositories/:repository/rollback", program, operate.as("channel.roll_back"), (*Web).rollBackChannel},
 
+	{public, get, api + "/repositories/:repository/export", program, see.as("repository.export"), (*Web).exportSnapshot},
+	{public, post, pathImport, program, operate.as("repository.import"), (*Web).importSnapshot},
 	{public, get, api + "/repositories/:repository/mirrors", program, see, (*Web).listMirrors},
 	{public, post, api + "/repositories/:repository/mirrors", program, operate.as("mirror.create"), (*Web).createMirror},
 	{public, get, api + "/repositories/:repository/mirrors/:id", program, see, (*Web).getMirror},

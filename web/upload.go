@@ -30,6 +30,11 @@ const (
 	maxUploadFiles = 2000
 )
 
+// takesPackages says whether the body of a request to a path is packages.
+func takesPackages(path string) bool {
+	return path == pathPackages || path == pathUploadForm || path == pathImport || path == pathImportForm
+}
+
 // uploadParts reads the body of such a request. A form without scripts has its proof of the session in the first part,
 // so that has been read before.
 func uploadParts(c *gin.Context) (*multipart.Reader, error) {

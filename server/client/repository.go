@@ -94,6 +94,20 @@ func (c *Client) ChannelSnapshot(ctx context.Context, repository, channel string
 // UploadPackages sends files to a repository, all in one request and none of them in memory; channel may be "". The
 // answer is read into out.
 func (c *Client) UploadPackages(ctx context.Context, repository, channel string, files []string, fields map[string]string, out any) error {
+	path := "repositories/" + url.PathEscape(repository) + "/packages"
+	if channel != "" {
+		path += "?" + url.Values{"channel": {channel}}.Encode()
+	}
+	return c.sendFiles(ctx, path, files, fields, out)
+}
+
+// ImportSnapshot sends what another server has exported. The answer is read into out.
+func (c *Client) ImportSnapshot(ctx context.Context, repository, file string, fields map[string]string, out any) error {
+	return c.sendFiles(ctx, "repositories/"+url.PathEscape(repository)+"/import", []string{file}, fields, out)
+}
+
+// sendFiles sends a form of fields and files, none of them in memory.
+func (c *Client) sendFiles(ctx context.Context, path string, files []string, fields map[string]string, out any) error {
 	body, to := io.Pipe()
 	form := multipart.NewWriter(to)
 	written := make(chan struct{})
@@ -109,10 +123,6 @@ func (c *Client) UploadPackages(ctx context.Context, repository, channel string,
 		_ = body.Close() // ends the writer, too
 		<-written
 	}()
-	path := "repositories/" + url.PathEscape(repository) + "/packages"
-	if channel != "" {
-		path += "?" + url.Values{"channel": {channel}}.Encode()
-	}
 	answer, err := c.send(ctx, http.MethodPost, path, form.FormDataContentType(), body)
 	if err != nil {
 		return err

@@ -54,6 +54,7 @@ const (
 	RepositoryRemoved       = "repository.removed"
 	PackagesAdded           = "repository.packages_added"
 	PackagesDropped         = "repository.packages_dropped"
+	RepositoryImported      = "repository.imported"
 	MirrorCreated           = "repository.mirror_created"
 	MirrorChanged           = "repository.mirror_changed"
 	MirrorRemoved           = "repository.mirror_removed"

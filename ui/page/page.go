@@ -169,7 +169,7 @@ func serverText(ctx context.Context, key, english string) string {
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished",
 	"logged_out", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
-	"mirror_created", "mirror_changed", "mirror_removed",
+	"repository_imported", "mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
 	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",

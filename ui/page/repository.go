@@ -145,6 +145,15 @@ type SnapshotsView struct {
 	Frame      layout.Frame
 	Repository Repository
 	Snapshots  []Snapshot
+	Key        string // fingerprint of the key that exports are signed by
+}
+
+// ImportView is GET /repositories/{name}/import.
+type ImportView struct {
+	Frame      layout.Frame
+	Repository Repository
+	Channel    string
+	Fields     map[string]string
 }
 
 // Snapshot is a list of packages that never changes.
@@ -221,6 +230,7 @@ func RepositoryTabs() []string {
 var RepositoryFieldCodes = []string{
 	"own", "name", "kind", "architectures", "architecture", "channels", "description", "exists", "channel",
 	"no_channel", "no_snapshot", "no_history", "no_package",
+	"bundle_unreadable", "bundle_format", "bundle_signature", "bundle_kind", "bundle_changed", "bundle_incomplete", "bundle_missing", "bundle_package",
 }
 
 // RepositoryFieldText is what is wrong with a field of a form about repositories.

@@ -228,7 +228,7 @@ var EventKinds = []string{
 	"enrol.token_created", "enrol.token_ended", "enrol.waiting", "enrol.signed", "enrol.denied",
 	"certificate.presigned", "enrol.decided", "enrol.rule_created", "enrol.rule_removed",
 	"repository.created", "repository.removed", "repository.packages_added", "repository.packages_dropped", "repository.promoted",
-	"repository.mirror_created", "repository.mirror_changed", "repository.mirror_removed", "repository.rolled_back",
+	"repository.imported", "repository.mirror_created", "repository.mirror_changed", "repository.mirror_removed", "repository.rolled_back",
 }
 
 // EventFamilies are the first words of EventKinds, by which events are filtered.

@@ -44,7 +44,10 @@ func repositoryPages() []Page {
 			return page.UploadPage(page.UploadView{Frame: f, Repository: repositories()[2], Channel: "stable", Fields: map[string]string{"file": "This is needed."}})
 		}},
 		{"/repositories/tools/snapshots", false, func(f layout.Frame) templ.Component {
-			return page.SnapshotsPage(page.SnapshotsView{Frame: f, Repository: repositories()[0], Snapshots: snapshots()})
+			return page.SnapshotsPage(page.SnapshotsView{Frame: f, Repository: repositories()[0], Snapshots: snapshots(), Key: "3c6f0a9be27a1f6d2f4f7c55d8e1a9b04c7d2e11"})
+		}},
+		{"/repositories/tools/import", false, func(f layout.Frame) templ.Component {
+			return page.ImportPage(page.ImportView{Frame: f, Repository: repositories()[0], Channel: "dev", Fields: map[string]string{"file": "It is not signed by the key that was given. Nothing was taken."}})
 		}},
 		{"/repositories/tools/diff", false, func(f layout.Frame) templ.Component {
 			return page.DiffPage(page.DiffView{

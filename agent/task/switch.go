@@ -96,7 +96,7 @@ func (s *switching) forward(ctx context.Context, change *install.Change, known b
 		err = settle(ctx, children, s.name)
 	}
 	if err != nil {
-		return failed(wire.ErrCodeRolledBack, "it did not work, and what was before is in force again: %w", err)
+		return failed(wire.ErrCodeRolledBack, "%w; what was before is in force again", err)
 	}
 	return nil
 }

@@ -128,8 +128,8 @@ var texts = map[string]text{
 		"Check the user and the group. Nothing was run.",
 	},
 	codeRolledBack: {
-		"The new agent did not work, and the old one is back: {message}",
-		"Look at the agent's log on the host before you retry.",
+		"The change was taken back: {message}",
+		"Look at the log of what did not work before you retry.",
 	},
 	codeUnconfirmed: {
 		"The agent of {host} was upgraded but did not report with version {version} within {seconds} s.",

@@ -937,7 +937,7 @@ func outcome(v OperationView, g Outcome, open bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if v.Again != "" && !v.Frame.ReadOnly {
+		if v.Again != "" && !v.Frame.ReadOnly && g.Count < v.Operation.Counts.Total() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 71, "<p><a class=\"outcome-again\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -95,9 +95,9 @@ $(LINT):
 .PHONY: check
 check: lint unit ## the fast part: lint and unit tests on SQLite
 
+# "go vet" is one of golangci-lint's linters.
 .PHONY: lint
 lint: $(LINT) node_modules/.installed
-	go vet ./...
 	$(LINT) run
 	go tool templ generate -path ui && git diff --exit-code -- '*_templ.go'
 	go mod tidy -diff

@@ -17,7 +17,7 @@ import (
 func TestExpand(t *testing.T) {
 	s := newServer(t)
 	var got expandReply
-	s.api(post, api+"/hosts/expand", toJSON(t, expandRequest{"node[1-2].lab.test, Web\r\n# none\nweb[9-3]\n"})).json(t, &got)
+	s.api(post, api+"/hosts/expand", toJSON(t, expandRequest{Text: "node[1-2].lab.test, Web\r\n# none\nweb[9-3]\n"})).json(t, &got)
 	if strings.Join(got.Hosts, " ") != "node1.lab.test node2.lab.test web" || len(got.Errors) != 1 || got.Errors[0].Line != 3 || got.Errors[0].Message == "" {
 		t.Errorf("expanded to %+v", got)
 	}
@@ -51,8 +51,9 @@ func TestBootstrapRefusesBadInput(t *testing.T) {
 	for _, c := range []struct{ name, hosts, key, field string }{
 		{"no host", "", key, "hosts"},
 		{"bad range", "host[3-1]", key, "hosts"},
-		{"too many names", "h[1-99999]", key, "hosts"},
-		{"user and port", "root@node1:22", key, "hosts"},
+		{"more names than meant", "h[1-99999]", key, "many"},
+		{"too many names", "h[1-999999]", key, "hosts"},
+		{"bad port", "root@node1:99999", key, "hosts"},
 		{"public key", "node1", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA me", "ssh.private_key"},
 		{"certificate", "node1", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ssh.private_key"},
 		{"no key", "node1", "", "ssh.private_key"},

@@ -12,6 +12,7 @@ import (
 	"hostler/server/bootstrap"
 	"hostler/server/bootstrap/hostlist"
 	"hostler/server/operation"
+	"hostler/ui/page"
 )
 
 // maxParallel bounds how many hosts a request may have worked on at a time.
@@ -22,6 +23,7 @@ type bootstrapRequest struct {
 	SSH      sshRequest `json:"ssh"`
 	Cluster  string     `json:"cluster,omitempty"`
 	Parallel int        `json:"parallel,omitempty"` // 0: the server's default
+	Many     bool       `json:"many,omitempty"`     // more than hostlist.MaxHosts are meant
 }
 
 // sshRequest is how to log in. Its secrets end up in bootstrap.Credentials, which overwrites them after use.
@@ -57,11 +59,15 @@ func (w *Web) createBootstrap(c *gin.Context) error {
 	}
 	credentials := in.SSH.credentials()
 	fields := map[string]string{}
-	hosts, problems := hostlist.Expand(in.Hosts)
-	if len(in.Hosts) > maxHosts {
-		fields["hosts"] = "this has more than " + strconv.Itoa(maxHosts) + " bytes"
-	} else if len(problems) > 0 {
-		fields["hosts"] = problemLines(c.Request.Context(), problems)
+	list := hostlist.Read(in.Hosts)
+	hosts := list.Hosts
+	switch {
+	case len(in.Hosts) > maxHosts:
+		fields["hosts"] = tooManyBytes(maxHosts)
+	case len(list.Problems) > 0:
+		fields["hosts"] = problemLines(c.Request.Context(), list.Problems)
+	case len(hosts) > hostlist.MaxHosts && !in.Many:
+		fields["many"] = page.FieldText(c.Request.Context(), "many")
 	}
 	if in.Parallel < 0 || in.Parallel > maxParallel {
 		fields["parallel"] = "this must be a number from 1 to " + strconv.Itoa(maxParallel)
@@ -83,7 +89,7 @@ func (w *Web) createBootstrap(c *gin.Context) error {
 		credentials.Wipe()
 		return invalid(fields)
 	}
-	spec := bootstrap.Spec(in.Cluster, identity(c).Name, names(hosts), credentials)
+	spec := bootstrap.Spec(in.Cluster, identity(c).Name, hosts, credentials)
 	if in.Parallel > 0 {
 		spec.Parallel = in.Parallel
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
+	"hostler/server/bootstrap/hostlist"
 	"hostler/server/remote"
 	"hostler/ui/page"
 )
@@ -19,7 +20,8 @@ func previewOf(ctx context.Context, hosts string) page.Preview {
 	if strings.TrimSpace(hosts) == "" {
 		return page.Preview{}
 	}
-	return preview(ctx, hosts)
+	known, problems := hostlist.Expand(hosts)
+	return previewed(ctx, hostlist.List{Hosts: known, Problems: problems})
 }
 
 // newPushPage is GET /pushes/new.

@@ -12,7 +12,6 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/audit"
-	"hostler/server/bootstrap/hostlist"
 	"hostler/server/fleet"
 	"hostler/ui/page"
 )
@@ -250,38 +249,5 @@ func (w *Web) putHostStep(c *gin.Context) error {
 		return err
 	}
 	c.JSON(http.StatusOK, w.hostReply(h))
-	return nil
-}
-
-type expandRequest struct {
-	Text string `json:"text"`
-}
-
-type expandReply struct {
-	Hosts  []string      `json:"hosts"`
-	Errors []expandError `json:"errors"`
-}
-
-type expandError struct {
-	Line    int    `json:"line"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
-
-// expandHosts is POST hosts/expand: what a list of hosts stands for.
-func (w *Web) expandHosts(c *gin.Context) error {
-	var in expandRequest
-	if err := decode(c, &in); err != nil {
-		return err
-	}
-	if len(in.Text) > maxHosts {
-		return invalid(map[string]string{"text": "this has more than " + strconv.Itoa(maxHosts) + " bytes"})
-	}
-	hosts, problems := hostlist.Expand(in.Text)
-	reply := expandReply{Hosts: names(hosts), Errors: make([]expandError, len(problems))}
-	for i, p := range problems {
-		reply.Errors[i] = expandError{Line: p.Line, Code: p.Code, Message: problemText(c.Request.Context(), p)}
-	}
-	c.JSON(http.StatusOK, reply)
 	return nil
 }

@@ -232,6 +232,7 @@ var routes = []route{
 	{public, get, "/api/openapi.json", everyone, open, (*Web).openAPI},
 
 	{public, post, api + "/hosts/expand", program, operate.as(unrecorded), (*Web).expandHosts},
+	{public, post, api + "/hosts/import", program, operate.as(unrecorded), (*Web).importHosts},
 	{public, get, api + "/hosts", program, see, (*Web).listHosts},
 	{public, get, api + "/hosts/:id", program, see, (*Web).getHost},
 	{public, post, api + "/hosts/:id/step", program, operate.as("host.step"), (*Web).putHostStep},

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"strconv"
 	"time"
 
@@ -213,9 +212,8 @@ func (w *Web) taskViews(kind string, ts []db.Task) []page.Task {
 }
 
 func (w *Web) draftView(d *db.Draft) page.Draft {
-	hosts, _ := hostlist.Expand(d.Hosts)
 	return page.Draft{
-		ID: d.ID, Version: d.Version, Step: d.Step, Cluster: d.Cluster, Method: d.Method, Hosts: d.Hosts, HostCount: len(hosts),
+		ID: d.ID, Version: d.Version, Step: d.Step, Cluster: d.Cluster, Method: d.Method, Hosts: d.Hosts, HostCount: len(hostlist.Read(d.Hosts).Hosts),
 		User: d.SSHUser, Port: d.SSHPort, OperationID: id(d.OperationID), CreatedBy: d.CreatedBy, Updated: d.UpdatedAt,
 	}
 }
@@ -224,24 +222,6 @@ func (w *Web) draftViews(ds []db.Draft) []page.Draft {
 	out := make([]page.Draft, len(ds))
 	for i := range ds {
 		out[i] = w.draftView(&ds[i])
-	}
-	return out
-}
-
-// preview expands a list of hosts for a person.
-func preview(ctx context.Context, text string) page.Preview {
-	hosts, problems := hostlist.Expand(text)
-	p := page.Preview{Names: names(hosts)}
-	for _, problem := range problems {
-		p.Errors = append(p.Errors, page.PreviewError{Line: problem.Line, Message: problemText(ctx, problem)})
-	}
-	return p
-}
-
-func names(hosts []hostlist.Host) []string {
-	out := make([]string, len(hosts))
-	for i, h := range hosts {
-		out[i] = h.Name
 	}
 	return out
 }

@@ -26,7 +26,7 @@ func (w *Web) wizardHostsPage(c *gin.Context) error {
 	}
 	v := page.WizardHostsView{Frame: w.frame(c), Draft: w.draftView(d)}
 	if d.Hosts != "" {
-		v.Preview = preview(c.Request.Context(), d.Hosts)
+		v.Preview = w.preview(c.Request.Context(), d.Hosts)
 	}
 	return show(c, http.StatusOK, page.WizardHostsPage(v))
 }
@@ -57,7 +57,7 @@ func (w *Web) saveWizardHosts(c *gin.Context) error {
 		return goTo(c, wizardPath(d.ID, page.WizardConfirm))
 	}
 	hosts, fields := w.takeHosts(c.Request.Context(), d, f, credentials)
-	if err := w.refuseBusy(c.Request.Context(), fields, hosts); err != nil {
+	if err := w.refuseBusy(c.Request.Context(), fields, names(hosts)); err != nil {
 		credentials.Wipe()
 		return err
 	}
@@ -100,7 +100,7 @@ func (w *Web) underWay(ctx context.Context, d *db.Draft, f *form) (bool, error) 
 }
 
 // takeHosts puts what was typed into the draft and checks it; fields tells what is wrong.
-func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *bootstrap.Credentials) (hosts []string, fields map[string]string) {
+func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *bootstrap.Credentials) (hosts []hostlist.Host, fields map[string]string) {
 	fields = largeFields(ctx, f)
 	d.Hosts, d.Method, d.Step = f.text("hosts"), page.MethodSSH, page.WizardConfirm
 	if f.text("method") == page.MethodManual {
@@ -109,13 +109,18 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 	misplaced := map[string]string{}
 	refuseKeys(ctx, misplaced, map[string]*string{"hosts": &d.Hosts, "user": &credentials.User})
 	defer func() { maps.Copy(fields, misplaced) }() // they are empty now, which is not what is wrong with them
-	expanded, problems := hostlist.Expand(d.Hosts)
+	w.takeFile(ctx, d, f, fields)
+	list := hostlist.Read(d.Hosts)
+	problems := list.Problems
 	// Somebody who registers by hand need not know the names.
 	if d.Method == page.MethodManual && strings.TrimSpace(d.Hosts) == "" {
 		problems = nil
 	}
 	if _, wrong := fields["hosts"]; !wrong && len(problems) > 0 {
 		fields["hosts"] = problemLines(ctx, problems)
+	}
+	if len(list.Hosts) > hostlist.MaxHosts && f.text("many") == "" {
+		fields["many"] = page.FieldText(ctx, "many")
 	}
 	d.SSHUser = truncate(credentials.User, maxUser)
 	if d.Method == page.MethodManual {
@@ -135,11 +140,36 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 	if credentials.Port > 0 {
 		d.SSHPort = credentials.Port
 	}
-	return names(expanded), fields
+	return list.Hosts, fields
+}
+
+// takeFile adds a file with another program's list to the hosts, as the page's script does, and turns such a list that
+// was pasted into one of ours. The page comes back then, so that the person sees what came of it.
+func (w *Web) takeFile(ctx context.Context, d *db.Draft, f *form, fields map[string]string) {
+	made := hostlist.Import(d.Hosts, "")
+	if made.Format != hostlist.FormatList {
+		d.Hosts, fields["hosts"] = made.Text, importText(ctx, made)
+	}
+	file := f.text("hosts_file")
+	if file == "" {
+		return
+	}
+	made = hostlist.Import(file, "")
+	d.Hosts, fields["hosts"] = strings.TrimLeft(strings.TrimRight(d.Hosts, "\n")+"\n"+made.Text, "\n"), importText(ctx, made)
+	refuseKeys(ctx, fields, map[string]*string{"hosts": &d.Hosts})
+}
+
+// importText says that a list was taken over, and what was left out.
+func importText(ctx context.Context, made hostlist.Imported) string {
+	text := page.FieldText(ctx, "hosts_imported")
+	if len(made.Notes) > 0 {
+		text += "\n" + problemLines(ctx, made.Notes)
+	}
+	return text
 }
 
 // startOperation takes the draft first: of two that try, one gets db.ErrStale before anything is started.
-func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []string, credentials *bootstrap.Credentials) error {
+func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []hostlist.Host, credentials *bootstrap.Credentials) error {
 	ctx := c.Request.Context()
 	d.OperationID = nil
 	if err := w.saveDraft(c, d, versionOf(f)); err != nil {
@@ -161,7 +191,7 @@ func (w *Web) hostsAgain(c *gin.Context, status int, d *db.Draft, fields map[str
 		return invalid(fields)
 	}
 	return show(c, status, page.WizardHostsPage(page.WizardHostsView{
-		Frame: w.frame(c), Draft: w.draftView(d), Preview: preview(c.Request.Context(), d.Hosts), Fields: fields,
+		Frame: w.frame(c), Draft: w.draftView(d), Preview: w.preview(c.Request.Context(), d.Hosts), Fields: fields,
 		KeyDropped: d.Method == page.MethodSSH,
 	}))
 }
@@ -193,7 +223,7 @@ func largeFields(ctx context.Context, f *form) map[string]string {
 		switch name {
 		case "key", "key_file":
 			fields["key"] = page.FieldText(ctx, "key_too_large")
-		case "hosts":
+		case "hosts", "hosts_file":
 			fields["hosts"] = page.FieldText(ctx, "hosts_too_many")
 		default:
 			fields[name] = page.FieldText(ctx, "too_long")

@@ -105,8 +105,7 @@ func (w *Web) renewWizardToken(c *gin.Context) error {
 // mint makes a token for a draft that admits as many hosts as the draft names. Those made before end, also those of
 // before a restart, which this server no longer knows.
 func (w *Web) mint(ctx context.Context, d *db.Draft) (draftToken, error) {
-	hosts, _ := hostlist.Expand(d.Hosts)
-	uses := len(hosts)
+	uses := len(hostlist.Read(d.Hosts).Hosts)
 	if uses == 0 {
 		uses = manualUses
 	}

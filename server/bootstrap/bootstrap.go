@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hostler/db"
+	"hostler/server/bootstrap/hostlist"
 	"hostler/server/fleet"
 	"hostler/server/operation"
 	"hostler/server/trust"
@@ -116,19 +117,28 @@ type TaskParams struct {
 }
 
 // Spec describes an operation that bootstraps hosts with credentials that were checked.
-func Spec(cluster, createdBy string, hosts []string, c *Credentials) operation.Spec {
+func Spec(cluster, createdBy string, hosts []hostlist.Host, c *Credentials) operation.Spec {
 	s := operation.Spec{
 		Kind: KindName, Title: fmt.Sprintf("Bootstrap %d hosts", len(hosts)), Cluster: cluster, CreatedBy: createdBy,
 		Parallel: DefaultParallel, Secrets: c,
 		Params: Params{User: c.User, Port: c.Port, KeyFingerprint: c.Key().Fingerprint},
 	}
 	if len(hosts) == 1 {
-		s.Title = "Bootstrap " + hosts[0]
+		s.Title = "Bootstrap " + hosts[0].Name
 	}
-	for _, name := range hosts {
-		s.Tasks = append(s.Tasks, operation.TaskSpec{Name: name})
+	for _, h := range hosts {
+		s.Tasks = append(s.Tasks, operation.TaskSpec{Name: h.Name, Params: taskParams(h)})
 	}
 	return s
+}
+
+// taskParams are what a list says of a host; nil when it gives the name alone.
+func taskParams(h hostlist.Host) any {
+	p := TaskParams{Address: h.Address, Port: h.Port, User: h.User, Labels: h.Labels}
+	if p.Address == "" && p.Port == 0 && p.User == "" && len(p.Labels) == 0 {
+		return nil
+	}
+	return p
 }
 
 // Phase is one step of bootstrapping a host. Each has a file of its own.

@@ -355,7 +355,7 @@ func BenchmarkBootstrap(b *testing.B) {
 		for i := range names {
 			names[i] = fmt.Sprintf("node%d.test", i)
 		}
-		spec := Spec("", "tester", names, mine)
+		spec := Spec("", "tester", hosts(names...), mine)
 		for i := range spec.Tasks {
 			spec.Tasks[i].Params = TaskParams{Address: "127.0.0.1", Port: servers[i%4].port()}
 		}

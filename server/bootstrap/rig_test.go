@@ -9,6 +9,7 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/server/bootstrap/hostlist"
 	"hostler/server/event"
 	"hostler/server/fleet"
 	"hostler/server/operation"
@@ -85,13 +86,21 @@ func noHost(ctx context.Context, _ func(fleet.Host) bool) (fleet.Host, error) {
 // start starts an operation with one task per name, all on the same sshd.
 func (r *rig) start(s *sshd, c *Credentials, names ...string) *db.Operation {
 	r.t.Helper()
-	spec := Spec("", "tester", names, c)
+	spec := Spec("", "tester", hosts(names...), c)
 	for i := range spec.Tasks {
 		spec.Tasks[i].Params = TaskParams{Address: "127.0.0.1", Port: s.port(), Labels: db.Labels{"rack": "/r7"}}
 	}
 	o, err := r.engine.Start(r.t.Context(), spec)
 	must(r.t, err)
 	return o
+}
+
+func hosts(names ...string) []hostlist.Host {
+	out := make([]hostlist.Host, len(names))
+	for i, name := range names {
+		out[i].Name = name
+	}
+	return out
 }
 
 // wait waits until the operation has ended and returns its tasks.

@@ -121,6 +121,17 @@ func (f *Fleet) put(e *entry) {
 	f.bySN[e.AgentSN] = e
 }
 
+// AllNames are the names of all hosts.
+func (f *Fleet) AllNames() map[string]bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	names := make(map[string]bool, len(f.byID))
+	for _, e := range f.byID {
+		names[e.Name] = true
+	}
+	return names
+}
+
 // Get finds a host by its id.
 func (f *Fleet) Get(id int64) (Host, bool) {
 	f.mu.RLock()

@@ -119,7 +119,7 @@ func stateTone(state string) string {
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
 	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid",
-	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "step_invalid", "key_too_large",
+	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid", "match_alone", "no_file", "too_many_files", "path_no_directory", "same_name",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 	"code_wrong", "factor_rule_unknown", "login_over",
@@ -129,7 +129,9 @@ var FieldCodes = []string{
 var HostListCodes = []string{
 	"address", "bracket_close", "bracket_empty", "bracket_many", "bracket_nested", "bracket_open", "busy", "character", "control_character",
 	"empty", "label_empty", "label_hyphen", "label_length", "name_length", "non_ascii", "port", "range_digits",
-	"range_invalid", "range_letters", "range_reversed", "too_many", "user", "zone",
+	"range_invalid", "range_letters", "range_reversed", "too_many", "user", "zone", "user_invalid", "port_invalid", "network", "address_range",
+	"address_shared", "credentials", "label", "label_twice", "labels_long", "setting_alone", "contradiction",
+	"import_host", "import_setting", "import_access", "import_titles", "import_broken",
 }
 
 // HostListText is what is wrong with a line of a host list, in the context's language; english is shown when the

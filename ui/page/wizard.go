@@ -50,7 +50,7 @@ type WizardStartView struct {
 	Fields map[string]string // "cluster"; "" holds what concerns no single field
 }
 
-// WizardHostsView is GET /wizards/{id}/hosts. Its form posts hosts, method, key_file, key, passphrase, user, port,
+// WizardHostsView is GET /wizards/{id}/hosts. Its form posts hosts, hosts_file, many, method, key_file, key, passphrase, user, port,
 // password, sudo_password and version.
 type WizardHostsView struct {
 	Frame      layout.Frame
@@ -62,8 +62,12 @@ type WizardHostsView struct {
 
 // Preview is what the hosts field expands to. POST /api/v1/hosts/expand answers the same, for every keystroke.
 type Preview struct {
-	Names  []string // all of them
-	Errors []PreviewError
+	Lines   []string // the first hosts, with what was said of them
+	Count   int      // all hosts
+	Again   int      // how often a host was given that was there already
+	Managed []string // hosts that are managed already, the first of them
+	Known   int      // how many are
+	Errors  []PreviewError
 }
 
 // PreviewError is what is wrong with one line.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"hostler/ui/i18n"
 	"hostler/ui/live"
@@ -89,7 +90,29 @@ func (v WizardHostsView) port() string {
 	return strconv.Itoa(v.Draft.Port)
 }
 
-func (p Preview) shown() []string { return p.Names[:min(len(p.Names), previewNames)] }
+// manyHosts is how many hosts a person must say that so many are meant.
+const manyHosts = 10_000
+
+func (p Preview) shown() []string { return p.Lines[:min(len(p.Lines), previewNames)] }
+
+// previewNotes say what is no problem and may still not be meant.
+func previewNotes(ctx context.Context, p Preview) []string {
+	var notes []string
+	if p.Again > 0 {
+		notes = append(notes, i18n.N(ctx, "preview.again", p.Again))
+	}
+	if p.Known > 0 {
+		names := strings.Join(p.Managed[:min(len(p.Managed), managedShown)], ", ")
+		if p.Known > managedShown {
+			names += ", …"
+		}
+		notes = append(notes, i18n.N(ctx, "preview.managed", p.Known, "Names", names))
+	}
+	return notes
+}
+
+// managedShown is how many hosts a note names.
+const managedShown = 5
 
 func previewProblems(ctx context.Context, p Preview) string {
 	if len(p.Errors) == 0 {
@@ -106,7 +129,7 @@ func previewError(ctx context.Context, e PreviewError) string {
 }
 
 func previewMore(ctx context.Context, p Preview) string {
-	if n := len(p.Names) - previewNames; n > 0 {
+	if n := p.Count - previewNames; n > 0 {
 		return i18n.N(ctx, "preview.more", n)
 	}
 	return ""

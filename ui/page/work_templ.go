@@ -409,7 +409,7 @@ func workForm(v WorkView, action, submit string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = hostPreview(v.Preview).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = hostPreview(v.Preview, true).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

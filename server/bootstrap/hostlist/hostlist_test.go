@@ -40,6 +40,14 @@ func TestExpandNames(t *testing.T) {
 		{"IPv6 alone in brackets", "[::1]", []string{"::1@1"}},
 		{"longest name", long, []string{long + "@1"}},
 		{"longest name of a pattern", "[a]" + long[1:] + ".", []string{long + "@1"}},
+		{"step", "n[1-9/3] k[01-10/4]", []string{"n1@1", "n4@1", "n7@1", "k01@1", "k05@1", "k09@1"}},
+		{"nested", "[db[1-2],web].test", []string{"db1.test@1", "db2.test@1", "web.test@1"}},
+		{"nested twice", "r[1,2[a,b[7-8]]]x", []string{"r1x@1", "r2ax@1", "r2b7x@1", "r2b8x@1"}},
+		{"network", "192.0.2.0/30 10.1.2.3/31 10.9.9.9/32", []string{"192.0.2.1@1", "192.0.2.2@1", "10.1.2.2@1", "10.1.2.3@1", "10.9.9.9@1"}},
+		{"IPv6 network", "2001:db8::/126", []string{"2001:db8::1@1", "2001:db8::2@1", "2001:db8::3@1"}},
+		{"address range", "10.0.0.254-10.0.1.1, 10.0.0.7-8", []string{"10.0.0.254@1", "10.0.0.255@1", "10.0.1.0@1", "10.0.1.1@1", "10.0.0.7@1", "10.0.0.8@1"}},
+		{"IPv6 range", "2001:db8::9-b", []string{"2001:db8::9@1", "2001:db8::a@1", "2001:db8::b@1"}},
+		{"no range", "10.0.0.5-mgmt", []string{"10.0.0.5-mgmt@1"}},
 		{"digits first", "3com.example 1-2.example", []string{"3com.example@1", "1-2.example@1"}},
 	}
 	for _, tt := range tests {
@@ -74,7 +82,7 @@ func TestExpandProblems(t *testing.T) {
 		{"a\r\nb\r\nhost[", 3, CodeBracketOpen, "never closed"},
 		{"host[1-4", 1, CodeBracketOpen, "host[1-4"},
 		{"host]", 1, CodeBracketClose, "without a ["},
-		{"host[1-[2-3]]", 1, CodeBracketNested, "inside"},
+		{"host[1-[2-3]]", 1, CodeBracketNested, "a bracket inside a bracket"},
 		{"host[]", 1, CodeBracketEmpty, "missing"},
 		{"host[a,,b]", 1, CodeBracketEmpty, "missing"},
 		{strings.Repeat("[1]", 9), 1, CodeBracketMany, "8 brackets"},
@@ -91,7 +99,18 @@ func TestExpandProblems(t *testing.T) {
 		{"a[1-999999999999999999]b[1-999999999999999999]c[1-999999999999999999]", 1, CodeTooMany, "10000"},
 		{"a[1-200]b[1-51]", 1, CodeTooMany, "10000"},
 		{"node_1", 1, CodeCharacter, "_"},
-		{"10.0.0.0/24", 1, CodeCharacter, "/"},
+		{"node1/24", 1, CodeCharacter, "/"},
+		{"10.0.0.0/33", 1, CodeNetwork, "10.0.0.0/24"},
+		{"10.0.0.9-10.0.0.1", 1, CodeRangeReversed, "10.0.0.1-10.0.0.9"},
+		{"10.0.0.9-300", 1, CodeAddressRange, "10.0.0.9-300"},
+		{"10.0.0.9-2001:db8::1", 1, CodeAddressRange, "2001"},
+		{"10.0.0.0/8", 1, CodeTooMany, "10000"},
+		{"2001:db8::/64", 1, CodeTooMany, "10000"},
+		{"a=b", 1, CodeCharacter, "="},
+		{"n[1-9/0]", 1, CodeRangeInvalid, "[1-9/0]"},
+		{"n[1-9/x]", 1, CodeRangeInvalid, "[1-9/x]"},
+		{"[a,[b,]]", 1, CodeBracketEmpty, "missing"},
+		{strings.Repeat("[a,", 9) + "b", 1, CodeBracketMany, "8 brackets"},
 		{"https://node1:8080", 1, CodeCharacter, "/"},
 		{"节点1", 1, CodeNonASCII, "节"},
 		{"bücher.example", 1, CodeNonASCII, "xn--"},
@@ -99,10 +118,10 @@ func TestExpandProblems(t *testing.T) {
 		{"node\x1b[31m", 1, CodeControl, "U+001B"},
 		{"node\u200b1", 1, CodeControl, "U+200B"},
 		{"node\xff", 1, CodeControl, "U+FFFD"},
-		{"root@node1:2222", 1, CodeUser, "SSH key"},
-		{"node1:22", 1, CodePort, "SSH key"},
-		{"[::1]:22", 1, CodePort, "SSH key"},
-		{"node[1-2]:22", 1, CodePort, "node1:22"},
+		{"root@node1:2222", 1, CodeUser, "without a user"},
+		{"node1:22", 1, CodePort, "without a port"},
+		{"[::1]:22", 1, CodePort, "without a port"},
+		{"node[1-2]:22", 1, CodePort, "without a port"},
 		{"fe80::1%eth0", 1, CodeZone, "zone"},
 		{"[fe80::1%eth0]", 1, CodeZone, "zone"},
 		{"[::1]x", 1, CodeAddress, "address"},
@@ -135,6 +154,94 @@ func TestExpandProblems(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestReadSettings(t *testing.T) {
+	tests := []struct {
+		text string
+		want []string // as lines
+	}{
+		{"admin@node1:2222", []string{"admin@node1:2222"}},
+		{"Admin@Node[1-2]:2222 rack=/r7", []string{"Admin@node1:2222 rack=/r7", "Admin@node2:2222 rack=/r7"}},
+		{"[2001:db8::1]:2222, 2001:db8::2", []string{"[2001:db8::1]:2222", "2001:db8::2"}},
+		{"me@10.0.0.0/30:23", []string{"me@10.0.0.1:23", "me@10.0.0.2:23"}},
+		{"gold= a, b rack=/r7 # rack=/r8\nc", []string{"a gold= rack=/r7", "b gold= rack=/r7", "c"}},
+		{"node1 address=10.0.0.7 credentials=db user=me port=7", []string{"me@node1:7 address=10.0.0.7 credentials=db"}},
+		{`LAB\\me@x, a@b@y`, []string{`LAB\\me@x`, "a@b@y"}},
+	}
+	for _, tt := range tests {
+		l := Read(tt.text)
+		var got []string
+		for _, h := range l.Hosts {
+			got = append(got, h.String())
+		}
+		if len(l.Problems) > 0 || !slices.Equal(got, tt.want) {
+			t.Errorf("%q is %q, %+v", tt.text, got, l.Problems)
+		}
+	}
+}
+
+func TestReadProblems(t *testing.T) {
+	for text, code := range map[string]string{
+		"@node1":                CodeUserInvalid,
+		"a;b@node1":             CodeUserInvalid,
+		"-l@node1":              CodeUserInvalid,
+		"node1 user=":           CodeUserInvalid,
+		"node1:":                CodePortInvalid,
+		"node1:x":               CodePortInvalid,
+		"node1:70000":           CodePortInvalid,
+		"node1 port=0":          CodePortInvalid,
+		"node[1-2] address=::1": CodeAddressShared,
+		"node1 address=a_b":     CodeCharacter,
+		"node1 credentials=a/b": CodeCredentials,
+		"node1 -x=y":            CodeLabel,
+		"node1 x=a;b":           CodeLabel,
+		"node1 x=a x=b":         CodeLabelTwice,
+		"node1 a=" + strings.Repeat("x", 63) + " b=" + strings.Repeat("x", 63) + " c=" + strings.Repeat("x", 63) + " d=" + strings.Repeat("x", 63): CodeLabelsLong,
+		"node1\nrack=/r7":      CodeSettingAlone,
+		"node1\nroot@node1":    CodeContradiction,
+		"node1 a=b\nnode1 a=c": CodeContradiction,
+		"n[1-100001]":          CodeTooMany,
+	} {
+		l := Read(text)
+		if len(l.Problems) != 1 || l.Problems[0].Code != code || strings.ContainsAny(l.Problems[0].Message, "{}") {
+			t.Errorf("%q: %+v", text, l.Problems)
+		}
+	}
+}
+
+func TestReadTellsDuplicates(t *testing.T) {
+	l := Read("a rack=/r1\nb a rack=/r1\nn[1-300] n[1-300]")
+	if len(l.Hosts) != 303 && len(l.Hosts) != 302 {
+		t.Errorf("%d hosts", len(l.Hosts))
+	}
+	if l.Again != 301 || len(l.Duplicates) != maxProblems || l.Duplicates[0] != (Duplicate{Name: "a", Line: 2, First: 1}) {
+		t.Errorf("%d duplicates, %d told, %+v", l.Again, len(l.Duplicates), l.Duplicates[0])
+	}
+	if l := Read("n[1-10001]"); len(l.Hosts) != 10001 || len(l.Problems) != 0 {
+		t.Errorf("%d hosts, %+v", len(l.Hosts), l.Problems)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{"a@b:1 x=y", "10.0.0.0/29", "10.0.0.1-9:22", "[a[1-2],b]@c", "[::1]:22 rack=/r7", "u@[db[1-9/2],w]:22 a= b=c", "n address=1.2.3.4", "2001:db8::/120"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l := Read(text)
+		if len(l.Hosts) == 0 && len(l.Problems) == 0 || len(l.Hosts) > MostHosts || len(l.Problems) > maxProblems+1 {
+			t.Fatalf("%d hosts, %d problems", len(l.Hosts), len(l.Problems))
+		}
+		for i, h := range l.Hosts {
+			if i > 100 {
+				break
+			}
+			again := Read(h.String())
+			if len(again.Problems) != 0 || len(again.Hosts) != 1 || again.Hosts[0].Name != h.Name || !again.Hosts[0].equal(h.Settings) {
+				t.Fatalf("%q is not stable: %+v", h.String(), again)
+			}
+		}
+	})
 }
 
 func TestExpandKeepsWhatIsRight(t *testing.T) {

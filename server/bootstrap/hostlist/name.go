@@ -24,12 +24,6 @@ func checkCharacters(token string) *Problem {
 			return problem(CodeNonASCII, token, "character", string(r))
 		}
 	}
-	switch {
-	case strings.Contains(token, "/"):
-		return problem(CodeCharacter, token, "character", "/")
-	case strings.Contains(token, "@"):
-		return problem(CodeUser, token)
-	}
 	return nil
 }
 
@@ -48,9 +42,6 @@ func isBracketedAddress(token string) bool {
 func canonical(name string) (string, *Problem) {
 	if isBracketedAddress(name) {
 		inside, after, _ := strings.Cut(name[1:], "]")
-		if strings.HasPrefix(after, ":") {
-			return "", problem(CodePort, name)
-		}
 		if after != "" {
 			return "", problem(CodeAddress, name)
 		}
@@ -60,10 +51,7 @@ func canonical(name string) (string, *Problem) {
 		return address(name)
 	}
 	name = strings.TrimSuffix(name, ".")
-	switch colons := strings.Count(name, ":"); {
-	case colons == 1:
-		return "", problem(CodePort, name)
-	case colons > 1:
+	if strings.Contains(name, ":") {
 		return "", problem(CodeAddress, name)
 	}
 	return name, checkName(name)

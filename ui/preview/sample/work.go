@@ -155,9 +155,10 @@ func wizardPages() []Page {
 func preview() page.Preview {
 	p := page.Preview{Errors: []page.PreviewError{{Line: 4, Message: "web[9-3]: the range [9-3] runs backwards; write [3-9]."}}}
 	for i := range 40 {
-		p.Names = append(p.Names, fmt.Sprintf("node%02d.dc1.example", i+1))
+		p.Lines = append(p.Lines, fmt.Sprintf("node%02d.dc1.example", i+1))
 	}
-	p.Names = append(p.Names, "dba.dc1.example", "dbb.dc1.example", "10.0.3.7")
+	p.Lines = append(p.Lines, "dba.dc1.example rack=/r7", "dbb.dc1.example rack=/r7", "admin@10.0.3.7:2222")
+	p.Count, p.Again, p.Known, p.Managed = len(p.Lines), 1, 2, []string{"node01.dc1.example", "node02.dc1.example"}
 	return p
 }
 
@@ -195,7 +196,9 @@ var Log = `[connect] 10.0.3.17:22 answers SSH-2.0-OpenSSH_9.2p1
 var LogSize = strconv.Itoa(len(Log))
 
 // Expansion is what the API makes of the sample's host list.
-const Expansion = `{"hosts":["node01.dc1.example","node02.dc1.example","10.0.3.7"],"errors":[{"line":4,"message":"web[9-3]: the range [9-3] runs backwards; write [3-9]."}]}`
+const Expansion = `{"hosts":["node01.dc1.example","node02.dc1.example","10.0.3.7"],"lines":["node01.dc1.example","node02.dc1.example","admin@10.0.3.7:2222"],
+"count":3,"again":1,"known":1,"managed":["node01.dc1.example"],"duplicates":[],"format":"list",
+"errors":[{"line":4,"message":"web[9-3]: the range [9-3] runs backwards; write [3-9]."}]}`
 
 // TaskJSON is what the API says of a task.
 const TaskJSON = `{"id":2,"name":"node17.dc1.example","state":"failed","step_index":5,"log_size":1600,

@@ -15,6 +15,7 @@ type Draft struct {
 	Method      string // "ssh" or "manual"
 	SSHUser     string `gorm:"column:ssh_user"`
 	SSHPort     int    `gorm:"column:ssh_port"`
+	CheckID     *int64 // the operation that checked the connections
 	OperationID *int64
 	CreatedBy   string
 	FinishedAt  *time.Time
@@ -43,7 +44,7 @@ func (d *DB) OpenDrafts(ctx context.Context) ([]Draft, error) {
 func (d *DB) SaveDraft(ctx context.Context, w *Draft) error {
 	g := d.write(ctx).Model(&Draft{}).Where("id = ? AND version = ?", w.ID, w.Version).Updates(map[string]any{
 		"version": w.Version + 1, "step": w.Step, "cluster": w.Cluster, "hosts": w.Hosts, "method": w.Method,
-		"ssh_user": w.SSHUser, "ssh_port": w.SSHPort, "operation_id": w.OperationID, "finished_at": w.FinishedAt,
+		"ssh_user": w.SSHUser, "ssh_port": w.SSHPort, "check_id": w.CheckID, "operation_id": w.OperationID, "finished_at": w.FinishedAt,
 	})
 	if g.Error != nil {
 		return translate("save draft", g.Error)

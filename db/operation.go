@@ -177,6 +177,11 @@ func (d *DB) SaveTask(ctx context.Context, t *Task) error {
 	return translate("save task", d.write(ctx).Model(t).Select("*").Omit("id", "operation_id", "name").Updates(t).Error)
 }
 
+// SetTaskParams replaces what a task was started with.
+func (d *DB) SetTaskParams(ctx context.Context, id int64, params []byte) error {
+	return translate("save task", d.write(ctx).Model(&Task{ID: id}).Update("params", params).Error)
+}
+
 // TaskMove changes the state of many tasks that do not run.
 type TaskMove struct {
 	OperationID int64

@@ -34,6 +34,8 @@ type sshRequest struct {
 	Passphrase   secret `json:"passphrase,omitempty"`
 	Password     secret `json:"password,omitempty"`
 	SudoPassword secret `json:"sudo_password,omitempty"`
+	// Others are further sets, by the names that hosts ask for them with: "credentials=db".
+	Others map[string]*sshRequest `json:"others,omitempty"`
 }
 
 func (r *sshRequest) given() bool {
@@ -53,35 +55,30 @@ type startedReply struct {
 
 // createBootstrap is POST bootstraps. Nothing is started unless every field is right.
 func (w *Web) createBootstrap(c *gin.Context) error {
+	w.starting.Lock()
+	defer w.starting.Unlock()
+	return w.createOverSSH(c, bootstrap.Spec, w.refuseBusy)
+}
+
+// createCheck is POST checks: the same request, of which only the connections are tried.
+func (w *Web) createCheck(c *gin.Context) error {
+	anybody := func(context.Context, map[string]string, []string) error { return nil }
+	return w.createOverSSH(c, bootstrap.CheckSpec, anybody)
+}
+
+// createOverSSH starts what a request asks for; refuse complains about hosts that it cannot be done to now.
+func (w *Web) createOverSSH(c *gin.Context,
+	spec func(cluster, by string, hosts []hostlist.Host, c *bootstrap.Credentials) operation.Spec,
+	refuse func(ctx context.Context, fields map[string]string, hosts []string) error,
+) error {
 	var in bootstrapRequest
 	if err := decode(c, &in); err != nil {
 		return err
 	}
+	ctx := c.Request.Context()
 	credentials := in.SSH.credentials()
-	fields := map[string]string{}
-	list := hostlist.Read(in.Hosts)
-	hosts := list.Hosts
-	switch {
-	case len(in.Hosts) > maxHosts:
-		fields["hosts"] = tooManyBytes(maxHosts)
-	case len(list.Problems) > 0:
-		fields["hosts"] = problemLines(c.Request.Context(), list.Problems)
-	case len(hosts) > hostlist.MaxHosts && !in.Many:
-		fields["many"] = page.FieldText(c.Request.Context(), "many")
-	}
-	if in.Parallel < 0 || in.Parallel > maxParallel {
-		fields["parallel"] = "this must be a number from 1 to " + strconv.Itoa(maxParallel)
-	}
-	if len(in.Cluster) > maxCluster {
-		fields["cluster"] = "this has more than " + strconv.Itoa(maxCluster) + " bytes"
-	}
-	if err := checkCredentials(credentials); err != nil {
-		fields["ssh."+err.Field] = sentence(err.Message, err.Hint)
-	}
-	refuseKeys(c.Request.Context(), fields, map[string]*string{"hosts": &in.Hosts, "cluster": &in.Cluster, "ssh.user": &in.SSH.User})
-	w.starting.Lock()
-	defer w.starting.Unlock()
-	if err := w.refuseBusy(c.Request.Context(), fields, names(hosts)); err != nil {
+	hosts, fields := in.check(ctx, credentials)
+	if err := refuse(ctx, fields, names(hosts)); err != nil {
 		credentials.Wipe()
 		return err
 	}
@@ -89,17 +86,64 @@ func (w *Web) createBootstrap(c *gin.Context) error {
 		credentials.Wipe()
 		return invalid(fields)
 	}
-	spec := bootstrap.Spec(in.Cluster, identity(c).Name, hosts, credentials)
+	s := spec(in.Cluster, identity(c).Name, hosts, credentials)
 	if in.Parallel > 0 {
-		spec.Parallel = in.Parallel
+		s.Parallel = in.Parallel
 	}
-	o, err := w.Engine.Start(c.Request.Context(), spec)
+	o, err := w.Engine.Start(ctx, s)
 	if err != nil {
 		return err
 	}
 	c.Header("Location", api+"/operations/"+strconv.FormatInt(o.ID, 10))
 	c.JSON(http.StatusCreated, startedReply{o.ID})
 	return nil
+}
+
+// check finds the hosts that are meant, and what is wrong with the request.
+func (in *bootstrapRequest) check(ctx context.Context, credentials *bootstrap.Credentials) (hosts []hostlist.Host, fields map[string]string) {
+	fields = map[string]string{}
+	list := hostlist.Read(in.Hosts)
+	switch {
+	case len(in.Hosts) > maxHosts:
+		fields["hosts"] = tooManyBytes(maxHosts)
+	case len(list.Problems) > 0:
+		fields["hosts"] = problemLines(ctx, list.Problems)
+	case len(list.Hosts) > hostlist.MaxHosts && !in.Many:
+		fields["many"] = page.FieldText(ctx, "many")
+	}
+	if in.Parallel < 0 || in.Parallel > maxParallel {
+		fields["parallel"] = "this must be a number from 1 to " + strconv.Itoa(maxParallel)
+	}
+	if len(in.Cluster) > maxCluster {
+		fields["cluster"] = tooManyBytes(maxCluster)
+	}
+	in.SSH.checkOthers(fields, list.Hosts, credentials)
+	if err := checkCredentials(credentials); err != nil {
+		fields["ssh."+err.Field] = sentence(err.Message, err.Hint)
+	}
+	refuseKeys(ctx, fields, map[string]*string{"hosts": &in.Hosts, "cluster": &in.Cluster, "ssh.user": &in.SSH.User})
+	return list.Hosts, fields
+}
+
+// checkOthers takes further sets of credentials over, and complains about those that hosts ask for in vain.
+func (r *sshRequest) checkOthers(fields map[string]string, hosts []hostlist.Host, to *bootstrap.Credentials) {
+	for name, other := range r.Others {
+		if other == nil {
+			other = &sshRequest{}
+		}
+		set := other.credentials()
+		to.With(name, set)
+		if len(other.Others) > 0 {
+			fields["ssh.others."+name] = "further credentials have none themselves"
+		} else if err := checkCredentials(set); err != nil {
+			fields["ssh.others."+name+"."+err.Field] = sentence(err.Message, err.Hint)
+		}
+	}
+	for _, h := range hosts {
+		if _, ok := r.Others[h.Credentials]; h.Credentials != "" && !ok {
+			fields["ssh.others."+h.Credentials] = "line " + strconv.Itoa(h.Line) + " of the hosts names these credentials"
+		}
+	}
 }
 
 // checkCredentials checks what a person gave; nil when it is right.

@@ -161,6 +161,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"rollBackChannel": `{"channel":"stable","snapshot":2}`, "dropPackages": toJSON(t, dropRequest{Packages: []string{added.Digest}}),
 		"expandHosts": `{"text":"a, b[2-1]"}`, "importHosts": `{"text":"name\nnode1"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
 		"createBootstrap":     toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
+		"createCheck":         toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
 		"createCommand":       toJSON(t, map[string]any{"targets": targets, "exec": map[string]any{"command": []string{"true"}}}),
 		"createPush":          toJSON(t, map[string]any{"targets": targets, "file": uploaded.ID, "path": "/etc/motd"}),
 		"createFetch":         toJSON(t, map[string]any{"targets": targets, "path": "/etc/motd"}),

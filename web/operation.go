@@ -110,7 +110,7 @@ func waits(counts map[db.State]int) bool { return counts[db.Waiting] > 0 }
 
 // bootstrapParams are the parameters of a bootstrap operation; none of another kind.
 func bootstrapParams(o *db.Operation) (p bootstrap.Params) {
-	if o.Kind == bootstrap.KindName {
+	if o.Kind == bootstrap.KindName || o.Kind == bootstrap.CheckKindName {
 		// Parameters that cannot be read leave the fields empty, and those have defaults.
 		_ = json.Unmarshal(o.Params, &p)
 	}
@@ -119,7 +119,7 @@ func bootstrapParams(o *db.Operation) (p bootstrap.Params) {
 
 // workParams are the parameters of work on hosts; none of a bootstrap.
 func workParams(o *db.Operation) (p remote.Params) {
-	if o.Kind != bootstrap.KindName {
+	if o.Kind != bootstrap.KindName && o.Kind != bootstrap.CheckKindName {
 		// Parameters that cannot be read leave out what can be done again.
 		_ = json.Unmarshal(o.Params, &p)
 	}

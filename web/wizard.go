@@ -291,6 +291,11 @@ func (w *Web) discardWizard(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
+	if d.CheckID != nil {
+		if err := w.Engine.Forget(ctx, *d.CheckID); err != nil {
+			return err
+		}
+	}
 	if err := w.CA.EndTokens(ctx, d.ID); err != nil {
 		return err
 	}

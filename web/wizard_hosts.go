@@ -65,10 +65,14 @@ func (w *Web) saveWizardHosts(c *gin.Context) error {
 		credentials.Wipe()
 		return w.hostsAgain(c, http.StatusUnprocessableEntity, d, fields)
 	}
-	if d.Method == page.MethodManual {
+	switch {
+	case d.Method == page.MethodManual:
 		credentials.Wipe()
 		err = w.saveDraft(c, d, versionOf(f))
-	} else {
+	case f.text("next") == page.WizardConnections:
+		d.Step = page.WizardConnections
+		err = w.startCheck(c, d, f, hosts, credentials)
+	default:
 		err = w.startOperation(c, d, f, hosts, credentials)
 	}
 	if errors.Is(err, db.ErrStale) {
@@ -168,6 +172,29 @@ func importText(ctx context.Context, made hostlist.Imported) string {
 	return text
 }
 
+// startCheck takes the draft first, as startOperation does. The credentials of an earlier check are forgotten.
+func (w *Web) startCheck(c *gin.Context, d *db.Draft, f *form, hosts []hostlist.Host, credentials *bootstrap.Credentials) error {
+	ctx := c.Request.Context()
+	earlier := d.CheckID
+	d.CheckID = nil
+	if err := w.saveDraft(c, d, versionOf(f)); err != nil {
+		credentials.Wipe()
+		return err
+	}
+	o, err := w.Engine.Start(ctx, bootstrap.CheckSpec(d.Cluster, identity(c).Name, hosts, credentials))
+	if err != nil {
+		return err
+	}
+	d.CheckID = &o.ID
+	if err := w.DB.SaveDraft(context.WithoutCancel(ctx), d); err != nil {
+		return err
+	}
+	if earlier == nil {
+		return nil
+	}
+	return w.Engine.Forget(ctx, *earlier)
+}
+
 // startOperation takes the draft first: of two that try, one gets db.ErrStale before anything is started.
 func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []hostlist.Host, credentials *bootstrap.Credentials) error {
 	ctx := c.Request.Context()
@@ -181,6 +208,11 @@ func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []hostl
 		return err
 	}
 	d.OperationID = &o.ID
+	if d.CheckID != nil { // what it kept of the credentials is of no more use
+		if err := w.Engine.Forget(ctx, *d.CheckID); err != nil {
+			return err
+		}
+	}
 	// The operation runs: a browser that went away must not make the draft lose it.
 	return w.DB.SaveDraft(context.WithoutCancel(ctx), d)
 }

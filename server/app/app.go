@@ -224,6 +224,7 @@ func (a *App) openOperations(ctx context.Context) error {
 		Published:  packages.wait, Executable: a.repo.Executable, Sign: a.ca.SignDigest,
 	})
 	a.engine.Register(a.bootstrap.Kind())
+	a.engine.Register(a.bootstrap.CheckKind())
 	for _, k := range a.remote.Kinds() {
 		a.engine.Register(k)
 	}

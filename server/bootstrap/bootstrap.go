@@ -112,6 +112,8 @@ type TaskParams struct {
 	Address string `json:"address,omitempty"` // where to connect to, if not to the host's name
 	Port    int    `json:"port,omitempty"`    // the SSH port, if not the operation's
 	User    string `json:"user,omitempty"`    // who logs in, if not the operation's user
+	// Credentials names the set of Credentials.Others to log in with; "" for those of the operation.
+	Credentials string `json:"credentials,omitempty"`
 	// Labels are what the host is grouped by once it has registered.
 	Labels db.Labels `json:"labels,omitempty"`
 }
@@ -134,8 +136,8 @@ func Spec(cluster, createdBy string, hosts []hostlist.Host, c *Credentials) oper
 
 // taskParams are what a list says of a host; nil when it gives the name alone.
 func taskParams(h hostlist.Host) any {
-	p := TaskParams{Address: h.Address, Port: h.Port, User: h.User, Labels: h.Labels}
-	if p.Address == "" && p.Port == 0 && p.User == "" && len(p.Labels) == 0 {
+	p := TaskParams{Address: h.Address, Port: h.Port, User: h.User, Credentials: h.Credentials, Labels: h.Labels}
+	if p.Address == "" && p.Port == 0 && p.User == "" && p.Credentials == "" && len(p.Labels) == 0 {
 		return nil
 	}
 	return p
@@ -163,14 +165,18 @@ func Phases() []Phase {
 func (b *Bootstrap) Kind() operation.Kind {
 	k := operation.Kind{Name: KindName, NeedsSecrets: true, Begin: b.begin, End: end}
 	for _, p := range Phases() {
-		timeout := p.timeout
-		if b.Limits.Step > 0 {
-			timeout = min(timeout, b.Limits.Step)
-		}
-		k.Steps = append(k.Steps, operation.Step{
-			Name: p.Name, Timeout: timeout, Repeat: p.repeat,
-			Run: func(ctx context.Context, t *operation.Task) error { return p.run(ctx, t.Local.(*run)) },
-		})
+		k.Steps = append(k.Steps, b.step(p, p.repeat))
 	}
 	return k
+}
+
+func (b *Bootstrap) step(p Phase, repeat bool) operation.Step {
+	timeout := p.timeout
+	if b.Limits.Step > 0 {
+		timeout = min(timeout, b.Limits.Step)
+	}
+	return operation.Step{
+		Name: p.Name, Timeout: timeout, Repeat: repeat,
+		Run: func(ctx context.Context, t *operation.Task) error { return p.run(ctx, t.Local.(*run)) },
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"hostler/db"
 )
 
 // connection is one SSH connection to a host. It finds out by itself when the host stops answering.
@@ -14,6 +16,7 @@ type connection struct {
 	client *ssh.Client
 	raw    net.Conn
 	target target
+	key    db.SSHHostKey // that the host showed
 	limits Limits
 	redact func(text string) string // hides secrets in what the host printed
 	done   chan struct{}            // closed when the connection has ended

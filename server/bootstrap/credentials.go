@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"bytes"
 	"crypto"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,8 @@ type Credentials struct {
 	Passphrase   []byte // of the key; or empty
 	Password     []byte // for logging in; or empty
 	SudoPassword []byte // or empty
+	// Others are further sets, by the names that hosts ask for them with. They have none themselves.
+	Others map[string]*Credentials
 
 	mu      sync.Mutex
 	checked bool // nothing above is changed any more but by Wipe
@@ -79,12 +82,59 @@ func (c *Credentials) Key() KeyInfo {
 func (c *Credentials) Wipe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, other := range c.Others {
+		other.Wipe()
+	}
 	for _, secret := range []*[]byte{&c.PrivateKey, &c.Passphrase, &c.Password, &c.SudoPassword} {
 		clear(*secret)
 		*secret = nil
 	}
 	wipeKey(c.key)
 	c.key, c.signer = nil, nil
+}
+
+// Clone copies the secrets for another operation, which wipes them by itself. The copy is to be checked anew.
+func (c *Credentials) Clone() *Credentials {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clone := &Credentials{
+		User: c.User, Port: c.Port, PrivateKey: bytes.Clone(c.PrivateKey), Passphrase: bytes.Clone(c.Passphrase),
+		Password: bytes.Clone(c.Password), SudoPassword: bytes.Clone(c.SudoPassword),
+	}
+	for name, other := range c.Others {
+		clone.With(name, other.Clone())
+	}
+	return clone
+}
+
+// Changed is a further set: what is given anew, and the rest as in c. With a new key or password nothing of the old ways
+// to log in is left.
+func (c *Credentials) Changed(given *Credentials) *Credentials {
+	set := c.Clone()
+	for _, other := range set.Others {
+		other.Wipe()
+	}
+	set.Others = nil
+	with := given.Clone()
+	if len(with.PrivateKey)+len(with.Password) > 0 {
+		for _, old := range [][]byte{set.PrivateKey, set.Passphrase, set.Password} {
+			clear(old)
+		}
+		set.PrivateKey, set.Passphrase, set.Password = with.PrivateKey, with.Passphrase, with.Password
+	}
+	if len(with.SudoPassword) > 0 {
+		clear(set.SudoPassword)
+		set.SudoPassword = with.SudoPassword
+	}
+	return set
+}
+
+// With adds a set of credentials under a name. Nobody else may use c meanwhile.
+func (c *Credentials) With(name string, other *Credentials) {
+	if c.Others == nil {
+		c.Others = map[string]*Credentials{}
+	}
+	c.Others[name] = other
 }
 
 // auth lists the ways to log in, the key first.

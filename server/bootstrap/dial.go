@@ -32,6 +32,7 @@ type target struct {
 	address string // the name or address to connect to
 	port    int
 	user    string // who logs in; "" for the user of the credentials
+	looking bool   // the host's key is not kept when it is new
 }
 
 func (t target) String() string { return net.JoinHostPort(t.address, strconv.Itoa(t.port)) }
@@ -90,7 +91,7 @@ func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys
 	}
 	h := &handshake{bootstrap: b, target: t, credentials: c, keys: keys, wire: &opening{Conn: raw}}
 	client, err := h.run(ctx)
-	if keys.presented != nil && keys.failure == nil {
+	if keys.presented != nil && keys.failure == nil && !t.looking {
 		if err := keys.keep(ctx, b.DB, logf); err != nil {
 			_ = raw.Close()
 			return nil, err
@@ -101,7 +102,9 @@ func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys
 		return nil, err
 	}
 	logf("logged in as %s (%s)", t.user, printable(string(client.ServerVersion())))
-	return newConnection(client, raw, t, b.Limits), nil
+	conn := newConnection(client, raw, t, b.Limits)
+	conn.key = keys.row()
+	return conn, nil
 }
 
 // dialFailure tells apart why there is no TCP connection.

@@ -57,6 +57,7 @@ const (
 	codeKeyUnsupported     = "key_unsupported"
 	codeKeyEncrypted       = "key_encrypted"
 	codeWrongPassphrase    = "wrong_passphrase"
+	codeCredentialsMissing = "credentials_missing"
 )
 
 // text is what a person is told; "{name}" stands for an argument.
@@ -215,6 +216,10 @@ var texts = map[string]text{
 	codeKeyInvalid:     {"This is not a private key: {error}.", "Paste the whole file, from the BEGIN line to the END line."},
 	codeKeyUnsupported: {"This kind of key cannot be used: {error}.", "Use an Ed25519, ECDSA or RSA key; ssh-keygen -t ed25519 makes one."},
 	codeKeyEncrypted:   {"The private key is protected by a passphrase.", "Give the passphrase."},
+	codeCredentialsMissing: {
+		"The list names the credentials {name} for this host, and they were not given.",
+		"Give credentials of this name, or take the name out of the list.",
+	},
 	codeWrongPassphrase: {
 		"The passphrase does not open the private key.",
 		"Check the passphrase; capital letters count.",

@@ -87,13 +87,18 @@ func (k *hostKeys) keep(ctx context.Context, d *db.DB, logf func(string, ...any)
 		return nil
 	}
 	logf("the host key is new and trusted from now on: %s %s", k.presented.Type(), fingerprint)
-	row := db.SSHHostKey{
-		Target: k.target.key(), Algorithm: k.presented.Type(), Fingerprint: fingerprint, CreatedAt: db.Now(),
-		Key: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.presented))),
-	}
+	row := k.row()
 	// A second attempt in the same run must hold the host to this key.
 	k.known = append(k.known, row)
 	return d.TrustSSHHostKey(context.WithoutCancel(ctx), &row)
+}
+
+// row is the key that the host showed, as it is stored.
+func (k *hostKeys) row() db.SSHHostKey {
+	return db.SSHHostKey{
+		Target: k.target.key(), Algorithm: k.presented.Type(), Fingerprint: ssh.FingerprintSHA256(k.presented), CreatedAt: db.Now(),
+		Key: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.presented))),
+	}
 }
 
 // ChangedKey is what a person decides on when a host shows another key than before.

@@ -24,11 +24,12 @@ func connect(ctx context.Context, r *run) error {
 		return err
 	}
 	r.task.Logf("connecting to %s as %s", t, t.user)
+	t.looking = r.found != nil
 	if r.conn, err = r.dial(ctx, t, c, r.task.Logf); err != nil {
 		return err
 	}
 	r.conn.redact = r.redact
-	return nil
+	return r.noteKey(ctx)
 }
 
 func (r *run) target(c *Credentials) (target, error) {

@@ -53,7 +53,11 @@ func detect(ctx context.Context, r *run) error {
 	if err := r.becomeRoot(ctx, r.system["uid"]); err != nil {
 		return err
 	}
-	r.task.SetNote(r.redact(r.system.note()))
+	note := r.redact(r.system.note())
+	if r.found != nil {
+		note = r.noteClock(note)
+	}
+	r.task.SetNote(note)
 	return nil
 }
 

@@ -20,6 +20,9 @@ func (r *run) redact(text string) string {
 	line := []byte(text)
 	if c, ok := r.task.Secrets().(*Credentials); ok {
 		line = c.redact(line)
+		for _, other := range c.Others {
+			line = other.redact(line)
+		}
 	}
 	return string(hide(line, []byte(r.token)))
 }

@@ -19,6 +19,7 @@ type run struct {
 	root    privilege // how commands become root on the host
 	files   *files    // the private directory on the host
 	token   string    // that the host was given to enrol with; a secret
+	found   *Found    // of a check, which keeps nothing else and changes nothing; nil when the agent is to be installed
 }
 
 // memory is what outlives a run.
@@ -61,6 +62,15 @@ func (r *run) credentials() (*Credentials, error) {
 	c, ok := r.task.Secrets().(*Credentials)
 	if !ok {
 		return nil, errors.New("cannot log in: the operation has no credentials")
+	}
+	var p TaskParams
+	if err := r.task.Params(&p); err != nil {
+		return nil, err
+	}
+	if p.Credentials != "" {
+		if c, ok = c.Others[p.Credentials]; !ok {
+			return nil, fail(codeCredentialsMissing, nil, "name", p.Credentials)
+		}
 	}
 	if err := c.Check(); err != nil {
 		var f *FieldError

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -207,6 +208,59 @@ func (e *Engine) tell(ctx context.Context, kind string, id int64, actor string) 
 	}
 	e.events.Record(ctx, operationEvent(kind, o, actor))
 	return nil
+}
+
+// Borrow hands the secrets of an operation to use, which must copy what it keeps of them and return at once.
+// ErrSecretsNeeded when the engine has none.
+func (e *Engine) Borrow(ctx context.Context, id int64, use func(Secrets) error) error {
+	l, err := e.command(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer e.release(l)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.secrets == nil {
+		return ErrSecretsNeeded
+	}
+	return use(l.secrets)
+}
+
+// Change gives tasks that have failed other parameters, by their ids, and runs them again. In all else it is Retry.
+func (e *Engine) Change(ctx context.Context, id int64, params map[int64]any, secrets Secrets, actor string) (int, error) {
+	l, err := e.command(ctx, id)
+	if err == nil {
+		var ids []int64
+		ids, err = e.change(ctx, id, params)
+		e.release(l)
+		if err == nil {
+			return e.Retry(ctx, id, ids, secrets, actor)
+		}
+	}
+	if secrets != nil {
+		secrets.Wipe()
+	}
+	return 0, fmt.Errorf("cannot change hosts: %w", err)
+}
+
+func (e *Engine) change(ctx context.Context, id int64, params map[int64]any) ([]int64, error) {
+	ids := slices.Sorted(maps.Keys(params))
+	failed, err := e.pick(ctx, id, ids, []db.State{db.Failed, db.Canceled})
+	if err != nil {
+		return nil, err
+	}
+	ids = ids[:0]
+	for _, t := range failed {
+		encoded, err := json.Marshal(params[t.ID])
+		if err != nil {
+			return nil, err
+		}
+		if err := e.db.SetTaskParams(ctx, t.ID, encoded); err != nil {
+			return nil, err
+		}
+		ids = append(ids, t.ID)
+	}
+	return ids, nil
 }
 
 // Forget wipes the secrets of an operation that does not run, as when its wizard is finished.

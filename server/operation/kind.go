@@ -18,6 +18,9 @@ type Kind struct {
 	// NeedsSecrets makes tasks wait for a person when the secrets that the operation was started with are gone,
 	// as they are after a restart.
 	NeedsSecrets bool
+	// Linger keeps the secrets for a while (SecretsLinger) also when no task has failed: another operation is to take
+	// them over, see Engine.Borrow.
+	Linger bool
 	// Begin prepares one run of a task, before its first step; may be nil.
 	Begin func(t *Task)
 	// Canceled ends what a task has set going outside of this server, when somebody cancels it or takes it out; may be

@@ -283,7 +283,7 @@ func finished(o *db.Operation, state db.State) *time.Time {
 // settled tells that an operation has ended, and forgets its secrets or says when; l.mu is held.
 func (e *Engine) settled(l *live) {
 	switch {
-	case l.counts[db.Failed] == 0:
+	case l.counts[db.Failed] == 0 && !e.kinds[l.op.Kind].Linger:
 		l.wipe()
 	case l.secrets != nil && l.linger == nil:
 		l.linger = time.AfterFunc(SecretsLinger, func() {

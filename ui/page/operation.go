@@ -48,6 +48,12 @@ func titleIn(ctx context.Context, kind, title string) string {
 	if name, ok := strings.CutPrefix(title, "Mirror "); ok && kind == "mirror" {
 		return i18n.T(ctx, "operation.mirror", "Name", name)
 	}
+	if name, ok := strings.CutPrefix(title, "Check "); ok && kind == "check" {
+		if n, err := strconv.Atoi(strings.TrimSuffix(name, " hosts")); err == nil {
+			return i18n.N(ctx, "operation.check", n)
+		}
+		return i18n.T(ctx, "operation.check_one", "Name", name)
+	}
 	if kind != "bootstrap" {
 		if text := workTitle(ctx, title); text != "" {
 			return text

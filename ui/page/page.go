@@ -52,7 +52,7 @@ var FailureCodes = []string{
 	"os_unsupported", "package_busy", "package_failed", "package_unpublished", "password_refused", "port_closed", "port_invalid",
 	"register_timeout", "script_failed", "server_unreachable", "service_failed", "shell_refused",
 	"signature_failed", "step_timeout", "sudo_missing", "sudo_password_needed", "sudo_refused", "user_invalid",
-	"wrong_passphrase",
+	"wrong_passphrase", "credentials_missing",
 	"host_gone", "job_bad", "job_bad_package", "job_canceled", "job_checksum",
 	"job_definition", "job_disk_full", "job_download", "job_exit_status", "job_expired",
 	"job_failed", "job_lost", "job_no_child", "job_rolled_back", "job_timed_out",
@@ -119,7 +119,7 @@ func stateTone(state string) string {
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
 	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid",
-	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "step_invalid", "key_too_large",
+	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "check_locked", "check_running", "check_empty", "check_choose", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid", "match_alone", "no_file", "too_many_files", "path_no_directory", "same_name",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 	"code_wrong", "factor_rule_unknown", "login_over",

@@ -8,11 +8,12 @@ import (
 
 // Wizard steps, in order. StepManual stands in for StepConfirm when hosts are registered by hand.
 const (
-	WizardStart   = "start"
-	WizardHosts   = "hosts"
-	WizardConfirm = "confirm"
-	WizardManual  = "manual"
-	WizardSummary = "summary"
+	WizardStart       = "start"
+	WizardHosts       = "hosts"
+	WizardConnections = "connections"
+	WizardConfirm     = "confirm"
+	WizardManual      = "manual"
+	WizardSummary     = "summary"
 )
 
 // Methods of getting the agent onto hosts.
@@ -32,6 +33,7 @@ type Draft struct {
 	HostCount   int    // names that Hosts expands to
 	User        string
 	Port        int
+	CheckID     int64 // 0: the connections were not checked
 	OperationID int64 // 0: not started
 	CreatedBy   string
 	Updated     time.Time
@@ -74,6 +76,27 @@ type Preview struct {
 type PreviewError struct {
 	Line    int
 	Message string // in the viewer's language
+}
+
+// WizardConnectionsView is GET /wizards/{id}/connections: the check of the hosts at work, and what it found. Its form
+// posts version and starts the bootstrap; POST /wizards/{id}/connections/mend takes task, user, port and credentials.
+type WizardConnectionsView struct {
+	Frame     layout.Frame
+	Draft     Draft
+	Operation Operation
+	Tasks     []Task
+	Locked    bool
+	Unlock    CredentialsView
+	Keys      []ShownKey        // those that are new first
+	Fields    map[string]string // by the forms' names; "" holds what concerns no single field
+}
+
+// ShownKey is the SSH host key that a host showed.
+type ShownKey struct {
+	Host        string
+	Algorithm   string
+	Fingerprint string
+	Known       bool // it was trusted already
 }
 
 // WizardConfirmView is GET /wizards/{id}/confirm: the operation's live table inside the wizard.

@@ -22,7 +22,10 @@ func wizardStepText(ctx context.Context, step string) string { return i18n.T(ctx
 
 // steps are the steps that this draft goes through.
 func (d Draft) steps() []string {
-	return []string{WizardStart, WizardHosts, d.runStep(), WizardSummary}
+	if d.Method == MethodManual {
+		return []string{WizardStart, WizardHosts, WizardManual, WizardSummary}
+	}
+	return []string{WizardStart, WizardHosts, WizardConnections, WizardConfirm, WizardSummary}
 }
 
 // runStep is the step in which agents get onto the hosts.
@@ -49,6 +52,11 @@ func (d Draft) stepStatus(step, current string) string {
 	switch {
 	case step == current:
 		return "current"
+	case step == WizardConnections && d.CheckID == 0:
+		if d.OperationID != 0 {
+			return "skipped"
+		}
+		return ""
 	case d.OperationID != 0 && i < slices.Index(order, d.runStep()):
 		return "past"
 	case i < max(slices.Index(order, current), slices.Index(order, d.step())):
@@ -74,6 +82,38 @@ func draftLine(ctx context.Context, d Draft) string {
 		s += " · " + actorText(ctx, d.CreatedBy)
 	}
 	return s + " ·"
+}
+
+// newKeys is how many host keys nobody has trusted yet.
+func (v WizardConnectionsView) newKeys() int {
+	n := 0
+	for _, k := range v.Keys {
+		if !k.Known {
+			n++
+		}
+	}
+	return n
+}
+
+// failed are the hosts that can be mended.
+func (v WizardConnectionsView) failed() []Task {
+	var failed []Task
+	for _, t := range v.Tasks {
+		if t.State == Failed {
+			failed = append(failed, t)
+		}
+	}
+	return failed
+}
+
+// ended tells that no host is being checked any more.
+func (v WizardConnectionsView) ended() bool { return !v.Operation.Finished.IsZero() }
+
+func keyText(ctx context.Context, k ShownKey) string {
+	if k.Known {
+		return i18n.T(ctx, "connections.key_known")
+	}
+	return i18n.T(ctx, "connections.key_new")
 }
 
 func (v WizardHostsView) user() string {

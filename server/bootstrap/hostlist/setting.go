@@ -95,6 +95,12 @@ var (
 	userName  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._@\\+$-]{0,254}$`)
 )
 
+// SetUser takes the name of a user; what is wrong with it is a problem.
+func (s *Settings) SetUser(user string) *Problem { return s.setUser(user, user) }
+
+// SetPort takes a port; what is wrong with it is a problem.
+func (s *Settings) SetPort(port string) *Problem { return s.setPort(port, port) }
+
 func (s *Settings) setUser(token, user string) *Problem {
 	if !userName.MatchString(user) {
 		return problem(CodeUserInvalid, token, "user", shorten(user))

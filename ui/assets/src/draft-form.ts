@@ -95,7 +95,7 @@ export class DraftForm extends HTMLElement {
     if (button) button.disabled = true;
     try {
       await this.saving; // its answer carries the version that this request must name
-      const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: new FormData(form) });
+      const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: new FormData(form, button) });
       const body: unknown = await answer.json().catch(() => ({}));
       if (answer.ok) {
         location.assign((body as { location?: string }).location ?? location.href);

@@ -137,6 +137,16 @@ func wizardPages() []Page {
 				"hosts": "Some lines are not understood; see the preview.", "key": "This is a public key; the private key is needed.",
 			}})
 		}},
+		{"/wizards/4/connections", false, func(f layout.Frame) templ.Component {
+			checked := operations()[1]
+			checked.Kind, checked.Title = "check", "Check 12 hosts"
+			d := started
+			d.CheckID, d.OperationID = checked.ID, 0
+			return page.WizardConnectionsPage(page.WizardConnectionsView{Frame: f, Draft: d, Operation: checked, Tasks: Tasks(), Keys: []page.ShownKey{
+				{Host: "node01.dc1.example", Algorithm: "ssh-ed25519", Fingerprint: "SHA256:9fVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M"},
+				{Host: "node02.dc1.example", Algorithm: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:3xVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Known: true},
+			}})
+		}},
 		{"/wizards/4/confirm", false, func(f layout.Frame) templ.Component {
 			return page.WizardConfirmPage(page.WizardConfirmView{Frame: f, Draft: started, Operation: operations()[0], Tasks: Tasks()})
 		}},

@@ -239,6 +239,7 @@ var routes = []route{
 	{public, get, api + "/hosts", program, see, (*Web).listHosts},
 	{public, get, api + "/hosts/:id", program, see, (*Web).getHost},
 	{public, post, api + "/hosts/:id/step", program, operate.as("host.step"), (*Web).putHostStep},
+	{public, post, api + "/keys/check", program, operate.as(unrecorded), (*Web).checkKey},
 	{public, post, api + "/checks", program, operate.as("check.start"), (*Web).createCheck},
 	{public, post, api + "/bootstraps", program, operate.as("bootstrap.start"), (*Web).createBootstrap},
 	{public, get, api + "/operations", program, see, (*Web).listOperations},

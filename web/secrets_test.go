@@ -36,6 +36,7 @@ func TestSecretsStayInMemory(t *testing.T) {
 	s.awaitOperation(started.OperationID, db.Done)
 	seen = append(seen, s.api(post, api+"/bootstraps", toJSON(t, map[string]any{"hosts": "a[", "ssh": ssh, "unknown": 1})).body)
 
+	seen = append(seen, s.api(post, api+"/keys/check", toJSON(t, map[string]any{"private_key": key, "passphrase": password})).body)
 	draft := b.newDraft("dc1")
 	form := b.hostsForm(draft, "bad[", key)
 	form.Set("password", password)

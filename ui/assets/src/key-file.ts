@@ -35,6 +35,9 @@ async function read(chosen: File, text: HTMLTextAreaElement, file: HTMLInputElem
     error.textContent = tooLarge ? (file.dataset["tooLarge"] ?? "") : "";
   }
   text.ariaInvalid = String(tooLarge);
-  if (!tooLarge) text.value = await chosen.text();
+  if (!tooLarge) {
+    text.value = await chosen.text();
+    text.dispatchEvent(new Event("change", { bubbles: true })); // it is checked at once
+  }
   file.value = ""; // the text field carries the key; the file would be a second copy
 }

@@ -1,0 +1,44 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/server/bootstrap"
+)
+
+type keyRequest struct {
+	PrivateKey secret `json:"private_key"`
+	Passphrase secret `json:"passphrase,omitempty"`
+}
+
+type keyReply struct {
+	Type        string `json:"type"` // "ed25519", "ecdsa" or "rsa"
+	Bits        int    `json:"bits"`
+	Fingerprint string `json:"fingerprint"` // of the public half
+	Encrypted   bool   `json:"encrypted"`   // a passphrase protects it
+}
+
+// checkKey is POST keys/check: whether a private key can be used, told before anything is started with it. Nothing of it
+// is kept.
+func (w *Web) checkKey(c *gin.Context) error {
+	var in keyRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	given := &bootstrap.Credentials{PrivateKey: in.PrivateKey, Passphrase: in.Passphrase}
+	defer given.Wipe()
+	err := given.Check()
+	var wrong *bootstrap.FieldError
+	if errors.As(err, &wrong) {
+		return invalid(map[string]string{wrong.Field: credentialText(c.Request.Context(), wrong)})
+	}
+	if err != nil {
+		return err
+	}
+	k := given.Key()
+	c.JSON(http.StatusOK, keyReply{Type: k.Type, Bits: k.Bits, Fingerprint: k.Fingerprint, Encrypted: k.Encrypted})
+	return nil
+}

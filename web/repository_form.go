@@ -83,11 +83,11 @@ func (w *Web) promoteForm(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	form := page.PromoteForm{Channel: strings.TrimSpace(f.text("channel"))}
+	form := page.PromoteForm{Channel: strings.TrimSpace(f.text("channel")), Create: f.text("create") != ""}
 	if form.Snapshot, err = strconv.Atoi(f.text("snapshot")); err != nil {
 		form.Snapshot = 0 // there is none of this number, which is told
 	}
-	if _, err := w.promote(c, promoteRequest{Channel: form.Channel, Snapshot: form.Snapshot, Create: true}); err != nil {
+	if _, err := w.promote(c, promoteRequest{Channel: form.Channel, Snapshot: form.Snapshot, Create: form.Create}); err != nil {
 		if form.Fields, err = repositoryFields(c.Request.Context(), err); err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"act", acts(t), page.AuditActions},
 		{"problem of the audit log", slices.Compact(slices.Sorted(slices.Values(matches(t, "../server/audit", `problem\([^"]*"(\w+)"`)))), page.AuditProblemCodes},
 		{"complaint about a repository", append(matches(t, "../repo", `&FieldError\{"\w+", "(\w+)"`), repo.BundleCodes...), page.RepositoryFieldCodes},
+		{"family of systems", constants(t, "../internal/distro", "", "FamilyX"), page.OSFamilies},
 		{"complaint about a mirror", slices.Compact(slices.Sorted(slices.Values(matches(t, "../server/mirror", `&FieldError\{(?:"\w+"|field), "(\w+)"`)))), page.MirrorFieldCodes},
 		{"refusal of a package", repo.RefusalCodes, page.UploadRefusals},
 		{"warning about a package", repo.WarningCodes, page.UploadWarnings},

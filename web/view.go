@@ -71,6 +71,7 @@ func factsView(f *wire.Facts) *page.Facts {
 		return nil
 	}
 	v := &page.Facts{
+		Family: f.OS.Family,
 		Kernel: f.Kernel, CPU: f.CPU.Model, Cores: f.CPU.Cores, Memory: f.Memory, Swap: f.Swap,
 		Virtualisation: f.Virtualisation, FQDN: f.FQDN, MachineID: f.MachineID,
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"hostler/agent/wire"
+	"hostler/internal/distro"
 )
 
 // Collect collects everything. Root is "/" but in tests. Names are resolved for about a second at most.
@@ -81,27 +82,16 @@ func fields(content []byte, separator string, each func(key, value string) bool)
 	}
 }
 
-func (h host) os() (release wire.OS) {
-	content := h.read("etc/os-release")
-	if content == nil {
-		content = h.read("usr/lib/os-release")
+func (h host) os() wire.OS {
+	text := func(name string) string { return string(h.read(name)) }
+	release := distro.Release{
+		OS: text("etc/os-release"), LSB: text("etc/lsb-release"), RedHat: text("etc/redhat-release"), SUSE: text("etc/SuSE-release"), Debian: text("etc/debian_version"),
 	}
-	fields(content, "=", func(key, value string) bool {
-		if unquoted, err := strconv.Unquote(value); err == nil {
-			value = unquoted
-		}
-		value = strings.Trim(value, `'`)
-		switch key {
-		case "ID":
-			release.ID = value
-		case "VERSION_ID":
-			release.Version = value
-		case "PRETTY_NAME":
-			release.Name = value
-		}
-		return true
-	})
-	return release
+	if release.OS == "" {
+		release.OS = text("usr/lib/os-release")
+	}
+	s := distro.Detect(release)
+	return wire.OS{ID: s.ID, Version: s.Version, Name: s.Name, Family: string(s.Family), Major: s.Major}
 }
 
 // cpu reads the x86 and the arm64 form of cpuinfo; the latter has no model name but in few cases.

@@ -69,7 +69,7 @@ func TestABareHostHasFewFactsAndNoFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // nor does it have a name server
 	facts := Collect(ctx, t.TempDir())
-	if facts.OS != (wire.OS{}) || facts.Memory != 0 || len(facts.Disks) != 0 || facts.Virtualisation != "none" || facts.CPU.Cores < 1 {
+	if facts.OS != (wire.OS{Family: "other"}) || facts.Memory != 0 || len(facts.Disks) != 0 || facts.Virtualisation != "none" || facts.CPU.Cores < 1 {
 		t.Errorf("got %+v", facts)
 	}
 }
@@ -77,10 +77,13 @@ func TestABareHostHasFewFactsAndNoFailure(t *testing.T) {
 func TestOSRelease(t *testing.T) {
 	got := tree(t, map[string]string{"etc/os-release": "# x\nNAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n" +
 		"VERSION_ID='12'\nID=debian\nBROKEN\n"}).os()
-	if want := (wire.OS{ID: "debian", Version: "12", Name: "Debian GNU/Linux 12 (bookworm)"}); got != want {
+	if want := (wire.OS{ID: "debian", Version: "12", Name: "Debian GNU/Linux 12 (bookworm)", Family: "debian", Major: "12"}); got != want {
 		t.Errorf("got %+v", got)
 	}
 	if got := tree(t, map[string]string{"usr/lib/os-release": "ID=alpine\n"}).os(); got.ID != "alpine" {
+		t.Errorf("got %+v", got)
+	}
+	if got := tree(t, map[string]string{"etc/redhat-release": "CentOS release 6.10 (Final)\n"}).os(); got.ID != "centos" || got.Family != "rhel" || got.Major != "6" {
 		t.Errorf("got %+v", got)
 	}
 }

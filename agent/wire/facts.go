@@ -16,11 +16,14 @@ type Facts struct {
 	BootTime       int64       `json:"boot_time"` // Unix seconds
 }
 
-// OS is what os-release says.
+// OS is what os-release says, or, of older systems, redhat-release and the like.
 type OS struct {
 	ID      string `json:"id"`      // "debian"
 	Version string `json:"version"` // "12"
 	Name    string `json:"name"`    // "Debian GNU/Linux 12 (bookworm)"
+	// Family decides how packages are installed: rhel, suse, debian or other; "" of agents that do not tell.
+	Family string `json:"family,omitempty"`
+	Major  string `json:"major,omitempty"` // of the version; "" where it has none
 }
 
 // CPU counts logical cores.

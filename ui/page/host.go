@@ -65,8 +65,12 @@ type HostsView struct {
 	Paged    bool   // this is not the first page
 }
 
+// OSFamilies are the families of operating systems that the catalogues have a text for.
+var OSFamilies = []string{"rhel", "suse", "debian", "other"}
+
 // Facts describes a host. Sizes are bytes.
 type Facts struct {
+	Family         string // one of OSFamilies; "" of agents that do not tell
 	Kernel         string
 	CPU            string
 	Cores          int

@@ -1049,16 +1049,16 @@ func mirrorFieldset(r Repository, f MirrorForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = mirrorCheck("alone", i18n.T(ctx, "mirrors.alone"), f.Alone).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = checkbox("alone", i18n.T(ctx, "mirrors.alone"), f.Alone).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = mirrorCheck("recommended", i18n.T(ctx, "mirrors.recommended"), f.Recommended).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = checkbox("recommended", i18n.T(ctx, "mirrors.recommended"), f.Recommended).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		if r.Kind == "apt" {
-			templ_7745c5c3_Err = mirrorCheck("expired", i18n.T(ctx, "mirrors.expired"), f.Expired).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = checkbox("expired", i18n.T(ctx, "mirrors.expired"), f.Expired).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1067,7 +1067,7 @@ func mirrorFieldset(r Repository, f MirrorForm) templ.Component {
 	})
 }
 
-func mirrorCheck(name, label string, checked bool) templ.Component {
+func checkbox(name, label string, checked bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -192,6 +192,7 @@ type ChannelsView struct {
 type PromoteForm struct {
 	Channel  string
 	Snapshot int
+	Create   bool // the channel may be a new one
 	Fields   map[string]string
 }
 

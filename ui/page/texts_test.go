@@ -70,6 +70,7 @@ func spelled() map[string]bool {
 	add("policies.text.", "ssh", "tokens", "queue", "rules", "program", "bundle")
 	add("enrol_token.state.", page.EnrolTokenStates...)
 	add("trust.tab.", page.TrustTabs()...)
+	add("fact.family.", page.OSFamilies...)
 	add("mirrors.trust.", page.MirrorTrusts...)
 	add("mirrors.trust_text.", page.MirrorTrusts...)
 	add("mirror.wrong.", page.MirrorFieldCodes...)

@@ -126,6 +126,7 @@ func host(id int64, name, state string, ago time.Duration) page.Host {
 func facts() *page.Facts {
 	const gib = 1 << 30
 	return &page.Facts{
+		Family: "debian",
 		Kernel: "6.1.0-18-amd64", CPU: "AMD EPYC 7543 32-Core Processor", Cores: 16, Memory: 62 * gib, Swap: 4 * gib,
 		Disks: []page.Disk{
 			{Mount: "/", Device: "/dev/nvme0n1p2", Type: "ext4", Size: 100 * gib, Free: 61 * gib},

@@ -50,6 +50,9 @@ func TestRepositoryOfAPerson(t *testing.T) {
 	shows(t, "an upload", b.sendPackages(upload, []string{"channel", "dev", "version", "", "arch", "amd64"}, "tool-1.0.tar.gz", first, "broken-1.0.tar.gz", first[:50]),
 		http.StatusOK, "1 package was added to dev", "tool 1.0 amd64", "Refused", "broken-1.0.tar.gz")
 	shows(t, "another", b.sendPackages(upload, []string{"channel", "dev", "arch", "amd64"}, "tool-1.1.tar.gz", second), http.StatusOK, "snapshot 3")
+	sent := s.upload(string(archiveOf(t, "third")))
+	shows(t, "what scripts sent before", b.sendPackages(upload, []string{"channel", "production", "arch", "amd64", "uploaded", sent.ID + " tool-1.2.tar.gz"}), http.StatusOK, "1 package was added to production", "tool 1.2 amd64")
+	shows(t, "what was never sent", b.sendPackages(upload, []string{"channel", "dev", "uploaded", strings.Repeat("0", 64) + " tool-1.3.tar.gz"}), http.StatusUnprocessableEntity, "This is needed.")
 	shows(t, "an upload to no channel", b.sendPackages(upload, []string{"channel", "none"}, "tool-1.2.tar.gz", first), http.StatusUnprocessableEntity, "no channel")
 
 	shows(t, "what was searched for", b.get("/repositories/tools?channel=dev&search=TOOL"), http.StatusOK, "1.0", "1.1")

@@ -13,6 +13,7 @@ import (
 
 	"hostler/repo"
 	"hostler/server/event"
+	"hostler/ui/page"
 )
 
 // Uploads of packages are streams of parts: fields, which are about the files behind them, and files. They are
@@ -127,6 +128,15 @@ func (w *Web) receivePackages(c *gin.Context) (*repo.Result, error) {
 				return nil, err
 			}
 			received = append(received, got)
+		case field == "uploaded":
+			if len(received) == maxUploadFiles {
+				return nil, malformed("it has too many files")
+			}
+			got, err := w.receiveSent(c, part, up)
+			if err != nil {
+				return nil, err
+			}
+			received = append(received, got)
 		default:
 			text, err := partText(part)
 			if err != nil {
@@ -141,7 +151,7 @@ func (w *Web) receivePackages(c *gin.Context) (*repo.Result, error) {
 				up.Arch = text
 			case "csrf": // proved before
 			default:
-				return nil, malformed(fmt.Sprintf("there is no field %.40q, only channel, version, arch and file", field))
+				return nil, malformed(fmt.Sprintf("there is no field %.40q, only channel, version, arch, uploaded and file", field))
 			}
 		}
 	}
@@ -156,4 +166,21 @@ func (w *Web) receivePackages(c *gin.Context) (*repo.Result, error) {
 		})
 	}
 	return result, err
+}
+
+// receiveSent takes a file as a package that was sent before, by scripts, and that a field names.
+func (w *Web) receiveSent(c *gin.Context, part *multipart.Part, up repo.Upload) (*repo.Received, error) {
+	text, err := partText(part)
+	if err != nil {
+		return nil, err
+	}
+	sent := page.ReadUpload(text)
+	f, err := w.Files.Open(sent.ID)
+	if err != nil {
+		return nil, invalid(map[string]string{"file": "a file that was sent before is no longer there"})
+	}
+	defer func() { _ = f.Close() }() // only read
+	up.Name, up.Content = sent.Name, f
+	unhurried(c)
+	return w.Repo.Receive(c.Request.Context(), c.Param("repository"), up)
 }

@@ -152,6 +152,16 @@ type Upload struct {
 	Name string // as it was called where it came from; "" when nobody knows
 }
 
+// FileField asks for files, of which the server may have some already.
+type FileField struct {
+	Label     string
+	Help      string // where scripts send them one by one
+	PlainHelp string // where the form brings them
+	Many      bool   // the form may bring several
+	Uploads   []Upload
+	Error     string
+}
+
 // Value is how a form says which file is meant.
 func (u Upload) Value() string { return strings.TrimSpace(u.ID + " " + u.Name) }
 

@@ -28,9 +28,12 @@ type Piece struct {
 	XZ    []byte // one whole stream, or nothing where no xz list is made
 }
 
-// xzDictionary bounds the memory of a client that unpacks the list; the library's own default, 8 MiB, also makes
-// packing a short list needlessly slow.
-const xzDictionary = 1 << 20
+// Bounds of what packing looks back: the memory of a client that unpacks the list. More than the text would gain nothing, and
+// the tables for it take longer to make than a short text to pack.
+const (
+	mostDictionary  = 1 << 20
+	leastDictionary = 4 << 10 // the library's
+)
 
 // Make compresses text.
 func Make(text []byte, withXZ bool) (Piece, error) {
@@ -49,7 +52,7 @@ func Make(text []byte, withXZ bool) (Piece, error) {
 		return p, nil
 	}
 	var packed bytes.Buffer
-	x, err := xz.WriterConfig{DictCap: xzDictionary, CheckSum: xz.CRC32}.NewWriter(&packed)
+	x, err := xz.WriterConfig{DictCap: min(max(len(text), leastDictionary), mostDictionary), CheckSum: xz.CRC32}.NewWriter(&packed)
 	if err != nil {
 		return p, err
 	}

@@ -92,10 +92,13 @@ export class DraftForm extends HTMLElement {
   private async submit(form: HTMLFormElement, submitter: HTMLElement | null): Promise<void> {
     clearTimeout(this.timer);
     const button = submitter instanceof HTMLButtonElement ? submitter : null;
+    const pressed: [string, string] = [button?.name ?? "", button?.value ?? ""]; // a disabled button is not sent
     if (button) button.disabled = true;
     try {
       await this.saving; // its answer carries the version that this request must name
-      const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: new FormData(form, button) });
+      const data = new FormData(form);
+      if (pressed[0] !== "") data.set(...pressed);
+      const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: data });
       const body: unknown = await answer.json().catch(() => ({}));
       if (answer.ok) {
         location.assign((body as { location?: string }).location ?? location.href);

@@ -28,6 +28,7 @@ await import("./story/files.mjs");
 await import("./story/children.mjs");
 await import("./story/repositories.mjs");
 await import("./story/failures.mjs");
+await import("./story/connections.mjs");
 await import("./story/filters.mjs");
 await import("./story/restart.mjs");
 await import("./story/manual.mjs");

@@ -69,6 +69,12 @@ func (d *DB) UserByName(ctx context.Context, name string) (*User, error) {
 	return &u, translate("find user", d.read(ctx).Where("name = ?", name).Take(&u).Error)
 }
 
+// UserBySubject finds the user of an identity provider; ErrNotFound when there is none.
+func (d *DB) UserBySubject(ctx context.Context, issuer, subject string) (*User, error) {
+	var u User
+	return &u, translate("find user", d.read(ctx).Where("subject = ? AND issuer = ?", subject, issuer).Take(&u).Error)
+}
+
 // Users reads the users whose names come after one, at most limit, by name.
 func (d *DB) Users(ctx context.Context, after string, limit int) ([]User, error) {
 	var us []User

@@ -122,7 +122,7 @@ func (w *Web) loginPage(c *gin.Context) error {
 	if identity(c).UserID != 0 {
 		return goTo(c, next)
 	}
-	return show(c, http.StatusOK, page.LoginPage(page.LoginView{Frame: w.frame(c), Next: next}))
+	return show(c, http.StatusOK, page.LoginPage(page.LoginView{Frame: w.frame(c), Next: next, Provider: w.providerName()}))
 }
 
 // login is POST /login.
@@ -153,7 +153,7 @@ func (w *Web) login(c *gin.Context) error {
 	case !errors.Is(err, account.ErrWrongCredentials):
 		return err
 	}
-	view := page.LoginView{Frame: w.frame(c), Name: name, Next: next, Fields: map[string]string{"name": wrong}}
+	view := page.LoginView{Frame: w.frame(c), Name: name, Next: next, Provider: w.providerName(), Fields: map[string]string{"name": wrong}}
 	view.Frame.Path = "/login"
 	return show(c, status, page.LoginPage(view))
 }
@@ -164,7 +164,11 @@ func (w *Web) logout(c *gin.Context) error {
 		return err
 	}
 	setCookie(c, sessionCookie, "", -1)
-	notice(c, "logged_out")
+	if identity(c).Provider {
+		notice(c, "logged_out_here")
+	} else {
+		notice(c, "logged_out")
+	}
 	return goTo(c, "/login")
 }
 

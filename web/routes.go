@@ -90,6 +90,8 @@ var routes = []route{
 	{public, post, "/login", everyone, open.as("user.login"), (*Web).login},
 	{public, get, "/login/code", everyone, open, (*Web).loginCodePage},
 	{public, post, "/login/code", everyone, open.as("user.login_code"), (*Web).loginCode},
+	{public, get, pathProvider, everyone, open, (*Web).loginByProvider},
+	{public, get, PathProviderBack, everyone, open.as("user.login_provider"), (*Web).providerBack},
 	{public, post, "/logout", user, ownEarly.as("user.logout"), (*Web).logout},
 	{public, post, "/preferences", everyone, open.as(unrecorded), (*Web).setPreferences},
 

@@ -133,7 +133,7 @@ func (w *Web) loginCode(c *gin.Context) error {
 		return goTo(c, next)
 	case errors.Is(err, account.ErrNotLoggedIn), errors.Is(err, account.ErrWrongCredentials): // it took too long, or the password was changed meanwhile
 		setCookie(c, loginCookie, "", -1)
-		v := page.LoginView{Frame: w.frame(c), Next: next, Fields: map[string]string{"name": page.FieldText(c.Request.Context(), "login_over")}}
+		v := page.LoginView{Frame: w.frame(c), Next: next, Provider: w.providerName(), Fields: map[string]string{"name": page.FieldText(c.Request.Context(), "login_over")}}
 		v.Frame.Path = "/login"
 		return show(c, http.StatusUnprocessableEntity, page.LoginPage(v))
 	}

@@ -27,7 +27,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		what        string
 		used, known []string
 	}{
-		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t),
+		{"complaint about a field", slices.Concat(matches(t, ".", `FieldText\([^"]*"(\w+)"`), accountCodes(t), providerCodes(),
 			matches(t, "../server/trust", `FieldError\{Field: [^}]*Code: "(\w+)"`)), page.FieldCodes},
 		{"notice", matches(t, ".", `(?:notice|controlForm|changeUser|endOne|decideByForm)\(c, "(\w+)"`), page.NoticeCodes},
 		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes(), mirror.Codes()), page.FailureCodes},
@@ -98,6 +98,15 @@ func enrolmentCodes(t *testing.T) []string {
 func accountCodes(t *testing.T) []string {
 	t.Helper()
 	return matches(t, "../server/account", `&FieldError\{"\w+", "(\w+)"`)
+}
+
+// providerCodes are the ways in which a login by an identity provider fails.
+func providerCodes() []string {
+	codes := make([]string, len(providerProblems))
+	for i, p := range providerProblems {
+		codes[i] = p.code
+	}
+	return codes
 }
 
 // sources are the files of a package, without tests.

@@ -56,7 +56,7 @@ func (w *Web) findUsers(c *gin.Context, limit int) (us []db.User, next string, e
 }
 
 func userView(u *db.User) page.User {
-	return page.User{ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, Created: u.CreatedAt, LastLogin: at(u.LastLoginAt), SecondFactor: at(u.OTPSince)}
+	return page.User{ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, Created: u.CreatedAt, LastLogin: at(u.LastLoginAt), SecondFactor: at(u.OTPSince), Provider: u.Issuer}
 }
 
 func tokenViews(ts []db.APIToken) []page.Token {

@@ -35,6 +35,7 @@ import (
 	"hostler/server/fleet"
 	"hostler/server/job"
 	"hostler/server/mirror"
+	"hostler/server/openid"
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
@@ -48,6 +49,7 @@ type Deps struct {
 	Jobs     *job.Queue
 	CA       *trust.CA
 	Accounts *account.Accounts
+	Provider *openid.Provider // by which people may log in; nil for none
 	Audit    *audit.Log
 	Bus      *event.Bus
 	Events   *event.Log
@@ -66,6 +68,7 @@ type Options struct {
 	Advertise     string           // DNS name or IP address by which hosts reach this server
 	HandshakePort int              // where hosts reach Handshake
 	SecuredPort   int              // where hosts reach Secured
+	ProviderName  string           // of the identity provider, on the login page
 	Step          time.Duration    // between heartbeats unless a host has its own; only shown
 	Script        []byte           // setup-agent.sh, served to hosts
 	Now           func() time.Time // the clock; db.Now

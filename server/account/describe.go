@@ -14,6 +14,7 @@ type Person struct {
 	Disabled    bool       `json:"disabled"`
 	CreatedAt   time.Time  `json:"created_at"`
 	LastLoginAt *time.Time `json:"last_login_at"`
+	Issuer      string     `json:"issuer"` // of the identity provider by which this person logs in; "" for a password
 	// SecondFactorSince is when the second factor was set up; nil: there is none.
 	SecondFactorSince *time.Time `json:"second_factor_since"`
 }
@@ -45,6 +46,7 @@ type Browser struct {
 func DescribeUser(u *db.User) Person {
 	return Person{
 		ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, CreatedAt: u.CreatedAt, LastLoginAt: u.LastLoginAt, SecondFactorSince: u.OTPSince,
+		Issuer: u.Issuer,
 	}
 }
 

@@ -25,6 +25,7 @@ type Identity struct {
 	OwnerID   int64  // of the person that a token belongs to, or UserID
 	Session   string // the cookie's value of a session; secret
 	SessionID int64
+	Provider  bool // an identity provider told who it is
 	// LacksFactor says that a second factor is required of this person, who has to set it up before anything else.
 	LacksFactor bool
 }
@@ -34,6 +35,7 @@ type Attempt struct {
 	Name, Password string
 	Address        string // where it came from
 	Browser        string // as it calls itself
+	Issuer         string // of the identity provider that told who it is; "" for a password
 }
 
 // Login checks a password and begins a session; the secret returned goes into a cookie. After several wrong
@@ -113,7 +115,7 @@ func (a *Accounts) begin(ctx context.Context, u *db.User, in Attempt) (secret st
 func (a *Accounts) store(ctx context.Context, u *db.User, in Attempt, s db.Session) (secret string, err error) {
 	secret = bearer.New()
 	s.Hash, s.UserID, s.Address, s.Browser = bearer.Hash(secret), u.ID, in.Address, clip(strings.ToValidUTF8(in.Browser, ""), 255)
-	s.CreatedAt, s.LastUsedAt = a.now(), a.now()
+	s.CreatedAt, s.LastUsedAt, s.Issuer = a.now(), a.now(), in.Issuer
 	if err := a.db.CreateSession(ctx, &s); err != nil {
 		return "", err
 	}
@@ -216,7 +218,7 @@ func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, erro
 		return Identity{}, err
 	}
 	return Identity{
-		Name: s.User.Name, UserID: s.UserID, OwnerID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID, LacksFactor: lacks,
+		Name: s.User.Name, UserID: s.UserID, OwnerID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID, LacksFactor: lacks, Provider: s.Issuer != "",
 	}, nil
 }
 

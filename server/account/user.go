@@ -105,6 +105,9 @@ func (a *Accounts) ChangePassword(ctx context.Context, who Identity, address, ol
 
 func (a *Accounts) setPassword(ctx context.Context, by string, u *db.User, password, keep string) error {
 	audit.About(ctx, u.Name, nil, nil)
+	if u.Issuer != "" { // who is turned away there must not come in here
+		return &FieldError{"password", "password_provider", "this person logs in by the identity provider, and has no password here"}
+	}
 	if err := CheckPassword(u.Name, password); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ import (
 	"hostler/server/fleet"
 	"hostler/server/job"
 	"hostler/server/mirror"
+	"hostler/server/openid"
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
@@ -58,6 +59,7 @@ type App struct {
 	remote    *remote.Remote
 	mirrors   *mirror.Mirrors
 	bootstrap *bootstrap.Bootstrap
+	provider  *openid.Provider // nil for none
 	web       *web.Web
 	given     *givenCertificate // of pages and API; nil where the internal authority signs theirs
 	script    []byte            // setup-agent.sh: what bootstrapping runs and port 8440 serves
@@ -116,7 +118,7 @@ func (a *App) atStop(name string, do func(ctx context.Context) error) {
 // open opens the parts, each from those before it.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openData, a.openDatabase, a.openLease, a.openBus, a.openMaster, a.openAudit, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openWeb, a.openSchedule,
+		a.openData, a.openDatabase, a.openLease, a.openBus, a.openMaster, a.openAudit, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openProvider, a.openWeb, a.openSchedule,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -253,11 +255,11 @@ func (a *App) openCorrections() error {
 
 func (a *App) openWeb(context.Context) (err error) {
 	a.web, err = web.New(web.Deps{
-		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, Mirrors: a.mirrors, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit,
+		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, Mirrors: a.mirrors, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit, Provider: a.provider,
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
-			Step: a.opts.Step, Script: a.script, Now: db.Now,
+			Step: a.opts.Step, Script: a.script, Now: db.Now, ProviderName: a.opts.OIDC.Name(),
 		},
 	})
 	if err != nil {

@@ -46,6 +46,9 @@ type Options struct {
 	Autosign    string        // program that decides on hosts without a token; "" for none
 	SetupScript string        // replaces the built-in setup-agent.sh
 	MirrorAllow string        // address ranges that mirrors may ask although they are this server's own, separated by commas
+	PublicURL   string        // where browsers reach pages; "" for the address of Listen
+
+	OIDC OIDC
 
 	LogLevel  string
 	LogFormat string
@@ -84,6 +87,8 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Autosign, "autosign-program", "", "`program` that signs hosts without a token by exiting with 0: argument 1 is the name, standard input the request")
 	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
 	fs.StringVar(&o.MirrorAllow, "mirror-allow", "", "address `ranges` on loopback or its link that mirrors may ask, separated by commas (default none)")
+	fs.StringVar(&o.PublicURL, "public-url", "", "`URL` by which browsers reach this server (default that of the listen address)")
+	o.OIDC.flags(fs)
 	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&o.LogFormat, "log-format", "text", "text or json")
 }
@@ -173,6 +178,10 @@ func (o *Options) Validate() error {
 	if !namePattern.MatchString(o.Advertise) && !isIP(o.Advertise) {
 		bad("cannot use advertise %q: want a name or an address, without scheme and port", o.Advertise)
 	}
+	if o.PublicURL != "" && !isOrigin(o.PublicURL) {
+		bad("cannot use public-url %q: want https://NAME or http://NAME, with a port if need be, and nothing behind it", o.PublicURL)
+	}
+	errs = append(errs, o.OIDC.validate()...)
 	return errors.Join(errs...)
 }
 

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,7 @@ func TestDefaults(t *testing.T) {
 		Data: "data", DB: "sqlite:" + filepath.Join("data", "hostler.db"), Listen: "127.0.0.1:8080", Handshake: ":8440", Secured: ":8441",
 		Advertise: host, Step: 10 * time.Second, MissedSteps: 3, MinLost: 15 * time.Second, LogKeep: 90 * 24 * time.Hour, EventKeep: 90 * 24 * time.Hour,
 		CertLife: 7 * 24 * time.Hour,
+		OIDC:     config.OIDC{ClientID: "hostler", Scopes: "profile,email", NameClaim: "preferred_username", RoleClaim: "groups"},
 		LogLevel: "info", LogFormat: "text",
 	}
 	if o != want {
@@ -108,6 +110,16 @@ cert-lifetime: 24h
 autosign-program: /etc/hostler/decide
 master-key-file: /etc/hostler/master.key
 mirror-allow: 127.0.0.0/8
+public-url: https://hostler.example
+oidc-issuer: https://login.example
+oidc-client-id: fleet
+oidc-client-secret-file: /etc/hostler/oidc
+oidc-scopes: profile,groups
+oidc-name-claim: email
+oidc-role-claim: roles
+oidc-roles: cn=admins=administrator, *=auditor
+oidc-label: Example
+oidc-ca: /etc/hostler/login.pem
 log-level: debug
 log-format: json
 `
@@ -121,6 +133,11 @@ func TestFile(t *testing.T) {
 		File: o.File, Data: "/var/lib/hostler", DB: "mysql://hostler:secret@db/hostler", Listen: ":8080", Handshake: "0.0.0.0:18440",
 		Secured: "[::1]:18441", Advertise: "hostler.example", TLSCert: "/etc/hostler/cert.pem", TLSKey: "/etc/hostler/key.pem",
 		NATS: "nats://bus:4222", Step: 20 * time.Second, MissedSteps: 5, MinLost: time.Minute, Epel: true, LogKeep: 48 * time.Hour, EventKeep: 24 * time.Hour,
+		PublicURL: "https://hostler.example",
+		OIDC: config.OIDC{
+			Issuer: "https://login.example", ClientID: "fleet", SecretFile: "/etc/hostler/oidc", Scopes: "profile,groups", NameClaim: "email", RoleClaim: "roles",
+			Roles: "cn=admins=administrator, *=auditor", Label: "Example", CA: "/etc/hostler/login.pem",
+		},
 		CertLife: 24 * time.Hour, Autosign: "/etc/hostler/decide", MasterKey: "/etc/hostler/master.key",
 		MirrorAllow: "127.0.0.0/8", LogLevel: "debug", LogFormat: "json",
 	}
@@ -216,6 +233,11 @@ func TestValidate(t *testing.T) {
 		{"advertise", "(none)", "cannot use advertise"},
 		{"advertise", "2001:db8::1", ""},
 		{"advertise", "hostler.example", ""},
+		{"public-url", "https://hostler.example:8443", ""},
+		{"public-url", "hostler.example", "cannot use public-url"},
+		{"public-url", "https://hostler.example/", "nothing behind it"},
+		{"oidc-issuer", "https://login.example", "oidc-client-secret-file are needed"},
+		{"oidc-issuer", "http://login.example", "want https"},
 	} {
 		o, err := read(t, (*config.Options).Flags, given{args: []string{"--" + c.name + "=" + c.value}})
 		if err != nil {
@@ -252,6 +274,19 @@ func TestListenTLS(t *testing.T) {
 		o := config.Options{Listen: c.listen, TLSCert: c.cert}
 		if got := o.ListenTLS(); got != c.want {
 			t.Errorf("%s with %q: %t", c.listen, c.cert, got)
+		}
+	}
+}
+
+func TestRules(t *testing.T) {
+	for roles, want := range map[string]string{
+		"admins=administrator": "[{admins administrator}]", "cn=a=operator, *=auditor": "[{cn=a operator} {* auditor}]",
+		"": "", "admins": "", "=operator": "", "admins=root": "", "admins=operator,": "",
+	} {
+		o := config.OIDC{Roles: roles}
+		rules, err := o.Rules()
+		if got := fmt.Sprint(rules); want != "" && (err != nil || got != want) || want == "" && err == nil {
+			t.Errorf("%q: %s, %v", roles, got, err)
 		}
 	}
 }

@@ -34,8 +34,13 @@ type LoginView struct {
 	Frame  layout.Frame
 	Name   string
 	Next   string
-	Fields map[string]string // "name" carries a refused login
+	Fields map[string]string // "name" carries a refused login, "" one by the provider
+	// Provider names the identity provider by which people may log in; "" for none.
+	Provider string
 }
+
+// providerPath is the login by the identity provider.
+func (v LoginView) providerPath() string { return withQuery("/login/provider", "next", v.Next) }
 
 // ErrorView is the answer to a request that failed, was refused, or found nothing.
 type ErrorView struct {

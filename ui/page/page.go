@@ -122,7 +122,8 @@ var FieldCodes = []string{
 	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "check_locked", "check_running", "check_empty", "check_choose", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid", "match_alone", "no_file", "too_many_files", "path_no_directory", "same_name",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
-	"code_wrong", "factor_rule_unknown", "login_over",
+	"code_wrong", "factor_rule_unknown", "login_over", "password_provider",
+	"provider_down", "provider_refused", "provider_flow", "provider_role", "provider_name", "provider_last",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
@@ -170,7 +171,7 @@ func serverText(ctx context.Context, key, english string) string {
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished",
-	"logged_out", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
+	"logged_out", "logged_out_here", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
 	"repository_imported", "mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
 	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",

@@ -19,6 +19,7 @@ type User struct {
 	LastLogin time.Time // zero: never
 	// SecondFactor is when it was set up; zero: there is none.
 	SecondFactor time.Time
+	Provider     string // the issuer of the identity provider by which this person logs in; "" for a password
 }
 
 // Session is a logged-in browser.

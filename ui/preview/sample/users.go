@@ -32,6 +32,9 @@ func userPages() []Page {
 		{"/account/second-factor/provider", false, func(f layout.Frame) templ.Component {
 			return page.SecondFactorPage(page.SecondFactorView{Frame: f, Provider: true})
 		}},
+		{"/login/provider", true, func(f layout.Frame) templ.Component {
+			return page.LoginPage(page.LoginView{Frame: f, Next: "/", Provider: "login.example.com", Fields: map[string]string{"": "The identity provider does not answer. Try again in a little while."}})
+		}},
 		{"/login/code", true, func(f layout.Frame) templ.Component {
 			return page.LoginCodePage(page.LoginCodeView{Frame: f, Next: "/hosts"})
 		}},

@@ -201,6 +201,12 @@ func (d *DB) DeleteEnrolRequestsOf(ctx context.Context, hosts []string) (int64, 
 	return g.RowsAffected, translate("delete enrolment requests", g.Error)
 }
 
+// DropWaiting removes a request that still waits, and reports whether it did.
+func (d *DB) DropWaiting(ctx context.Context, id int64) (bool, error) {
+	g := d.write(ctx).Where("id = ? AND state = ?", id, EnrolWaiting).Delete(&EnrolRequest{})
+	return g.RowsAffected == 1, translate("drop an enrolment request", g.Error)
+}
+
 // DeleteEnrolRequestsBefore removes at most limit requests in a state whose agents were last heard of before a time, and
 // says how many.
 func (d *DB) DeleteEnrolRequestsBefore(ctx context.Context, state EnrolState, before time.Time, limit int) (int64, error) {

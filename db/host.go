@@ -103,6 +103,13 @@ func (d *DB) HostByName(ctx context.Context, name string) (*Host, error) {
 	return &h, translate("find host", err)
 }
 
+// Namesake finds the host of a name, seen last, whose serial number is another; ErrNotFound when there is none.
+func (d *DB) Namesake(ctx context.Context, name, sn string) (*Host, error) {
+	var h Host
+	err := d.read(ctx).Where("name = ? AND agent_sn <> ?", name, sn).Order("last_seen_at DESC, id DESC").Take(&h).Error
+	return &h, translate("find host", err)
+}
+
 // AllHosts reads every host; used once, when the in-memory table is filled at start.
 func (d *DB) AllHosts(ctx context.Context) ([]Host, error) {
 	var hs []Host

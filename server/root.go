@@ -18,7 +18,7 @@ func root() *cobra.Command {
 		group("users", "Manage who may log in", listUsers(), addUser(), changeRole(), setPassword(), disableUser(), enableUser(), removeUser(),
 			resetSecondFactor(), requireSecondFactor()),
 		group("token", "Manage API tokens", createToken(), listTokens(), endToken()),
-		group("certs", "Manage the certificates of hosts", listCertificates(), listWaiting(), signWaiting(), refuseWaiting(),
+		group("certs", "Manage the certificates of hosts", listCertificates(), listWaiting(), enrolQueue(), signWaiting(), refuseWaiting(),
 			revokeCertificates(), renewCertificates(), cleanCertificates(), presignCertificates()),
 		group("authority", "Change the authority that signs certificates", authorityStatus(), authorityHosts(), advanceAuthority(), takeBackAuthority()),
 		group("audit", "Read and verify the audit log", listAudit(), verifyAudit(), exportAudit()),

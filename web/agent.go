@@ -74,8 +74,27 @@ func (w *Web) enrol(c *gin.Context) error {
 		enrolled.HostID = &n // it is here once more; a new host has no id before it registers
 	}
 	w.Events.Record(ctx, enrolled)
+	if in.Token != "" { // of those without one somebody was told of the conflict
+		w.recordNamesake(c, in.Hostname, reply.AgentSN)
+	}
 	c.JSON(http.StatusOK, reply)
 	return nil
+}
+
+// recordNamesake records that a token has brought a host whose name another one has. Both are kept: they may be two machines.
+func (w *Web) recordNamesake(c *gin.Context, hostname, sn string) {
+	ctx, name := c.Request.Context(), trust.Canonical(hostname)
+	other, err := w.DB.Namesake(ctx, name, sn)
+	if errors.Is(err, db.ErrNotFound) {
+		return
+	}
+	if err != nil {
+		w.Log.Error("cannot find out whether two hosts have one name", "host", name, "err", err)
+		return
+	}
+	w.Events.Record(ctx, db.Event{Kind: event.HostNamesake, Severity: db.SeverityWarning, HostID: &other.ID, Params: map[string]string{
+		"host": name, "address": c.RemoteIP(), "agentsn": sn, "other": other.AgentSN,
+	}})
 }
 
 // notAdmitted counts and records a host that was not admitted. One that goes on waiting is no news.

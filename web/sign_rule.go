@@ -125,7 +125,11 @@ func (w *Web) showPolicies(c *gin.Context, status int, form page.SignRuleForm, f
 	if err != nil {
 		return err
 	}
-	v := page.PoliciesView{Frame: w.frame(c), Waiting: waiting, Program: w.CA.Program(), Form: form, Fields: fields}
+	open, err := w.CA.QueueOpen(ctx)
+	if err != nil {
+		return err
+	}
+	v := page.PoliciesView{Frame: w.frame(c), QueueOpen: open, Waiting: waiting, Program: w.CA.Program(), Form: form, Fields: fields}
 	for i := range rules {
 		r := &rules[i]
 		v.Rules = append(v.Rules, page.SignRule{ID: r.ID, Host: r.Host, Networks: r.Networks, Note: r.Note, By: r.CreatedBy, Created: r.CreatedAt})

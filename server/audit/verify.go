@@ -19,6 +19,7 @@ type Report struct {
 	Last     int64     `json:"last"`    // the number of the newest
 	Hash     string    `json:"hash"`    // and its hash: kept elsewhere, it proves later what the log was
 	Problems []Problem `json:"problems"`
+	Sealed   bool      `json:"sealed"` // the key was there: who wrote the entries was looked at, too
 }
 
 // Problem is something that is not as the log was written.
@@ -30,7 +31,7 @@ type Problem struct {
 
 // Verify looks at every entry behind one, whose own hash it takes for granted; 0 is the beginning.
 func (r *Reader) Verify(ctx context.Context, after int64) (*Report, error) {
-	v := &verification{Reader: r, report: &Report{Problems: []Problem{}}}
+	v := &verification{Reader: r, report: &Report{Problems: []Problem{}, Sealed: r.key != nil}}
 	if err := v.begin(ctx, after); err != nil {
 		return nil, err
 	}

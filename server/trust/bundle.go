@@ -27,7 +27,7 @@ type BundleFiles struct {
 // a directory with identity.pem (key and certificate), ca.pem and agent.ini. The archive is all that there is of the keys:
 // the server keeps none. Names must be in the form in which hosts are known; what is wrong is a *FieldError.
 func (c *CA) Presign(ctx context.Context, hosts []string, files BundleFiles) ([]byte, []db.Certificate, error) {
-	hosts = clean(hosts, canonical)
+	hosts = clean(hosts, Canonical)
 	switch {
 	case len(hosts) == 0:
 		return nil, nil, &FieldError{Field: "hosts", Code: "required", Message: "say which hosts"}

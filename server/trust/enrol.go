@@ -29,8 +29,8 @@ const maxRequest = 8 << 10
 // take for an option.
 var hostPattern = regexp.MustCompile(`^[a-z0-9._:][a-z0-9._:-]{0,252}$`)
 
-// canonical is the form under which a host is known.
-func canonical(hostname string) string {
+// Canonical is the form under which a host is known.
+func Canonical(hostname string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(hostname), "."))
 }
 
@@ -38,7 +38,7 @@ func canonical(hostname string) string {
 // serial number that the agent asks for, or for a new one when it may not have that number. An agent without a token waits
 // for a person. Refusals are *wire.Error, that of who waits is a *Waiting around one.
 func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (wire.EnrollReply, error) {
-	hostname := canonical(r.Hostname)
+	hostname := Canonical(r.Hostname)
 	public, err := checkRequest(r.CSR, hostname)
 	if err != nil {
 		return wire.EnrollReply{}, err
@@ -269,7 +269,7 @@ func checkRequest(csr, hostname string) (*ecdsa.PublicKey, error) {
 		return nil, invalid("it asks for names that are no host names")
 	}
 	for _, name := range r.DNSNames {
-		if !strings.EqualFold(name, hostname) {
+		if Canonical(name) != hostname {
 			return nil, invalid("it asks for another host's name: " + name)
 		}
 	}

@@ -49,17 +49,19 @@ func (c *CA) wait(ctx context.Context, r wire.EnrollRequest, public *ecdsa.Publi
 	}
 	reply, err := turn()
 	var waiting *Waiting
-	if !errors.As(err, &waiting) || !waiting.New || waiting.Request.Conflict != "" {
+	if !errors.As(err, &waiting) || !waiting.New {
 		return reply, err
 	}
-	signed, failed := c.autosign(ctx, waiting.Request, from)
-	if failed != nil {
-		return wire.EnrollReply{}, failed
+	if waiting.Request.Conflict == "" {
+		signed, failed := c.autosign(ctx, waiting.Request, from)
+		if failed != nil {
+			return wire.EnrollReply{}, failed
+		}
+		if signed {
+			return turn()
+		}
 	}
-	if !signed {
-		return reply, err
-	}
-	return turn()
+	return reply, c.orTurnedAway(ctx, waiting)
 }
 
 // queue answers an agent without a token: with its certificate when somebody has signed that, and otherwise with a
@@ -247,7 +249,7 @@ type Decision struct {
 // choice checks a decision. Whoever means a host by its name must not get one of two that claim it, now or a moment later:
 // from here on it is the number that counts.
 func (c *CA) choice(ctx context.Context, d Decision) (db.EnrolChoice, error) {
-	choice, hosts := db.EnrolChoice{IDs: d.IDs, All: d.All, Upto: d.Upto}, clean(d.Hosts, canonical)
+	choice, hosts := db.EnrolChoice{IDs: d.IDs, All: d.All, Upto: d.Upto}, clean(d.Hosts, Canonical)
 	switch named := len(choice.IDs) + len(hosts); {
 	case named == 0 && !d.All:
 		return choice, &FieldError{Field: "ids", Message: "say which requests, which hosts, or all"}

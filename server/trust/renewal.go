@@ -55,7 +55,7 @@ type RenewRequest struct {
 // AskRenewal has the valid certificates of hosts renewed, and returns them. Their agents are told with their next heartbeats. A host
 // that has none is a *FieldError, and nothing is asked then.
 func (c *CA) AskRenewal(ctx context.Context, r RenewRequest) ([]db.Certificate, error) {
-	hosts := clean(r.Hosts, canonical)
+	hosts := clean(r.Hosts, Canonical)
 	switch n := len(hosts); {
 	case n == 0:
 		return nil, &FieldError{Field: "hosts", Code: "required", Message: "say which hosts"}

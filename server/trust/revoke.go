@@ -32,7 +32,7 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Message }
 // and others as soon as they hear of it. A request that names what the authority never signed is a *FieldError, and
 // revokes nothing. Revoking twice is no error.
 func (c *CA) Revoke(ctx context.Context, r RevokeRequest, by string) ([]db.Certificate, error) {
-	serials, hosts := clean(r.Serials, canonicalSerial), clean(r.Hosts, canonical)
+	serials, hosts := clean(r.Serials, canonicalSerial), clean(r.Hosts, Canonical)
 	switch n := len(serials) + len(hosts); {
 	case n == 0:
 		return nil, &FieldError{Field: "hosts", Message: "say which hosts or which serial numbers"}

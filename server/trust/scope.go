@@ -18,7 +18,7 @@ const maxNetworks = 1000
 // star stands for any characters of one label, and "*." at the beginning for one label or more: "*.test.com" matches
 // "a.b.test.com", and never "test.com" itself.
 func parseHosts(text string) (string, error) {
-	text = canonical(text)
+	text = Canonical(text)
 	if text == "" {
 		return "", nil
 	}

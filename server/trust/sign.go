@@ -179,7 +179,7 @@ func (c *CA) Refuse(ctx context.Context, d Decision, by string) ([]db.EnrolReque
 // ask anew. It returns the certificates and how many requests there were. A name that has neither is a *FieldError, and
 // nothing is done then.
 func (c *CA) Clean(ctx context.Context, hosts []string, by string) (revoked []db.Certificate, requests int64, err error) {
-	hosts = clean(hosts, canonical)
+	hosts = clean(hosts, Canonical)
 	if n := len(hosts); n == 0 || n > MaxRevoke {
 		return nil, 0, &FieldError{Field: "hosts", Message: fmt.Sprintf("name from 1 to %d hosts", MaxRevoke)}
 	}

@@ -43,7 +43,7 @@ func (c *CA) MintToken(ctx context.Context, s TokenSpec) (string, error) {
 func (c *CA) mint(ctx context.Context, s TokenSpec) (string, *db.EnrolToken, error) {
 	secret, now, uses := bearer.New(), c.now(), max(1, s.Uses)
 	t := &db.EnrolToken{
-		Hash: bearer.Hash(secret), Note: s.Note, Hostname: canonical(s.Hostname), Networks: s.Networks, Cluster: s.Cluster, Tags: s.Tags,
+		Hash: bearer.Hash(secret), Note: s.Note, Hostname: Canonical(s.Hostname), Networks: s.Networks, Cluster: s.Cluster, Tags: s.Tags,
 		TaskID: s.TaskID, DraftID: s.DraftID, Uses: uses, UsesLeft: uses, CreatedBy: s.By, CreatedAt: now, ExpiresAt: now.Add(s.Lifetime),
 	}
 	return secret, t, c.db.CreateEnrolToken(ctx, t)

@@ -149,7 +149,7 @@ func FieldText(ctx context.Context, code string) string { return known(ctx, "fie
 
 // RefusalCodes are the reasons for which an agent is refused at enrolment that the catalogues have a text for.
 var RefusalCodes = []string{
-	"approval_pending", "csr_invalid", "enrol_refused", "host_revoked", "not_expired", "queue_full", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
+	"approval_pending", "csr_invalid", "enrol_refused", "host_revoked", "not_expired", "queue_closed", "queue_full", "token_ended", "token_expired", "token_network", "token_scope", "token_unknown", "token_used",
 }
 
 // refusalText is why an agent was refused.
@@ -174,7 +174,7 @@ var NoticeCodes = []string{
 	"logged_out", "logged_out_here", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
 	"repository_imported", "mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
-	"enrol_token_ended", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",
+	"enrol_token_ended", "enrol_queue_set", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 	"second_factor_removed", "second_factor_reset", "second_factor_required",
 }

@@ -52,7 +52,7 @@ func trustPages() []Page {
 		}},
 		{"/trust/policies", false, func(f layout.Frame) templ.Component {
 			f.Administers = true
-			return page.PoliciesPage(page.PoliciesView{Frame: f, Waiting: 213, Program: "/etc/hostler/autosign", Rules: []page.SignRule{
+			return page.PoliciesPage(page.PoliciesView{Frame: f, QueueOpen: true, Waiting: 213, Program: "/etc/hostler/autosign", Rules: []page.SignRule{
 				{ID: 1, Host: "*.rack12.dc1.example", Networks: "10.12.0.0/16", Note: "Rack 12", By: "admin", Created: Now.Add(-48 * time.Hour)},
 				{ID: 2, Host: "lab*.example", By: "token:inventory", Created: Now.Add(-time.Hour)},
 			}})

@@ -110,7 +110,6 @@ func TestASnapshotIsCarriedToAnotherServer(t *testing.T) {
 	}
 }
 
-
 func TestBundlesThatAreNotTaken(t *testing.T) {
 	from, to := mustOpen(t, t.TempDir()), otherServer(t)
 	mustCreate(t, from, "ours", Apt, "dev")

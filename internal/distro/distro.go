@@ -106,8 +106,14 @@ var oldLine = regexp.MustCompile(`^(.*?) (?:Linux )?(?:Server |Workstation |Clie
 
 // oldIDs are how the names in such lines begin.
 var oldIDs = []struct{ name, id string }{
-	{"centos", "centos"}, {"red hat enterprise linux", "rhel"}, {"oracle", "ol"}, {"enterprise linux enterprise linux", "ol"},
-	{"scientific linux", "scientific"}, {"fedora", "fedora"}, {"amazon", "amzn"}, {"neokylin", "neokylin"},
+	{"centos", "centos"},
+	{"red hat enterprise linux", "rhel"},
+	{"oracle", "ol"},
+	{"enterprise linux enterprise linux", "ol"},
+	{"scientific linux", "scientific"},
+	{"fedora", "fedora"},
+	{"amazon", "amzn"},
+	{"neokylin", "neokylin"},
 }
 
 // old tells systems that have no os-release.

@@ -20,8 +20,12 @@ func TestLabels(t *testing.T) {
 		want  db.Labels
 		match bool
 	}{
-		{nil, true}, {db.Labels{"rack": "/r7"}, true}, {db.Labels{"component": "", "service": "ecs"}, true},
-		{db.Labels{"rack": "/r8"}, false}, {db.Labels{"service": ""}, false}, {db.Labels{"other": ""}, false},
+		{nil, true},
+		{db.Labels{"rack": "/r7"}, true},
+		{db.Labels{"component": "", "service": "ecs"}, true},
+		{db.Labels{"rack": "/r8"}, false},
+		{db.Labels{"service": ""}, false},
+		{db.Labels{"other": ""}, false},
 	} {
 		if h.Labels().Match(c.want) != c.match {
 			t.Errorf("matching %v is %v", c.want, !c.match)

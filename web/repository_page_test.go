@@ -65,7 +65,7 @@ func TestRepositoryOfAPerson(t *testing.T) {
 	const promote = "/repositories/tools/promote"
 	shows(t, "a wrong channel", b.post(promote, url.Values{"channel": {"dists"}, "snapshot": {"3"}}), http.StatusUnprocessableEntity, "cannot be a channel", `value="dists"`)
 	shows(t, "a wrong snapshot", b.post(promote, url.Values{"channel": {"production"}, "snapshot": {"x"}}), http.StatusUnprocessableEntity, "has no snapshot")
-	shows(t, "a channel that is not there", b.post(promote, url.Values{"channel": {"produktion"}, "snapshot": {"3"}}), http.StatusUnprocessableEntity, "no channel produktion")
+	shows(t, "a channel that is not there", b.post(promote, url.Values{"channel": {"prod-eu"}, "snapshot": {"3"}}), http.StatusUnprocessableEntity, "no channel prod-eu")
 	if r := b.post(promote, url.Values{"channel": {"staging"}, "snapshot": {"2"}, "create": {"1"}}); r.location() != "/repositories/tools/channels" {
 		t.Errorf("promoting to a new channel answered %d %s", r.status, r.body)
 	}

@@ -53,13 +53,14 @@ func (s *Store) Fill(repository, channel string) (*Filling, error) {
 // Dir is a directory for what only the filling needs. It goes with Close.
 func (f *Filling) Dir() string { return f.dir }
 
-// Has says whether a package is stored that was made of what has this SHA-256, and takes it if so.
-func (f *Filling) Has(ctx context.Context, digest string) (bool, error) {
+// Has says whether a package is stored that was made of what has this SHA-256, and takes it if so. Where keys are given, by
+// their fingerprints, only one counts for which one of them has vouched: others came without that being asked.
+func (f *Filling) Has(ctx context.Context, digest string, keys []string) (bool, error) {
 	s := f.store
 	s.changing.RLock() // nothing is swept in between
 	defer s.changing.RUnlock()
 	p := s.known(digest)
-	if p == nil || p.Kind != f.kind {
+	if p == nil || p.Kind != f.kind || keys != nil && !slices.Contains(keys, p.Vouched) {
 		return false, nil
 	}
 	if !s.isSigned(p) {
@@ -170,5 +171,5 @@ func (f *Filling) Close() {
 	}
 }
 
-// Verifier checks a signature of what can be read; see rpm.Verify.
-type Verifier func(signed io.Reader, signature []byte) error
+// Verifier checks a signature of what can be read, and tells the fingerprint of the key that made it; see rpm.Verify.
+type Verifier func(signed io.Reader, signature []byte) (key string, err error)

@@ -218,7 +218,7 @@ func (b *incoming) take(ctx context.Context) error {
 	var missing int
 	var first string
 	for _, p := range b.manifest.Packages {
-		has, err := b.filling.Has(ctx, p.Digest)
+		has, err := b.filling.Has(ctx, p.Digest, nil)
 		if err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func (b *incoming) take(ctx context.Context) error {
 }
 
 func (b *incoming) takeOne(ctx context.Context, p BundlePackage) error {
-	if has, err := b.filling.Has(ctx, p.Digest); has || err != nil {
+	if has, err := b.filling.Has(ctx, p.Digest, nil); has || err != nil {
 		return err
 	}
 	f, err := os.Open(b.file(p.Digest))

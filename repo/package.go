@@ -40,6 +40,7 @@ type Package struct {
 	Summary  string    `json:"summary"`
 	Unsigned bool      `json:"unsigned,omitempty"` // an rpm that had no signature when it came
 	Key      string    `json:"key,omitempty"`      // fingerprint of the key that signed an rpm
+	Vouched  string    `json:"vouched,omitempty"`  // fingerprint of the key whose signature was checked when it came
 	Uploaded time.Time `json:"uploaded"`
 	By       string    `json:"by"`
 }

@@ -142,6 +142,11 @@ func (s *Store) lookInTurn(ctx context.Context, got *Received, want Kind, up Upl
 // look finds out what an upload is, and gets everything ready that its directory is to hold.
 func (s *Store) look(ctx context.Context, got *Received, want Kind, up Upload, digest string) error {
 	if p := s.known(digest); p != nil && p.Kind == want {
+		if up.Verify != nil { // it may have come without
+			if _, err := verify(filepath.Join(got.dir, contentFile), up.Verify); err != nil {
+				return err
+			}
+		}
 		return got.take(p, up)
 	}
 	kind, err := kindOf(filepath.Join(got.dir, contentFile))
@@ -310,13 +315,13 @@ func debDetail(p apt.Package) Detail {
 	return d
 }
 
-func (in *intake) rpm(verify Verifier) error {
+func (in *intake) rpm(verifier Verifier) error {
 	before, err := yum.Read(in.content(), contentFile, in.pkg.Uploaded)
 	if err != nil {
 		return unreadable(err)
 	}
-	if verify != nil {
-		if err := in.verify(verify); err != nil {
+	if verifier != nil {
+		if in.pkg.Vouched, err = verify(in.content(), verifier); err != nil {
 			return err
 		}
 	}
@@ -324,16 +329,21 @@ func (in *intake) rpm(verify Verifier) error {
 	return in.signRPM()
 }
 
-func (in *intake) verify(check Verifier) error {
-	f, err := os.Open(in.content())
+// verify tells which key vouches for an rpm.
+func verify(file string, check Verifier) (key string, err error) {
+	f, err := os.Open(file)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = f.Close() }() // only read
-	if err := rpm.Verify(bufio.NewReaderSize(f, 1<<20), check); err != nil {
-		return &refusal{"bad_signature", "it has no signature by a key that was given: " + printable(err.Error())}
+	err = rpm.Verify(bufio.NewReaderSize(f, 1<<20), func(signed io.Reader, signature []byte) (err error) {
+		key, err = check(signed, signature)
+		return err
+	})
+	if err != nil {
+		return "", &refusal{"bad_signature", "it has no signature by a key that was given: " + printable(err.Error())}
 	}
-	return nil
+	return key, nil
 }
 
 // signRPM signs an rpm that can be read, and takes what is made of it.

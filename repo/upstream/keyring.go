@@ -46,10 +46,12 @@ func ReadKeys(text string, now func() time.Time) (*Keyring, error) {
 func (k *Keyring) Fingerprints() []string {
 	var all []string
 	for _, key := range k.keys {
-		all = append(all, fmt.Sprintf("%x", key.PrimaryKey.Fingerprint))
+		all = append(all, fingerprint(key))
 	}
 	return all
 }
+
+func fingerprint(key *openpgp.Entity) string { return fmt.Sprintf("%x", key.PrimaryKey.Fingerprint) }
 
 func (k *Keyring) config() *packet.Config { return &packet.Config{Time: k.now} }
 
@@ -77,8 +79,11 @@ func (k *Keyring) detached(data, signature []byte, what string) error {
 	return nil
 }
 
-// Verify checks a bare signature packet, such as one in an rpm.
-func (k *Keyring) Verify(signed io.Reader, signature []byte) error {
-	_, err := openpgp.CheckDetachedSignature(k.keys, signed, bytes.NewReader(signature), k.config())
-	return err
+// Verify checks a bare signature packet, such as one in an rpm, and tells the fingerprint of the key that made it.
+func (k *Keyring) Verify(signed io.Reader, signature []byte) (key string, err error) {
+	by, err := openpgp.CheckDetachedSignature(k.keys, signed, bytes.NewReader(signature), k.config())
+	if err != nil {
+		return "", err
+	}
+	return fingerprint(by), nil
 }

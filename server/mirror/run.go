@@ -153,11 +153,15 @@ func (m *Mirrors) fetch(ctx context.Context, t *operation.Task) error {
 func (m *Mirrors) fetchAll(ctx context.Context, t *operation.Task, w *work) error {
 	progress := &progress{task: t, now: m.Now, packages: len(w.choice.Packages), bytes: w.choice.Size()}
 	var missing []*upstream.Package
+	var vouching []string
+	if w.mirror.Trust == upstream.TrustPackages {
+		vouching = w.keys.Fingerprints()
+	}
 	for _, p := range w.choice.Packages {
 		has := false
 		if p.Sum.Kind == "sha256" {
 			var err error
-			if has, err = w.filling.Has(ctx, p.Sum.Hex); err != nil {
+			if has, err = w.filling.Has(ctx, p.Sum.Hex, vouching); err != nil {
 				return err
 			}
 		}

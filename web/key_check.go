@@ -15,10 +15,11 @@ type keyRequest struct {
 }
 
 type keyReply struct {
-	Type        string `json:"type"` // "ed25519", "ecdsa" or "rsa"
-	Bits        int    `json:"bits"`
-	Fingerprint string `json:"fingerprint"` // of the public half
-	Encrypted   bool   `json:"encrypted"`   // a passphrase protects it
+	Problems    map[string]string `json:"problems"`       // what is wrong, by field; of such a key nothing else is told
+	Type        string            `json:"type,omitempty"` // "ed25519", "ecdsa" or "rsa"
+	Bits        int               `json:"bits,omitempty"`
+	Fingerprint string            `json:"fingerprint,omitempty"` // of the public half
+	Encrypted   bool              `json:"encrypted,omitempty"`   // a passphrase protects it
 }
 
 // checkKey is POST keys/check: whether a private key can be used, told before anything is started with it. Nothing of it
@@ -33,12 +34,13 @@ func (w *Web) checkKey(c *gin.Context) error {
 	err := given.Check()
 	var wrong *bootstrap.FieldError
 	if errors.As(err, &wrong) {
-		return invalid(map[string]string{wrong.Field: credentialText(c.Request.Context(), wrong)})
+		c.JSON(http.StatusOK, keyReply{Problems: map[string]string{wrong.Field: credentialText(c.Request.Context(), wrong)}})
+		return nil
 	}
 	if err != nil {
 		return err
 	}
 	k := given.Key()
-	c.JSON(http.StatusOK, keyReply{Type: k.Type, Bits: k.Bits, Fingerprint: k.Fingerprint, Encrypted: k.Encrypted})
+	c.JSON(http.StatusOK, keyReply{Problems: map[string]string{}, Type: k.Type, Bits: k.Bits, Fingerprint: k.Fingerprint, Encrypted: k.Encrypted})
 	return nil
 }

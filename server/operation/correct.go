@@ -74,7 +74,9 @@ func (e *Engine) amend(ctx context.Context, t *Task, verdict error) error {
 		return err
 	}
 	changed := next.State != l.op.State
-	l.counts, *l.op = counts, next
+	l.counts = counts
+	// Only what has changed is written: what never does, its kind and parameters, tasks read without the lock.
+	l.op.State, l.op.FinishedAt, l.op.Forgiven = next.State, next.FinishedAt, next.Forgiven
 	e.publishTask(l, t.row)
 	e.publish(l)
 	if changed {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"hostler/agent/wire"
+	"hostler/server/job"
 )
 
 // TestAttackAgentCallsTheOperatorAPI has a host use its certificate where people and programs work.
@@ -131,10 +132,10 @@ func TestAttackServerAsProxy(t *testing.T) {
 // awaitDelivery beats until the host is given a job for a child agent.
 func (s *server) awaitDelivery(client *http.Client, host, child string) {
 	s.t.Helper()
-	changed := make(chan struct{}, 1)
-	cancel := must[func()](s.t)(s.bus.Subscribe("task.>", func(string, []byte) {
+	waits := make(chan struct{}, 1)
+	cancel := must[func()](s.t)(s.bus.Subscribe(job.WakeTopic+".>", func(string, []byte) {
 		select {
-		case changed <- struct{}{}:
+		case waits <- struct{}{}:
 		default:
 		}
 	}))
@@ -146,7 +147,7 @@ func (s *server) awaitDelivery(client *http.Client, host, child string) {
 			}
 		}
 		select {
-		case <-changed:
+		case <-waits:
 		case <-s.t.Context().Done():
 			return
 		}

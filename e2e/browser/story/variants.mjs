@@ -70,17 +70,17 @@ async function run(visitor) {
 async function wizard(visitor) {
   const { page } = visitor;
   await page.goto("/wizards");
-  await page.locator("main form .pf-m-primary").click();
+  await page.locator("main form .pf-m-primary:visible").click();
   await page.locator("#field-cluster").fill("dc1-prod");
   await visitor.look();
-  await page.locator("main form .pf-m-primary").click();
+  await page.locator("main form .pf-m-primary:visible").click();
   await page.waitForURL(/\/hosts$/);
   await page.locator("#field-hosts").fill("node[1-3].lab.test\nnode[3-1].lab.test");
   await page.locator("[data-preview-errors] li").waitFor();
   await visitor.look();
   await page.locator("#field-hosts").fill("node[1-3].lab.test");
   await page.locator('input[name="method"][value="manual"]').check();
-  await page.locator("main form .pf-m-primary").click();
+  await page.locator("main form .pf-m-primary:visible").click();
   await page.waitForURL(/\/manual$/);
   await visitor.look();
 }

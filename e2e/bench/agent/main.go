@@ -118,7 +118,7 @@ func measureAgent(ctx context.Context, l *lab.Lab, dir string) (f figures, chatt
 		return f, 0, err
 	}
 	if err := until(ctx, func() (bool, error) {
-		out, err := sh("pgrep -c seq || :")
+		out, err := sh("pgrep -fc '[s]eq 1000' || :") // the loop: what it starts is gone at once
 		return strings.TrimSpace(out) != "0", err
 	}); err != nil {
 		return f, 0, fmt.Errorf("the chatty child agent does not start: %w", err)

@@ -27,6 +27,9 @@ func (s *Server) files(mux *http.ServeMux) {
 		s.OnFile(w, r, r.PathValue("job"))
 	})
 	mux.HandleFunc("POST "+wire.PathJobFile+"{job}", func(w http.ResponseWriter, r *http.Request) {
+		if s.OnUpload != nil {
+			s.OnUpload()
+		}
 		body, err := io.ReadAll(r.Body)
 		s.write(w, []byte(`{"errcode": 0}`))
 		s.Uploads <- Upload{Job: r.PathValue("job"), ContentType: r.Header.Get("Content-Type"), Body: body, Err: err}

@@ -54,6 +54,8 @@ type Server struct {
 	OnOutput      func([]wire.OutputChunk) (wire.ResultReply, error)
 	// OnFile answers GET for a job's file; without it there is none.
 	OnFile func(w http.ResponseWriter, r *http.Request, job string)
+	// OnUpload is called when a fetch begins to send, before its body is read.
+	OnUpload func()
 	// NoWake makes the server one that has no wake channel.
 	NoWake bool
 

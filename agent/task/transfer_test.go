@@ -297,29 +297,15 @@ func TestFetchRefuses(t *testing.T) {
 func TestFetchOfAFileThatGrows(t *testing.T) {
 	r, server := transferRig(t)
 	path := filepath.Join(t.TempDir(), "log")
-	f, err := os.Create(path)
-	if err != nil {
+	if err := os.WriteFile(path, make([]byte, 64<<20), 0o600); err != nil { // more than is on its way at any time
 		t.Fatal(err)
 	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for block := make([]byte, 64<<10); ; {
-			select {
-			case <-stop:
-				return
-			default:
-				f.Write(block)
-			}
-			if info, _ := f.Stat(); info.Size() > 200<<20 {
-				f.Truncate(0)
-				f.Seek(0, 0)
-			}
+	server.OnUpload = func() {
+		if err := os.Truncate(path, 64<<20+1); err != nil {
+			t.Error(err)
 		}
-	}()
+	}
 	got := r.do(wire.Job{Action: wire.ActionFetch, Fetch: &wire.Fetch{Path: path}})
-	close(stop)
-	<-stopped
 	if got.ErrCode != wire.ErrCodeFailed || !strings.Contains(got.Message, "changed while it was read") {
 		t.Errorf("got %+v", got)
 	}

@@ -49,7 +49,7 @@ const (
 	testPassword = "correct horse battery"
 	testScript   = "#!/bin/sh\necho \"a script of one's own\"\n"
 	testAgent    = "2.0.0" // the version that agents can be upgraded to
-	waitMost     = 10 * time.Second
+	waitMost     = time.Minute
 )
 
 // server is everything behind the edge as it really is, but for the work of a bootstrap: hosts named "bad…" fail

@@ -9,7 +9,7 @@ import (
 )
 
 // patience bounds every wait of a test for something that is to happen at once.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Clock stands still until the test moves it.
 type Clock struct {

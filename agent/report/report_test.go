@@ -129,7 +129,7 @@ func await[T any](f *fixture, from <-chan T) T {
 	if any(from) == any((<-chan wire.StatusRequest)(f.Statuses)) {
 		beats = nil
 	}
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case message := <-from:

@@ -83,7 +83,7 @@ func start(t *testing.T) *server {
 		s.handshake.Close()
 		s.secured.Close()
 		edge.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		s.must(engine.Stop(ctx))
 	})

@@ -144,7 +144,7 @@ func (r *rig) next(changes <-chan fleet.Change) fleet.Change {
 	select {
 	case c := <-changes:
 		return c
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		r.Fatal("nothing was published")
 		return fleet.Change{}
 	}

@@ -307,7 +307,7 @@ func TestAwait(t *testing.T) {
 		if got != db.JobSucceeded {
 			t.Errorf("it came back with %s", got)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nobody told the one who waits")
 	}
 }
@@ -326,7 +326,7 @@ func TestQueuedJobsAndCancellationsWakeTheirHost(t *testing.T) {
 			if got != want {
 				t.Errorf("%s woke %s, want %s", what, got, want)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%s woke nobody", what)
 		}
 	}

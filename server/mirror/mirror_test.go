@@ -56,7 +56,7 @@ func open(ctx context.Context, d *db.DB, dir string, now func() time.Time) (*par
 }
 
 func (p *parts) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	err := p.engine.Stop(ctx)
 	p.bus.Close()

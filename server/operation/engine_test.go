@@ -53,7 +53,7 @@ func (r *rig) engine(k operation.Kind) *operation.Engine {
 
 func stop(t *testing.T, e *operation.Engine) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
 	if err := e.Stop(ctx); err != nil {
 		t.Error(err)
@@ -106,7 +106,7 @@ func (r *rig) awaitState(id int64, what string, reached func(db.State) bool) {
 		r.t.Fatal(err)
 	}
 	defer cancel()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		o, err := r.db.Operation(r.t.Context(), id)
 		if err != nil {

@@ -97,7 +97,7 @@ func (r *rig) start() {
 }
 
 func (r *rig) stop(e *operation.Engine, q *job.Queue) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := e.Stop(ctx); err != nil {
 		r.Error(err)

@@ -112,7 +112,7 @@ func (r *rig) secured() net.Addr {
 
 func (r *rig) answer(c *tls.Conn) {
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if err := c.HandshakeContext(r.Context()); err != nil {
 		return
 	}
@@ -131,7 +131,7 @@ func call(addr net.Addr, config *tls.Config) (string, error) {
 		return "", err
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	answer, err := io.ReadAll(c)
 	if err == nil && len(answer) == 0 {
 		err = errors.New("the server said nothing")

@@ -53,6 +53,10 @@ func TestChildAgentsFromPackages(t *testing.T) {
 			lab.DNF, "rpm", rpm.DefaultRPM.Package, "rpm --query --queryformat '%{VERSION}' packaged || :",
 			func(s *nfpm.Scripts, path string) { s.PreInstall = path },
 		},
+		{
+			lab.Zypper, "rpm", rpm.DefaultRPM.Package, "rpm --query --queryformat '%{VERSION}' packaged || :",
+			func(s *nfpm.Scripts, path string) { s.PreInstall = path },
+		},
 	} {
 		t.Run(flavour.name, func(t *testing.T) {
 			r := begin(t, program, lab.Options{Flavour: flavour.name, Count: 1})

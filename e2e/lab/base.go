@@ -20,10 +20,11 @@ import (
 const (
 	Debian = "debian" // Debian 12 as it is: apt and dpkg
 	DNF    = "dnf"    // the same root with a real dnf and rpm instead of apt, calling itself Rocky Linux 9
+	Zypper = "zypper" // and with a real zypper and rpm, calling itself openSUSE Leap 15
 )
 
 // Flavours lists the known flavours.
-var Flavours = []string{Debian, DNF}
+var Flavours = []string{Debian, DNF, Zypper}
 
 const suite = "bookworm"
 
@@ -32,6 +33,10 @@ var (
 	debianHook string
 	//go:embed recipe/dnf.sh
 	dnfHook string
+	//go:embed recipe/zypper.sh
+	zypperHook string
+	//go:embed recipe/rpm.sh
+	rpmHook string
 )
 
 // recipe says how a base is made; its hash names the result, so a changed recipe makes a new base.
@@ -53,7 +58,10 @@ func recipeOf(flavour string) (recipe, error) {
 	case Debian:
 	case DNF:
 		r.packages = append(r.packages, "dnf", "rpm")
-		r.hooks = append(r.hooks, dnfHook)
+		r.hooks = append(r.hooks, dnfHook, rpmHook)
+	case Zypper:
+		r.packages = append(r.packages, "openssl", "rpm", "zypper")
+		r.hooks = append(r.hooks, zypperHook, rpmHook)
 	default:
 		return recipe{}, fmt.Errorf("cannot make hosts of flavour %q: known are %s", flavour, strings.Join(Flavours, ", "))
 	}

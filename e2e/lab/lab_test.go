@@ -317,16 +317,23 @@ func testStop(t *testing.T, l *Lab) {
 	}
 }
 
-func TestDNFHost(t *testing.T) {
-	l := startLab(t, Options{Name: uniqueName("dnf"), Flavour: DNF})
-	h := l.Hosts[0]
-	if got, err := h.Exec(t.Context(), "dnf", "--version"); err != nil || !strings.HasPrefix(got, "4.") {
-		t.Errorf("dnf --version: %q, %v", got, err)
-	}
-	if got, err := h.Exec(t.Context(), "rpm", "--query", "--whatprovides", "system-release"); err != nil || got != "lab-release-9-1.noarch\n" {
-		t.Errorf("the release package is %q, %v", got, err)
-	}
-	if got, err := h.Exec(t.Context(), "sh", "-c", "command -v apt-get"); err == nil {
-		t.Errorf("apt-get is there: %s", got)
+// Hosts with rpm have no way back to apt.
+func TestRPMHosts(t *testing.T) {
+	for flavour, want := range map[string]struct{ version, release string }{
+		DNF:    {"4.", "lab-release-9-1.noarch\n"},
+		Zypper: {"zypper 1.", "lab-release-15-1.noarch\n"},
+	} {
+		t.Run(flavour, func(t *testing.T) {
+			h := startLab(t, Options{Name: uniqueName(flavour), Flavour: flavour}).Hosts[0]
+			if got, err := h.Exec(t.Context(), flavour, "--version"); err != nil || !strings.HasPrefix(got, want.version) {
+				t.Errorf("%s --version: %q, %v", flavour, got, err)
+			}
+			if got, err := h.Exec(t.Context(), "rpm", "--query", "--whatprovides", "system-release"); err != nil || got != want.release {
+				t.Errorf("the release package is %q, %v", got, err)
+			}
+			if got, err := h.Exec(t.Context(), "sh", "-c", "command -v apt-get"); err == nil {
+				t.Errorf("apt-get is there: %s", got)
+			}
+		})
 	}
 }

@@ -31,7 +31,7 @@ type Options struct {
 	Aliases  int          // further names per host: node1-a1, node1-a2, …
 	Domain   string       // default "lab.test"
 	Subnet   netip.Prefix // default 10.77.0.0/24, which all labs can have at once: none sees another's network
-	Flavour  string       // Debian (default) or DNF
+	Flavour  string       // Debian (default), DNF or Zypper
 	KeyTypes []string     // of ed25519, ecdsa and rsa; default ed25519
 	Detach   bool         // the lab outlives the process that starts it
 }

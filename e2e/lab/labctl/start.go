@@ -40,7 +40,7 @@ func baseCommand() *cobra.Command {
 }
 
 func flavourFlag(cmd *cobra.Command, flavour *string) {
-	cmd.Flags().StringVar(flavour, "flavour", lab.Debian, "kind of hosts: "+strings.Join(lab.Flavours, " or "))
+	cmd.Flags().StringVar(flavour, "flavour", lab.Debian, "kind of hosts: "+strings.Join(lab.Flavours, ", "))
 }
 
 func startCommand() *cobra.Command {

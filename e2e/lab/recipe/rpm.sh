@@ -4,6 +4,10 @@
 set -eu
 root=${1:?the root}
 
+# Debian's rpm keeps its database in a home directory; libzypp and people look for it where its own distributions have it.
+mkdir -p "$root/etc/rpm"
+printf '%%_dbpath /var/lib/rpm\n' >"$root/etc/rpm/macros"
+
 # The database starts with one package that stands for the distribution: it provides what packages for it may ask for
 # and what the lab's root really has, and the release that dnf reads.
 release=$(sed -n 's/^VERSION_ID="\([0-9]*\).*/\1/p' "$root/usr/lib/os-release")

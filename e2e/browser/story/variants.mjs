@@ -4,16 +4,13 @@ import { api } from "../fixture/server.mjs";
 import { story } from "../fixture/story.mjs";
 import { Visitor } from "../fixture/visitor.mjs";
 
-const phone = { width: 390, height: 844 };
-
 /**
  * Language, theme and width are independent of each other: each is seen in all its values, and not with all of the others'.
- * @type {(import("playwright-core").BrowserContextOptions & {variant: string})[]}
+ * @type {(import("playwright-core").BrowserContextOptions & {variant: string, phone: boolean})[]}
  */
 const variants = [
-  { variant: "en" },
-  { variant: "zh-dark", locale: "zh-CN", colorScheme: "dark" },
-  { variant: "390", viewport: phone },
+  { variant: "en", phone: true },
+  { variant: "zh-dark", phone: false, locale: "zh-CN", colorScheme: "dark" },
 ];
 
 /** Every page that somebody who is logged in can see, with what the run so far has left. */
@@ -42,14 +39,16 @@ async function pages() {
   ];
 }
 
-for (const options of variants) {
+for (const { phone, ...options } of variants) {
   story(`every page, ${options.variant}`, async () => {
     const visitor = await administrator(options);
+    visitor.phone = phone;
     for (const path of await pages()) await visitor.visit(path, path.includes("?") ? "filtered" : "");
     await visitor.allowing([/404/], () => visitor.visit("/hosts/999999", "missing"));
     await run(visitor);
     await wizard(visitor);
     const stranger = await Visitor.come(options);
+    stranger.phone = phone;
     await stranger.visit("/login");
   });
 }

@@ -78,7 +78,7 @@ func builtIn() (map[string][]byte, error) {
 // inputs is a digest of everything that the agent's packages depend on.
 func (s *Store) inputs(agent Agent) (string, error) {
 	sum := sha256.New()
-	sum.Write(fmt.Appendf(nil, "layout %s\nkey %s\nversion %s\n", layout, s.key.Fingerprint(), agent.Version))
+	sum.Write(fmt.Appendf(nil, "layout %s\nkey %s\nversion %s\n", layout, s.KeyFingerprint(), agent.Version))
 	if err := pack.WriteInputs(sum); err != nil {
 		return "", err
 	}
@@ -202,7 +202,7 @@ func (s *Store) buildAgent(ctx context.Context, dir string, agent Agent) (map[st
 				return
 			}
 			made[i], failed[i] = pack.Build(ctx, dir, pack.Agent{
-				Version: agent.Version, Arch: arch, Binary: agent.Binaries[arch], Date: date, Sign: s.key.Detached,
+				Version: agent.Version, Arch: arch, Binary: agent.Binaries[arch], Date: date, Sign: s.signer().Detached,
 			})
 		})
 	}

@@ -54,6 +54,7 @@ type Bundle struct {
 	store     *Store
 	signed    []byte
 	signature []byte
+	key       []byte // that the signature is by
 	held      []string
 }
 
@@ -67,13 +68,15 @@ func (s *Store) Export(repository string, number, since int) (*Bundle, error) {
 		return nil, err
 	}
 	if b.signed, err = json.Marshal(&b.Manifest); err == nil {
-		b.signature, err = s.key.DetachedArmored(b.signed)
+		key := s.signer()
+		b.key = key.PublicArmored()
+		b.signature, err = key.DetachedArmored(b.signed)
 	}
 	if err != nil {
 		b.Close()
 		return nil, fmt.Errorf("cannot sign the bundle: %w", err)
 	}
-	for _, size := range []int64{int64(len(b.signed)), int64(len(b.signature)), int64(len(s.PublicKeyArmored()))} {
+	for _, size := range []int64{int64(len(b.signed)), int64(len(b.signature)), int64(len(b.key))} {
 		b.Size += entrySize(size)
 	}
 	b.Size += 2 * tarBlock // the end
@@ -154,7 +157,7 @@ func (b *Bundle) Write(ctx context.Context, w io.Writer) error {
 	for _, part := range []struct {
 		name string
 		data []byte
-	}{{bundleManifest, b.signed}, {bundleSignature, b.signature}, {bundleKey, b.store.PublicKeyArmored()}} {
+	}{{bundleManifest, b.signed}, {bundleSignature, b.signature}, {bundleKey, b.key}} {
 		if err := b.begin(out, part.name, int64(len(part.data))); err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (s *Store) commit(ctx context.Context, r *repository, c *channel, files []*
 	s.mu.RUnlock()
 	result := &Result{Repository: r.Name, Channel: c.name, Snapshot: made.Parent, Files: make([]Verdict, len(files))}
 	for i, got := range files {
-		if err := s.recognize(got); err != nil {
+		if err := s.recognize(ctx, got); err != nil {
 			return nil, err
 		}
 		v := there.judge(got)
@@ -107,14 +107,23 @@ func (s *Store) commit(ctx context.Context, r *repository, c *channel, files []*
 	return result, err
 }
 
-// recognize looks again whether an upload is stored: what was true when it came may have changed since.
-func (s *Store) recognize(got *Received) error {
+// recognize looks again whether an upload is stored, and signed by the key of now: what was true when it came may have changed since.
+func (s *Store) recognize(ctx context.Context, got *Received) error {
 	if got.Refused != "" {
 		return nil
 	}
 	p := s.known(cmp.Or(got.pkg.Source, got.pkg.Digest))
 	if p == nil && got.stored {
 		return fmt.Errorf("cannot take %s: it was removed meanwhile: %w", got.Name, ErrChanged)
+	}
+	var err error
+	if p == nil && !s.isSigned(got.pkg) {
+		err = s.signReceived(got)
+	} else if p != nil && !s.isSigned(p) {
+		p, err = s.signAnew(ctx, p)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot sign %s anew: %w", got.Name, explain(err))
 	}
 	if p == nil {
 		return nil

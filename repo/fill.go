@@ -84,7 +84,7 @@ func (f *Filling) Take(ctx context.Context, up Upload) error {
 	defer s.Discard(got)
 	s.changing.RLock()
 	defer s.changing.RUnlock()
-	if err := s.recognize(got); err != nil {
+	if err := s.recognize(ctx, got); err != nil {
 		return err
 	}
 	if got.Refused != "" {

@@ -103,12 +103,17 @@ func (b *incoming) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fingerprint := strings.ToLower(strings.Join(strings.Fields(b.in.Key), ""))
-	if fingerprint == "" {
-		fingerprint = b.store.KeyFingerprint()
+	keys := b.store.keys.Load().told.fingerprints
+	if given := strings.ToLower(strings.Join(strings.Fields(b.in.Key), "")); given != "" {
+		keys = []string{given}
 	}
-	if err := sign.Verify(key, fingerprint, signed, signature, b.store.now); err != nil {
-		return refuseBundle("bundle_signature", "it is not signed by the key %s: %s", fingerprint, err)
+	for _, fingerprint := range keys {
+		if err = sign.Verify(key, fingerprint, signed, signature, b.store.now); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return refuseBundle("bundle_signature", "it is not signed by the key %s: %s", strings.Join(keys, " or "), err)
 	}
 	if err := b.understand(signed); err != nil {
 		return err

@@ -67,7 +67,7 @@ func (s *Store) publish(r *repository, name string, next manifest) error {
 
 // surroundings is a digest of what a publication depends on beside its snapshot.
 func (s *Store) surroundings(d *Definition, channel string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "layout %s\nkey %s\n%s %v %s", layout, s.key.Fingerprint(), d.Kind, d.Architectures, channel))
+	sum := sha256.Sum256(fmt.Appendf(nil, "layout %s\nkey %s\n%s %v %s", layout, s.KeyFingerprint(), d.Kind, d.Architectures, channel))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -98,11 +98,11 @@ func (s *Store) index(r *repository, channel, stage string, snapshot *Snapshot, 
 			}
 		}
 		s.mu.RUnlock()
-		return apt.Write(stage, suite, s.cache, s.key)
+		return apt.Write(stage, suite, s.cache, s.signer())
 	case Yum:
 		return yum.Write(stage, yum.Repository{Date: date, Packages: snapshot.Packages, Text: func(digest, kind string) ([]byte, error) {
 			return os.ReadFile(filepath.Join(s.packageDir(digest), kind))
-		}}, s.cache, s.key)
+		}}, s.cache, s.signer())
 	case Archive:
 		return s.writeSums(stage, snapshot)
 	}
@@ -118,7 +118,7 @@ func (s *Store) writeSums(stage string, snapshot *Snapshot) error {
 	}
 	s.mu.RUnlock()
 	sums := []byte(strings.Join(lines, ""))
-	signature, err := s.key.DetachedArmored(sums)
+	signature, err := s.signer().DetachedArmored(sums)
 	if err != nil {
 		return err
 	}

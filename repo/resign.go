@@ -47,12 +47,12 @@ func (s *Store) signedNow(ctx context.Context, r *repository, number int) (int, 
 		return 0, explain(err)
 	}
 	s.log.Info("signed the packages of a snapshot with another key", "repository", r.Name, "snapshot", number,
-		"packages", len(stale), "made", made.Number, "key", s.key.Fingerprint())
+		"packages", len(stale), "made", made.Number, "key", s.KeyFingerprint())
 	return made.Number, nil
 }
 
 // isSigned says whether a package has the signature of the key of now, or needs none.
-func (s *Store) isSigned(p *Package) bool { return p.Kind != Yum || p.Key == s.key.Fingerprint() }
+func (s *Store) isSigned(p *Package) bool { return p.Kind != Yum || p.Key == s.KeyFingerprint() }
 
 // signAnew stores a copy of a package that the key of now has signed. The package itself stays: it never changes.
 func (s *Store) signAnew(ctx context.Context, p *Package) (*Package, error) {
@@ -66,18 +66,23 @@ func (s *Store) signAnew(ctx context.Context, p *Package) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	got := &Received{Name: p.File, dir: dir}
+	got := &Received{Name: p.File, dir: dir, pkg: p}
 	defer s.Discard(got)
 	if err := os.Link(filepath.Join(s.packageDir(p.Digest), contentFile), filepath.Join(dir, contentFile)); err != nil {
 		return nil, err
 	}
-	in := s.intake(dir, *p)
-	if err := in.signRPM(); err != nil {
+	if err := s.signReceived(got); err != nil {
 		return nil, err
 	}
-	if err := in.finish(); err != nil {
-		return nil, err
+	return got.pkg, s.settle(got)
+}
+
+// signReceived signs an rpm that has no place yet with the key of now.
+func (s *Store) signReceived(got *Received) error {
+	in := s.intake(got.dir, *got.pkg)
+	if err := in.signRPM(); err != nil {
+		return err
 	}
 	got.pkg = &in.pkg
-	return got.pkg, s.settle(got)
+	return in.finish()
 }

@@ -35,7 +35,7 @@ var contentTypes = map[string]string{
 // HEAD, with ranges and validators, lists no directory, and answers 503 for the server's own repositories and the
 // key until they are published:
 //
-//	/repo/key.asc, /repo/key.gpg                         the public key
+//	/repo/key.asc, /repo/key.gpg                         the public key, or both while it is changed
 //	/repo/NAME/dists/CHANNEL/…, /repo/NAME/pool/…        apt
 //	/repo/NAME/CHANNEL/repodata/…, …/packages/…          yum
 //	/repo/NAME/CHANNEL/SHA256SUMS, …/FILE, …/files/…     archives
@@ -140,11 +140,12 @@ func (s *Store) lookUpKey(name string) (*served, error) {
 	if !ready {
 		return nil, errNotYet
 	}
-	text := s.key.PublicArmored()
+	told := s.keys.Load().told
+	text := told.armored
 	if name == "key.gpg" {
-		text = s.key.PublicBinary()
+		text = told.binary
 	}
-	return &served{text: text, name: name, tag: s.key.Fingerprint()}, nil
+	return &served{text: text, name: name, tag: told.tag()}, nil
 }
 
 // lookUpIndex finds a file of what a channel publishes and, for paths with a digest, of what it published before.

@@ -7,6 +7,7 @@
 // given to Open:
 //
 //	keys/signing.asc                          the private key, mode 0600
+//	keys/next.asc, keys/rotation              while the key is changed: the new one, and how far the change is
 //	packages/3f/3f…/                          a package: the file, record.json, detail.json, its parts of the indexes
 //	repositories/NAME/repository.json         what it is
 //	repositories/NAME/snapshots/12.json       a list of packages
@@ -31,6 +32,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,8 +45,11 @@ type Store struct {
 	dir   string
 	log   *slog.Logger
 	now   func() time.Time
-	key   *sign.Key
 	cache *piece.Cache
+
+	keyName  string // of keys that are made
+	keys     atomic.Pointer[keyring]
+	rotating sync.Mutex // held while the keys change
 
 	// changing is held while repositories come and go and packages are removed, and for reading while something happens
 	// in one repository, whose own lock is held then, too.
@@ -93,7 +98,7 @@ func open(dir string, log *slog.Logger, now func() time.Time) (*Store, error) {
 	if err := s.clear(); err != nil {
 		return nil, fmt.Errorf("cannot make the package repository: %w", err)
 	}
-	if s.key, err = sign.Open(filepath.Join(dir, "keys", "signing.asc"), "Hostler repository "+host, now); err != nil {
+	if err := s.openKeys("Hostler repository " + host); err != nil {
 		return nil, err
 	}
 	if err := s.loadPackages(); err != nil {
@@ -120,6 +125,7 @@ func (s *Store) clear() error {
 
 const (
 	incomingDir     = "incoming"
+	keysDir         = "keys"
 	packagesDir     = "packages"
 	repositoriesDir = "repositories"
 	piecesDir       = "pieces"
@@ -127,11 +133,14 @@ const (
 	abandoned       = ".gone-" // and of what is being removed
 )
 
-// PublicKeyArmored is the public key that vouches for the indexes and the rpm packages.
-func (s *Store) PublicKeyArmored() []byte { return s.key.PublicArmored() }
+// signer is the key that signs now.
+func (s *Store) signer() *sign.Key { return s.keys.Load().signs }
 
-// KeyFingerprint is the signing key's fingerprint in lower-case hex.
-func (s *Store) KeyFingerprint() string { return s.key.Fingerprint() }
+// PublicKeyArmored is the public keys that hosts are to trust: one, or two while the key is changed.
+func (s *Store) PublicKeyArmored() []byte { return s.keys.Load().told.armored }
+
+// KeyFingerprint is the fingerprint of the key that signs now, in lower-case hex.
+func (s *Store) KeyFingerprint() string { return s.signer().Fingerprint() }
 
 // explain tells a full disk from other failures.
 func explain(err error) error {

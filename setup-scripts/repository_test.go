@@ -29,7 +29,9 @@ func certificate(t *testing.T) (file, sum string) {
 	return file, hex.EncodeToString(digest[:])
 }
 
-const armoredKey = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\naG9zdGxlcg==\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+// armoredKey is two keys, as the server tells of them while its key is changed.
+const armoredKey = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\naG9z\ndGxlcg==\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n" +
+	"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: the next\n\nIGFnYWlu\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 func TestRepository(t *testing.T) {
 	ca, sum := certificate(t)
@@ -44,7 +46,7 @@ func TestRepository(t *testing.T) {
 		{"apt-get", "ID=debian\n", map[string]string{
 			"etc/apt/sources.list.d/hostler.sources": "URIs: https://hostler.example:8440/repo/apt\n",
 			"etc/apt/apt.conf.d/90hostler":           `Acquire::https::hostler.example::CaInfo "/etc/hostler-agent/ca.pem";`,
-			"etc/hostler-agent/repository.gpg":       "hostler",
+			"etc/hostler-agent/repository.gpg":       "hostler again",
 		}},
 		{"dnf", "ID=rocky\nID_LIKE=rhel\n", map[string]string{
 			"etc/yum.repos.d/hostler.repo":     "baseurl=https://hostler.example:8440/repo/yum\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\n",

@@ -519,9 +519,21 @@ repository_apt() {
 	fi
 }
 
-# dearmored FILE prints an OpenPGP key in binary: apt reads armored keys only from version 1.4 on. The armor is
-# base64 between a header, which ends with an empty line, and a checksum.
-dearmored() { sed '1,/^[[:space:]]*$/d;/^=/d;/^-----/d' "$1" | base64_decoded; }
+# dearmored FILE prints OpenPGP keys in binary: apt reads armored keys only from version 1.4 on, and later ones only the
+# first. The armor of each is base64 between a header, which ends with an empty line, and a checksum.
+dearmored() {
+	block='' part=none
+	while IFS= read -r line || [ -n "$line" ]; do
+		case $part:$line in
+		*:-----BEGIN*) block='' part=header ;;
+		*:-----END*) printf '%s' "$block" | base64_decoded || return 1 ;;
+		header:) part=body ;;
+		body:=*) ;;
+		body:*) block="$block$line
+" ;;
+		esac
+	done <"$1"
+}
 
 apt_settings() {
 	cat <<END

@@ -13,6 +13,22 @@ type StatusRequest struct {
 	Jobs []JobProgress `json:"jobs,omitempty"`
 	// CAs are the authorities that the agent trusts, by the first 16 digits of their pins, when that is not just the one of agent.ini.
 	CAs []string `json:"cas,omitempty"`
+	// RepoKeys are the files by which the host's package managers trust the server's repository, by the first KeyDigest digits of
+	// their SHA-256; NoKeyFile alone where there are none.
+	RepoKeys []string `json:"repo_keys,omitempty"`
+}
+
+// How agents tell of their key files.
+const (
+	KeyDigest = 16
+	NoKeyFile = "none"
+)
+
+// RepositoryKeys are the keys by which package managers are to trust the server's repository from now on, in place of the present ones.
+type RepositoryKeys struct {
+	Armored      string   `json:"armored"`      // for rpm: an armored block for each key
+	Binary       []byte   `json:"binary"`       // for apt
+	Fingerprints []string `json:"fingerprints"` // in lower-case hex
 }
 
 // StatusReply answers a heartbeat and may bring work.
@@ -26,6 +42,8 @@ type StatusReply struct {
 	Cancel []string `json:"cancel,omitempty"`
 	CA     string   `json:"ca,omitempty"`    // PEM: the authorities to trust from now on, in place of the present ones
 	Renew  bool     `json:"renew,omitempty"` // renew the certificate now, and not when two thirds of its life are over
+	// RepoKeys are there when the host has other ones.
+	RepoKeys *RepositoryKeys `json:"repo_keys,omitempty"`
 }
 
 // ChildAgent is one line of a heartbeat's child list.

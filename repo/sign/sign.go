@@ -139,6 +139,14 @@ func (k *Key) PublicBinary() []byte { return k.binary }
 // Fingerprint is the key's lower-case hexadecimal fingerprint.
 func (k *Key) Fingerprint() string { return hex.EncodeToString(k.entity.PrimaryKey.Fingerprint) }
 
+// Name is what the key is called.
+func (k *Key) Name() string {
+	if identity := k.entity.PrimaryIdentity(); identity != nil {
+		return identity.Name
+	}
+	return ""
+}
+
 // Detached signs message and returns the bare signature packet, which is what an rpm header holds.
 func (k *Key) Detached(message io.Reader) ([]byte, error) {
 	var out bytes.Buffer

@@ -17,6 +17,7 @@ import (
 	"hostler/agent/event"
 	"hostler/agent/facts"
 	"hostler/agent/install"
+	"hostler/agent/keyring"
 	"hostler/agent/link"
 	"hostler/agent/report"
 	"hostler/agent/settings"
@@ -113,7 +114,7 @@ func (w *worker) serve(ctx context.Context) error {
 	}
 	report.New(report.Options{
 		Settings: w.settings, Store: w.store, Clock: clock.Real(), Log: w.log, Version: version, Started: w.started,
-		Enroller: enroller, Identity: identity, Session: w.session, Runner: runner, Events: w.events, Room: w.room,
+		Enroller: enroller, Keys: &keyring.Keyring{Dir: filepath.Dir(w.settings.Path)}, Identity: identity, Session: w.session, Runner: runner, Events: w.events, Room: w.room,
 		Woken: waker.Woken(), Moment: task.Now, Answered: sync.OnceFunc(func() { close(w.answered) }),
 		Children: w.children.Children,
 		Facts:    collectFacts,

@@ -42,13 +42,16 @@ type Host struct {
 	Step         int         // seconds between heartbeats; 0: the server's default
 	Trusts       string      // the beginnings of the pins of the authorities that it says it trusts; "" for the one that it was set up with
 	CertifiedBy  string      // likewise of the authority that signed the certificate it shows
-	TaskID       *int64      // the bootstrap task whose token enrolled it
-	DraftID      *int64      // the wizard draft whose token enrolled it
-	StartedAt    *time.Time  // when the agent process started
-	LastSeenAt   *time.Time
-	RegisteredAt *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	// RepositoryKeys are the beginnings of the fingerprints of the signing keys that its package managers trust, and "-" where none asks
+	// for one; "" when it has not said.
+	RepositoryKeys string
+	TaskID         *int64     // the bootstrap task whose token enrolled it
+	DraftID        *int64     // the wizard draft whose token enrolled it
+	StartedAt      *time.Time // when the agent process started
+	LastSeenAt     *time.Time
+	RegisteredAt   *time.Time
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
 }
 
 // HostQuery filters and pages hosts, ordered by name and id.
@@ -154,7 +157,7 @@ type HostSeen struct {
 	Version    string
 	Address    string
 
-	Trusts, CertifiedBy string
+	Trusts, CertifiedBy, RepositoryKeys string
 }
 
 // FlushHosts writes what is new of many hosts in one transaction. Rows must be sorted by id: two servers that lock in
@@ -162,8 +165,8 @@ type HostSeen struct {
 func (d *DB) FlushHosts(ctx context.Context, rows []HostSeen) error {
 	return d.Tx(ctx, func(tx *DB) error {
 		for _, r := range rows {
-			err := tx.write(ctx).Exec("UPDATE hosts SET state = ?, last_seen_at = ?, started_at = ?, agent_version = ?, address = ?, trusts = ?, certified_by = ? WHERE id = ?",
-				r.State, r.LastSeenAt, r.StartedAt, r.Version, r.Address, r.Trusts, r.CertifiedBy, r.ID).Error
+			err := tx.write(ctx).Exec("UPDATE hosts SET state = ?, last_seen_at = ?, started_at = ?, agent_version = ?, address = ?, trusts = ?, certified_by = ?, repository_keys = ? WHERE id = ?",
+				r.State, r.LastSeenAt, r.StartedAt, r.Version, r.Address, r.Trusts, r.CertifiedBy, r.RepositoryKeys, r.ID).Error
 			if err != nil {
 				return translate("store heartbeats", err)
 			}

@@ -76,15 +76,21 @@ func yesNo(yes bool) string {
 	return "no"
 }
 
+// stageChange asks for another stage of a change.
+type stageChange struct {
+	Stage string `json:"stage"`
+	Force bool   `json:"force,omitempty"`
+}
+
+func (in *stageChange) flags(c *cobra.Command) {
+	c.Flags().StringVar(&in.Stage, "from", "", "the `stage` that the change is in now, as \"status\" tells it: none, standby, trusted or signing")
+	_ = c.MarkFlagRequired("from") // it is defined above
+}
+
 // moveAuthority is a command that changes the stage.
 func moveAuthority(use, short, long string, forces bool) *cobra.Command {
-	var (
-		o  connection
-		in struct {
-			Stage string `json:"stage"`
-			Force bool   `json:"force,omitempty"`
-		}
-	)
+	var o connection
+	in := stageChange{}
 	c := &cobra.Command{
 		Use:     use + " --from STAGE",
 		Short:   short,
@@ -96,8 +102,7 @@ func moveAuthority(use, short, long string, forces bool) *cobra.Command {
 		},
 	}
 	o.flags(c)
-	c.Flags().StringVar(&in.Stage, "from", "", "the `stage` that the change is in now, as \"status\" tells it: none, standby, trusted or signing")
-	_ = c.MarkFlagRequired("from") // it is defined above
+	in.flags(c)
 	if forces {
 		c.Flags().BoolVar(&in.Force, "force", false, "go on although hosts are lost by it")
 	}

@@ -21,7 +21,7 @@ import (
 func repositoryCommands() *cobra.Command {
 	return group("repo", "Manage the repositories that hosts install from",
 		listRepositories(), createRepository(), removeRepository(), addPackages(), listPackages(), dropPackages(),
-		listSnapshots(), diffSnapshots(), promoteChannel(), rollBackChannel(), exportSnapshot(), importSnapshot(), mirrorCommands())
+		listSnapshots(), diffSnapshots(), promoteChannel(), rollBackChannel(), exportSnapshot(), importSnapshot(), mirrorCommands(), keyCommands())
 }
 
 // repositoryPath is where the API has a repository, or something of it.

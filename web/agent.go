@@ -166,11 +166,13 @@ func (w *Web) status(c *gin.Context) error {
 	}
 	advice := w.CA.Advise(certificate(c), in.CAs)
 	in.CAs = advice.Trusts
+	keys, trusts := w.Repo.AdviseKeys(in.RepoKeys)
+	in.RepoKeys = trusts
 	id, reply, err := w.Fleet.Heartbeat(c.Request.Context(), certificate(c), in, c.RemoteIP())
 	if err != nil {
 		return err
 	}
-	reply.CA, reply.Renew = advice.CA, advice.Renew
+	reply.CA, reply.Renew, reply.RepoKeys = advice.CA, advice.Renew, keys
 	// The heartbeat counts even if the jobs cannot be read; they come with the next one.
 	work, err := w.Jobs.Deliver(c.Request.Context(), id, in.Jobs)
 	if err != nil {

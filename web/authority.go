@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -147,22 +146,14 @@ func (w *Web) findBehind(r trust.Rotation, after string, limit int) (hosts []beh
 	if r.New == nil || r.Stage == trust.StageStandby {
 		return nil, ""
 	}
-	number, name, _ := strings.Cut(after, ".")
-	found := w.Fleet.Select(func(h *db.Host) bool {
-		return (!trustsAuthority(h, r.New.Short) || r.Stage == trust.StageSigning && !certifiedBy(h, r.New.Short)) && h.Name >= name
+	found, next := w.pageOfHosts(after, limit, func(h *db.Host) bool {
+		return !trustsAuthority(h, r.New.Short) || r.Stage == trust.StageSigning && !certifiedBy(h, r.New.Short)
 	})
 	for i := range found {
 		h := &found[i]
-		if id := strconv.FormatInt(h.ID, 10); h.Name == name && len(id) <= len(number) && (len(id) < len(number) || id <= number) {
-			continue
-		}
-		if len(hosts) == limit {
-			last := hosts[limit-1]
-			return hosts, fmt.Sprintf("%d.%s", last.id, last.name)
-		}
 		hosts = append(hosts, behindHost{h.ID, h.Name, h.State, trustsAuthority(&h.Host, r.New.Short), certifiedBy(&h.Host, r.New.Short)})
 	}
-	return hosts, ""
+	return hosts, next
 }
 
 // advanceAuthority is POST authority/advance.

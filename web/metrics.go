@@ -24,7 +24,7 @@ type metrics struct {
 	enrolments *prometheus.CounterVec
 	handler    http.Handler
 
-	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked, waiting, behind, audited, unaudited *prometheus.Desc
+	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked, waiting, behind, lacking, stale, audited, unaudited *prometheus.Desc
 }
 
 func newMetrics(w *Web) *metrics {
@@ -50,6 +50,8 @@ func newMetrics(w *Web) *metrics {
 		audited:    prometheus.NewDesc("hostler_audit_entries_total", "Entries added to the audit log since the server started.", nil, nil),
 		unaudited:  prometheus.NewDesc("hostler_audit_entries_lost_total", "Entries that could not be stored, and are in the server's log instead.", nil, nil),
 		behind:     prometheus.NewDesc("hostler_authority_hosts_behind", "Hosts that a change of authorities would lose, by what they lack: trust, certificate.", []string{"lacks"}, nil),
+		lacking:    prometheus.NewDesc("hostler_repository_key_hosts_behind", "Hosts that do not have the new signing key of the repositories, while it is changed.", nil, nil),
+		stale:      prometheus.NewDesc("hostler_repository_channels_stale", "Channels that the key which signs now has not signed yet.", nil, nil),
 		live:       prometheus.NewDesc("hostler_live_connections", "Open pages that are kept up to date.", nil, nil),
 	}
 	registry := prometheus.NewRegistry()
@@ -68,7 +70,7 @@ func (m *metrics) observe(on listener, method, route string, status int, took ti
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked, m.waiting, m.behind, m.audited, m.unaudited} {
+	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked, m.waiting, m.behind, m.lacking, m.stale, m.audited, m.unaudited} {
 		out <- d
 	}
 }
@@ -81,6 +83,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	lack := m.web.rotationHosts(m.web.CA.Rotation())
 	gauge(m.behind, lack.Untrusting, "trust")
 	gauge(m.behind, lack.Old, "certificate")
+	keys := m.web.Repo.KeyRotation()
+	gauge(m.lacking, m.web.keyHosts(keys).Lacking)
+	gauge(m.stale, keys.Stale)
 	counts := m.web.Fleet.Counts()
 	for _, s := range db.HostStates {
 		gauge(m.hosts, counts[s], string(s))

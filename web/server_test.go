@@ -163,7 +163,11 @@ func (s *server) start(log *slog.Logger) {
 	w := must[*Web](t)(New(Deps{
 		DB: s.db, Engine: engine, Fleet: f, Jobs: jobs, Files: files, Remote: work, Mirrors: mirrors, Intake: event.NewIntake(events, db.Now), CA: ca,
 		Accounts: accounts, Audit: must[*audit.Log](t)(audit.Open(ctx, s.db, audit.Options{Data: s.dir, Log: log, Now: db.Now})), Bus: s.bus, Events: events,
-		Repo: packages, Log: log,
+		Repo: packages, Log: log, Republish: func() {
+			if err := packages.Refresh(ctx); err != nil {
+				t.Error(err)
+			}
+		},
 		Options: Options{
 			Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second,
 			Script: []byte(testScript), Now: db.Now,

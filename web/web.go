@@ -58,8 +58,10 @@ type Deps struct {
 	Remote   *remote.Remote
 	Mirrors  *mirror.Mirrors
 	Repo     *repo.Store
-	Log      *slog.Logger
-	Options  Options
+	// Republish has everything signed anew, in the background: the key that signs has changed.
+	Republish func()
+	Log       *slog.Logger
+	Options   Options
 }
 
 // Options are the edge's settings.

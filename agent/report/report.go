@@ -16,6 +16,7 @@ import (
 	"hostler/agent/clock"
 	"hostler/agent/enroll"
 	"hostler/agent/event"
+	"hostler/agent/keyring"
 	"hostler/agent/link"
 	"hostler/agent/settings"
 	"hostler/agent/space"
@@ -44,6 +45,7 @@ type Options struct {
 	Version  string
 	Started  time.Time // of the process
 	Enroller *enroll.Enroller
+	Keys     *keyring.Keyring
 	Identity *enroll.Identity
 	Session  *link.Session // is told of the server and the identity in use
 	Runner   *task.Runner
@@ -76,6 +78,7 @@ type Reporter struct {
 	retry      link.Backoff
 	retryRenew link.Backoff
 	trouble    trouble
+	keys       keyTaker
 }
 
 // New makes a Reporter.
@@ -98,6 +101,7 @@ func New(options Options) *Reporter {
 // Run reports until ctx ends.
 func (r *Reporter) Run(ctx context.Context) {
 	defer func() { r.client.CloseIdleConnections() }()
+	defer r.keys.running.Wait()
 	for ctx.Err() == nil {
 		wait := r.turn(ctx)
 		select {
@@ -211,6 +215,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 		Agents:    r.Children(),
 		Jobs:      r.Runner.Progress(),
 		CAs:       r.Enroller.Pins(),
+		RepoKeys:  r.Keys.Told(),
 	}
 	var reply wire.StatusReply
 	if err := link.Post(ctx, r.client, r.url(wire.PathStatus), &request, &reply); err != nil {
@@ -220,7 +225,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 	r.lastBeat, r.woken = now, false
 	r.jitter = 900 + int(link.Jitter(200))
 	r.Session.Set(r.servers.current(), r.tls)
-	r.heed(&reply)
+	r.heed(ctx, &reply)
 	r.setStep(reply.Step)
 	if err := r.Runner.Submit(reply.Jobs); err != nil {
 		r.Log.Error("jobs are not taken over; the server will send them again", "error", err)
@@ -232,9 +237,12 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// heed does what a server says of certificates: which CAs to trust, and whether the agent's own is to be renewed now. The document's
-// servers say neither.
-func (r *Reporter) heed(reply *wire.StatusReply) {
+// heed does what a server says of trust: in which CAs, in which keys of its repository, and whether the agent's certificate is to be
+// renewed now. The document's servers say none of it.
+func (r *Reporter) heed(ctx context.Context, reply *wire.StatusReply) {
+	if reply.RepoKeys != nil {
+		r.keys.take(ctx, &r.Options, reply.RepoKeys)
+	}
 	if reply.CA != "" {
 		if identity, changed := r.Enroller.Learn(reply.CA, r.Identity); changed {
 			r.use(identity)

@@ -15,6 +15,7 @@ import (
 	"hostler/agent/command"
 	"hostler/agent/enroll"
 	"hostler/agent/event"
+	"hostler/agent/keyring"
 	"hostler/agent/link"
 	"hostler/agent/space"
 	"hostler/agent/state"
@@ -69,7 +70,7 @@ func (f *fixture) start() (stop func()) {
 	waker := NewWaker(session, host.Clock.Clock(), host.Log.Logger())
 	reporter := New(Options{
 		Settings: host.Settings(), Store: host.Store, Clock: host.Clock.Clock(), Log: host.Log.Logger(),
-		Version: "1.2.3", Started: host.Clock.Clock().Now(), Enroller: enroller, Identity: identity, Session: session,
+		Version: "1.2.3", Started: host.Clock.Clock().Now(), Enroller: enroller, Identity: identity, Session: session, Keys: &keyring.Keyring{Dir: host.Dir},
 		Runner: f.runner, Events: events, Room: room, Woken: waker.Woken(), Moment: f.moment, Answered: func() {},
 		Children: func() []wire.ChildAgent { return []wire.ChildAgent{{Name: "BasicAgent", Status: wire.ChildStopped}} },
 		Facts:    func(context.Context) *wire.Facts { return &wire.Facts{Arch: "amd64"} },

@@ -2,11 +2,16 @@
 package rotation_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -233,4 +238,79 @@ func TestARotationBeneathARealAgent(t *testing.T) {
 		log, _ := os.ReadFile(filepath.Join(r.dir, "agent.log"))
 		return strings.Contains(string(log), "ca_pin_mismatch")
 	})
+}
+
+// TestTheRepositorysKeyReachesAHost changes the key that signs the server's repository beneath a real agent; gpgv, which is what apt
+// asks, takes the index at every stage with what the agent has written.
+func TestTheRepositorysKeyReachesAHost(t *testing.T) {
+	if _, err := exec.LookPath("gpgv"); err != nil {
+		t.Skip("gpgv is not installed: what apt makes of the keys goes untested")
+	}
+	r := newRig(t)
+	r.post("repositories", map[string]any{"name": "tools", "kind": "apt"}, nil)
+	key := filepath.Join(r.dir, "repository.gpg")
+	fetch := func(path string) []byte {
+		t.Helper()
+		roots := x509.NewCertPool()
+		pem, err := os.ReadFile(filepath.Join(r.dir, "data", "ca", "ca.pem"))
+		r.must(err)
+		roots.AppendCertsFromPEM(pem)
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+		defer transport.CloseIdleConnections()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+local(r.handshake)+"/repo/"+path, http.NoBody)
+		r.must(err)
+		answer, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Do(request)
+		r.must(err)
+		defer func() { _ = answer.Body.Close() }() // only read
+		text, err := io.ReadAll(answer.Body)
+		r.must(err)
+		if answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s answered %d: %s", path, answer.StatusCode, text)
+		}
+		return text
+	}
+	r.must(os.WriteFile(key, fetch("key.gpg"), 0o644)) // as the setup script does
+	defer r.run(r.configure("node1.lab.test", r.status().Old.Pin, r.token()))()
+	r.beats()
+
+	keys := func() (k client.KeyRotation) {
+		t.Helper()
+		r.must(r.api.Get(t.Context(), "repository-key", &k))
+		return k
+	}
+	advance := func(from string) {
+		t.Helper()
+		r.post("repository-key/advance", map[string]any{"stage": from}, nil)
+	}
+	accepted := func(when string) {
+		t.Helper()
+		index := filepath.Join(t.TempDir(), "InRelease")
+		r.must(os.WriteFile(index, fetch("tools/dists/stable/InRelease"), 0o600))
+		if out, err := exec.CommandContext(t.Context(), "gpgv", "--homedir", t.TempDir(), "--keyring", key, index).CombinedOutput(); err != nil {
+			t.Errorf("%s gpgv says %v:\n%s", when, err, out)
+		}
+	}
+	accepted("with one key")
+	first := keys().Old.Fingerprint
+	advance("none")
+	advance("standby")
+	r.until("the new key on the host", func() bool { return keys().Hosts.Lacking == 0 })
+	accepted("with both keys")
+	advance("trusted")
+	r.until("signatures of the new one", func() bool { return keys().Channels.Stale == 0 })
+	accepted("when the new one signs")
+	r.post("repository-key/back", map[string]any{"stage": "signing"}, nil)
+	r.until("signatures of the old one", func() bool { return keys().Channels.Stale == 0 })
+	accepted("on the way back")
+	advance("trusted")
+	r.until("signatures of the new one again", func() bool { return keys().Channels.Stale == 0 })
+	advance("signing")
+	if k := keys(); k.Stage != "none" || k.Old.Fingerprint == first {
+		t.Fatalf("the keys are %+v", k)
+	}
+	r.until("the old key to be forgotten", func() bool {
+		text, err := os.ReadFile(key)
+		return err == nil && bytes.Equal(text, fetch("key.gpg"))
+	})
+	accepted("at the end")
 }

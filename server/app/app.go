@@ -61,6 +61,7 @@ type App struct {
 	bootstrap *bootstrap.Bootstrap
 	provider  *openid.Provider // nil for none
 	web       *web.Web
+	republish func()            // what the signing key has to do with
 	given     *givenCertificate // of pages and API; nil where the internal authority signs theirs
 	script    []byte            // setup-agent.sh: what bootstrapping runs and port 8440 serves
 
@@ -213,6 +214,7 @@ func (a *App) openOperations(ctx context.Context) error {
 	}}
 	a.atStop("publishing the agent", func(context.Context) error { packages.close(); return nil })
 	packages.current()
+	a.republish = packages.anew
 	a.engine = operation.New(a.db, a.bus, a.events, a.log)
 	a.bootstrap = bootstrap.New(bootstrap.Options{
 		DB: a.db, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
@@ -255,7 +257,7 @@ func (a *App) openCorrections() error {
 
 func (a *App) openWeb(context.Context) (err error) {
 	a.web, err = web.New(web.Deps{
-		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, Mirrors: a.mirrors, CA: a.ca, Repo: a.repo, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit, Provider: a.provider,
+		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, Mirrors: a.mirrors, CA: a.ca, Repo: a.repo, Republish: a.republish, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit, Provider: a.provider,
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),

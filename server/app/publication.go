@@ -16,6 +16,7 @@ type publication struct {
 
 	mu      sync.Mutex
 	last    *attempt
+	again   bool // the attempt under way is to be followed by another one, as what it publishes has changed
 	stopped bool
 	stop    context.CancelFunc // ends the last attempt
 }
@@ -26,10 +27,12 @@ type attempt struct {
 	err  error
 }
 
-func (a *attempt) failed() bool {
+func (a *attempt) failed() bool { return a.ended() && a.err != nil }
+
+func (a *attempt) ended() bool {
 	select {
 	case <-a.done:
-		return a.err != nil
+		return true
 	default:
 		return false
 	}
@@ -55,6 +58,22 @@ func (p *publication) current() *attempt {
 	if p.last != nil && (!p.last.failed() || p.stopped) {
 		return p.last
 	}
+	return p.start()
+}
+
+// anew publishes once more: something has changed that what is published depends on.
+func (p *publication) anew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil || p.last.ended() {
+		p.start()
+	} else {
+		p.again = true
+	}
+}
+
+// start begins an attempt. p.mu is held.
+func (p *publication) start() *attempt {
 	a := &attempt{done: make(chan struct{})}
 	p.last = a
 	if p.stopped {
@@ -66,13 +85,26 @@ func (p *publication) current() *attempt {
 	p.stop = cancel
 	go func() {
 		defer cancel()
-		defer close(a.done)
-		if a.err = p.publish(ctx); a.err != nil && ctx.Err() == nil {
-			p.log.Error("cannot publish the agent's packages; hosts cannot be installed", "err", a.err)
+		for more := true; more; more = !p.end(a, ctx.Err() != nil) {
+			if a.err = p.publish(ctx); a.err != nil && ctx.Err() == nil {
+				p.log.Error("cannot publish the agent's packages; hosts cannot be installed", "err", a.err)
+			}
+			debug.FreeOSMemory() // packing takes a hundred megabytes that are not needed again
 		}
-		debug.FreeOSMemory() // packing takes a hundred megabytes that are not needed again
 	}()
 	return a
+}
+
+// end ends an attempt, unless it is to publish once more.
+func (p *publication) end(a *attempt, stopped bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	again := p.again && !stopped
+	p.again = false
+	if !again {
+		close(a.done)
+	}
+	return !again
 }
 
 // close ends the attempt that is under way, and waits for it.

@@ -78,3 +78,36 @@ func TestPublicationEnds(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// TestPublicationFollowsChanges tells of a change while something is published, and afterwards.
+func TestPublicationFollowsChanges(t *testing.T) {
+	begun, results := make(chan struct{}), make(chan error)
+	p := &publication{log: slog.New(slog.DiscardHandler), publish: func(ctx context.Context) error {
+		select {
+		case begun <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		return <-results
+	}}
+	p.anew() // nothing has been published yet
+	<-begun
+	p.anew()
+	p.anew() // both by one more attempt
+	results <- nil
+	<-begun
+	results <- nil
+	if err := p.wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	p.anew()
+	<-begun
+	p.anew()
+	close(results)
+	<-begun
+	p.close()
+	p.anew()
+	if err := p.wait(t.Context()); !errors.Is(err, errStopped) && err != nil {
+		t.Error(err)
+	}
+}

@@ -164,6 +164,36 @@ type HostBehind struct {
 	Certified bool   `json:"certified"`
 }
 
+// SigningKey signs repositories.
+type SigningKey struct {
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+	Signs       bool   `json:"signs"`
+}
+
+// KeyRotation is how far the change from one signing key to another is.
+type KeyRotation struct {
+	Stage string      `json:"stage"`
+	Old   SigningKey  `json:"old"`
+	New   *SigningKey `json:"new"`
+	Hosts struct {
+		Total   int `json:"total"`
+		Lacking int `json:"lacking"`
+		Lost    int `json:"lost"`
+	} `json:"hosts"`
+	Channels struct {
+		Total int `json:"total"`
+		Stale int `json:"stale"`
+	} `json:"channels"`
+}
+
+// HostLacking is a host that does not have the new signing key.
+type HostLacking struct {
+	Host  string `json:"host"`
+	State string `json:"state"`
+	Keys  string `json:"keys"`
+}
+
 // SignRule signs hosts without asking.
 type SignRule struct {
 	ID        int64     `json:"id"`

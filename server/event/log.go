@@ -33,6 +33,7 @@ const (
 	// CertificateRenewalAsked is of a person who does not want to wait until the agent renews by itself.
 	CertificateRenewalAsked = "certificate.renewal_asked"
 	AuthorityMoved          = "authority.moved"
+	RepositoryKeyMoved      = "repository.key_moved"
 	OperationStarted        = "operation.started"
 	OperationFinished       = "operation.finished"
 	OperationCanceled       = "operation.canceled"

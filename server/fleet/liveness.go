@@ -74,7 +74,7 @@ func (f *Fleet) flush(ctx context.Context) {
 		if e, ok := f.byID[id]; ok {
 			rows = append(rows, db.HostSeen{
 				ID: id, State: e.State, LastSeenAt: e.LastSeenAt, StartedAt: e.StartedAt, Version: e.AgentVersion, Address: e.Address,
-				Trusts: e.Trusts, CertifiedBy: e.CertifiedBy,
+				Trusts: e.Trusts, CertifiedBy: e.CertifiedBy, RepositoryKeys: e.RepositoryKeys,
 			})
 		}
 	}

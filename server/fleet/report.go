@@ -59,7 +59,7 @@ func (f *Fleet) announced(cert *db.Certificate, r wire.RegisterRequest, address 
 	known, again := f.bySN[cert.AgentSN]
 	store = true
 	if again {
-		h.Trusts, h.CertifiedBy = known.Trusts, known.CertifiedBy
+		h.Trusts, h.CertifiedBy, h.RepositoryKeys = known.Trusts, known.CertifiedBy, known.RepositoryKeys
 		h.Step, h.Facts, h.FQDN, h.OSName, h.Arch = known.Step, known.Facts, known.FQDN, known.OSName, known.Arch
 		setUpAgain := !equal(known.TaskID, h.TaskID) || !equal(known.DraftID, h.DraftID)
 		h.Tags = retagged(&known.Host.Host, cert.Tags, setUpAgain)
@@ -135,6 +135,7 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 	before := e.Host.Host
 	children := f.beat(e, r, address)
 	e.Trusts, e.CertifiedBy = clip.Text(strings.Join(r.CAs, " "), column), cert.Authority
+	e.RepositoryKeys = clip.Text(strings.Join(r.RepoKeys, " "), column)
 	id, name, wanted := e.ID, e.Name, seconds(f.stepOf(&e.Host.Host))
 	f.changed(e)
 	f.mu.Unlock()

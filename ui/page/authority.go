@@ -54,16 +54,3 @@ func (v *AuthorityView) behind() int {
 
 // learns says whether hosts learn of the new authority by now.
 func (v *AuthorityView) learns() bool { return v.Stage == "trusted" || v.Stage == "signing" }
-
-// passed says whether a stage is before the present one.
-func (v *AuthorityView) passed(stage string) bool {
-	for _, s := range AuthorityStages {
-		switch s {
-		case v.Stage:
-			return false
-		case stage:
-			return true
-		}
-	}
-	return false
-}

@@ -174,7 +174,7 @@ var NoticeCodes = []string{
 	"logged_out", "logged_out_here", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
 	"repository_imported", "mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
-	"enrol_token_ended", "enrol_queue_set", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "certificate_renewal_asked",
+	"enrol_token_ended", "enrol_queue_set", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "repository_key_moved", "certificate_renewal_asked",
 	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 	"second_factor_removed", "second_factor_reset", "second_factor_required",
 }

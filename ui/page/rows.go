@@ -229,6 +229,7 @@ var EventKinds = []string{
 	"certificate.presigned", "enrol.decided", "enrol.queue_opened", "enrol.queue_closed", "host.namesake", "enrol.rule_created", "enrol.rule_removed",
 	"repository.created", "repository.removed", "repository.packages_added", "repository.packages_dropped", "repository.promoted",
 	"repository.imported", "repository.mirror_created", "repository.mirror_changed", "repository.mirror_removed", "repository.rolled_back",
+	"repository.key_moved",
 }
 
 // EventFamilies are the first words of EventKinds, by which events are filtered.

@@ -89,6 +89,12 @@ func spelled() map[string]bool {
 	add("authority.next.", page.AuthorityStages...)
 	add("authority.next_text.", page.AuthorityStages...)
 	add("authority.answer.", "true", "false")
+	for _, part := range []string{"stage.", "stage_text.", "back."} {
+		add("signing_key."+part, page.KeyStages[1:]...)
+	}
+	add("signing_key.next.", page.KeyStages...)
+	add("signing_key.next_text.", page.KeyStages...)
+	add("signing_key.has.", page.LackingKeys...)
 	add("events.kind.", page.EventFamilies()...)
 	add("events.hours.", page.EventHours...)
 	add("audit.result.", page.AuditResults...)

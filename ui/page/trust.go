@@ -26,7 +26,7 @@ type Certificate struct {
 var CertificateStates = []string{"valid", "revoked", "expired"}
 
 // trustPages are the tabs of the trust page.
-var trustPages = []struct{ name, path string }{{"certificates", "/trust"}, {"waiting", "/trust/waiting"}, {"tokens", "/trust/tokens"}, {"policies", "/trust/policies"}, {"authority", "/trust/authority"}}
+var trustPages = []struct{ name, path string }{{"certificates", "/trust"}, {"waiting", "/trust/waiting"}, {"tokens", "/trust/tokens"}, {"policies", "/trust/policies"}, {"authority", "/trust/authority"}, {"repository-key", "/trust/repository-key"}}
 
 // TrustTabs are the names of the tabs, for their texts.
 func TrustTabs() []string {

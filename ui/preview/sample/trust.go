@@ -41,6 +41,20 @@ func trustPages() []Page {
 				}, Next: "9.node09.dc1.example",
 			})
 		}},
+		{"/trust/repository-key", false, func(f layout.Frame) templ.Component {
+			f.Administers = true
+			return page.RepositoryKeyPage(page.RepositoryKeyView{Frame: f, Stage: "none", Old: signingKey("a1c3", true), Total: 412, Channels: 7})
+		}},
+		{"/trust/repository-key/trusted", false, func(f layout.Frame) templ.Component {
+			f.Administers = true
+			next := signingKey("77fe", false)
+			return page.RepositoryKeyPage(page.RepositoryKeyView{
+				Frame: f, Stage: "trusted", Old: signingKey("a1c3", true), New: &next, Total: 412, Lacking: 31, Lost: 1, Channels: 7, Stale: 2,
+				Behind: []page.LackingHost{
+					{ID: 7, Host: "node07.dc1.example", State: "lost", Keys: "old"}, {ID: 9, Host: "node09.dc1.example", State: "healthy", Keys: "unsaid"},
+				}, Next: "9.node09.dc1.example",
+			})
+		}},
 		{"/trust/waiting", false, func(f layout.Frame) templ.Component {
 			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, Requests: enrolRequests(), Waiting: 213, Clear: 211, Last: 213, State: "waiting", Next: "4.node09"})
 		}},
@@ -76,6 +90,10 @@ func trustPages() []Page {
 			return page.EnrolTokenPage(page.EnrolTokenView{Frame: f, Token: enrolTokens()[0], Secret: "q2Vn0y-1uUkTq9x3sVb8ZP4mJcWfHdLr7oAeGiK5tXY", Groups: commands(), Admitted: certificates()[:1]})
 		}},
 	}
+}
+
+func signingKey(part string, signs bool) page.SigningKey {
+	return page.SigningKey{Name: "Hostler repository server.dc1.example", Fingerprint: strings.Repeat(part, 10), Signs: signs}
 }
 
 func authority(pin string, signs bool) page.Authority {

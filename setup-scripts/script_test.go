@@ -190,7 +190,7 @@ func TestDetectElsewhere(t *testing.T) {
 			return // busybox has a uname of its own, which no test can replace
 		}
 		h, tools := newHost(t, shell), t.TempDir()
-		uname := "#!/bin/sh\n[ \"$1\" != -s ] || { echo FreeBSD; exit 0; }\nexit 1\n"
+		uname := "#!/bin/sh\n[ \"$1\" != -snrm ] || { echo FreeBSD host 14.1 amd64; exit 0; }\nexit 1\n"
 		if err := os.WriteFile(filepath.Join(tools, "uname"), []byte(uname), 0o755); err != nil {
 			t.Fatal(err)
 		}

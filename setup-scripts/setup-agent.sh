@@ -20,6 +20,7 @@ Verbs:
   detect      print what this host is, as key=value lines
   check       disk space, the server's ports and the clock, before anything is changed
               --server HOST --handshake PORT --secured PORT
+  look        detect and check in one go
   repository  configure the server's package repository
               --url https://HOST:PORT/repo/ --ca FILE --key FILE
   install     install the agent's package, or its archive on a host without a package manager
@@ -178,17 +179,25 @@ read_os() {
 
 # need_linux comes before anything that only Linux has, and says so in plain words.
 need_linux() {
-	system=$(uname -s)
+	read_kernel
 	if [ "$system" != Linux ]; then fail unsupported "this host runs $system, and the agent needs Linux"; fi
 }
 
+# read_kernel asks for everything at once: hundreds of hosts on one machine may be looked at together.
+read_kernel() {
+	read -r system _ kernel machine <<END
+$(uname -snrm)
+END
+}
+
 read_arch() {
-	case $(uname -m) in
+	if [ -z "${machine-}" ]; then read_kernel; fi
+	case $machine in
 	x86_64 | amd64) arch=amd64 ;;
 	aarch64 | arm64) arch=arm64 ;;
 	armv*) arch=arm ;;
 	i?86) arch=386 ;;
-	*) arch=$(uname -m) ;;
+	*) arch=$machine ;;
 	esac
 }
 
@@ -240,10 +249,31 @@ free_kb() { # free_kb DIRECTORY
 	} || echo 0
 }
 
+# read_space sets free_root, free_var, free_usr and free_tmp, in kilobytes.
+read_space() {
+	if {
+		read -r _ && read -r _ _ _ free_root _ && read -r _ _ _ free_var _ && read -r _ _ _ free_usr _ && read -r _ _ _ free_tmp _
+	} <<END
+$(df -kP "$root/" "$root/var" "$root/usr" "$root/tmp" 2>/dev/null)
+END
+	then
+		return 0
+	fi
+	# One of them is not there.
+	free_root=$(free_kb /) free_var=$(free_kb /var) free_usr=$(free_kb /usr) free_tmp=$(free_kb /tmp)
+}
+
 host_name() {
 	name=$(limited 5 hostname -f 2>/dev/null) || name=
 	case $name in '' | localhost | localhost.*) name=$(uname -n) ;; esac
-	printf '%s\n' "$name" | tr '[:upper:]' '[:lower:]'
+	lower "$name"
+}
+
+lower() { # lower TEXT
+	case $1 in
+	*[A-Z]*) printf '%s\n' "$1" | tr '[:upper:]' '[:lower:]' ;;
+	*) printf '%s\n' "$1" ;;
+	esac
 }
 
 verb_detect() {
@@ -257,36 +287,24 @@ verb_detect() {
 	fi
 	sudo=no
 	if have sudo; then sudo=yes; fi
-	cat <<END
-os_id=$os_id
-os_version=$os_version
-os_name=$os_name
-os_like=$os_like
-arch=$arch
-kernel=$(uname -r)
-init=$init
-pkg=$pkg
-uid=$(id -u)
-sudo=$sudo
-time=$(date +%s)
-free_root_kb=$(free_kb /)
-free_var_kb=$(free_kb /var)
-free_usr_kb=$(free_kb /usr)
-free_tmp_kb=$(free_kb /tmp)
-mem_kb=$mem_kb
-hostname=$(host_name)
-agent=$(installed_version)
-END
+	read_space
+	printf '%s\n' "os_id=$os_id" "os_version=$os_version" "os_name=$os_name" "os_like=$os_like" "arch=$arch" \
+		"kernel=$kernel" "init=$init" "pkg=$pkg" "uid=$(id -u)" "sudo=$sudo" "time=$(date +%s)" \
+		"free_root_kb=$free_root" "free_var_kb=$free_var" "free_usr_kb=$free_usr" "free_tmp_kb=$free_tmp" "mem_kb=$mem_kb" \
+		"hostname=$(host_name)" "agent=$(installed_version)"
 }
 
 check_space() {
-	for need in /usr:40 /var:60 /tmp:2; do # megabytes: the agent and its state; package lists, cache and log
-		dir=${need%:*}
-		free=$(free_kb "$dir")
-		if [ "$free" -lt $((${need#*:} * 1024)) ]; then
-			fail disk-full "$dir has $((free / 1024)) MB free and needs ${need#*:} MB"
-		fi
-	done
+	if [ -z "${free_usr-}" ]; then read_space; fi
+	need_space /usr "$free_usr" 40 # megabytes: the agent
+	need_space /var "$free_var" 60 # its state; package lists, cache and log
+	need_space /tmp "$free_tmp" 2
+}
+
+need_space() { # need_space DIRECTORY KILOBYTES MEGABYTES
+	if [ "$2" -lt $(($3 * 1024)) ]; then
+		fail disk-full "$1 has $(($2 / 1024)) MB free and needs $3 MB"
+	fi
 }
 
 # bracketed HOST is how a URL names it: an IPv6 address needs brackets there.
@@ -384,7 +402,13 @@ judge_port() { # judge_port PORT
 }
 
 check_clock() {
-	server_time=$(printf '%s\n' "$answer" | sed -n 's/.*"time": *\([0-9][0-9]*\).*/\1/p')
+	server_time=''
+	case $answer in *'"time":'*)
+		server_time=${answer#*'"time":'}
+		server_time=${server_time# }
+		server_time=${server_time%%[!0-9]*}
+		;;
+	esac
 	if [ -z "$server_time" ]; then
 		if [ "$reached" = yes ]; then warn "cannot compare the clocks: no tool here could read the server's time"; fi
 		return 0
@@ -408,6 +432,13 @@ verb_check() {
 	reach_port "$secured"
 	judge_port "$secured"
 }
+
+verb_look() {
+	verb_detect
+	verb_check
+}
+
+# --- changing a host: what follows is left out of what the server sends to look at one ---
 
 base64_decoded() {
 	if have base64; then base64 -d; else openssl base64 -d; fi
@@ -953,6 +984,8 @@ verb_uninstall() {
 	progress "hostler-agent is removed"
 }
 
+# --- the command line ---
+
 need_option() { # need_option NAME VALUE
 	if [ -z "$2" ]; then fail bad-usage "the verb $verb needs --$1"; fi
 }
@@ -990,7 +1023,7 @@ server='' handshake=8440 secured=8441 repo_url='' ca_file='' key_file='' ca_pin=
 version='' epel=no wait_limit=300 root='' dry_run=no start=yes verb=${1-}
 
 case $verb in
-detect | check | repository | install | configure | start | all | uninstall) shift ;;
+detect | check | look | repository | install | configure | start | all | uninstall) shift ;;
 --help | -h | help)
 	usage
 	exit 0
@@ -1019,7 +1052,7 @@ while [ $# -gt 0 ]; do
 		--ca) ca_file=$2 ;;
 		--key) key_file=$2 ;;
 		--ca-pin) ca_pin=$2 ;;
-		--hostname) hostname=$(printf '%s\n' "$2" | tr '[:upper:]' '[:lower:]') ;;
+		--hostname) hostname=$(lower "$2") ;;
 		--token-file) token_file=$2 ;;
 		--version) version=$2 ;;
 		--wait) wait_limit=$2 ;;

@@ -87,6 +87,7 @@ func (l Limits) withDefaults() Limits {
 // Bootstrap runs the phases.
 type Bootstrap struct {
 	Options
+	look []byte // of the script, what looking at a host takes
 }
 
 // New returns a Bootstrap; register its Kind with the engine.
@@ -95,7 +96,7 @@ func New(o Options) *Bootstrap {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{KeepAlive: o.Limits.Keepalive}).DialContext
 	}
-	return &Bootstrap{Options: o}
+	return &Bootstrap{Options: o, look: looking(o.Script)}
 }
 
 // Params are the operation's parameters, equal for all hosts. They hold no secret and tell a page what to ask

@@ -29,7 +29,7 @@ var regexpDirectory = regexp.MustCompile(`/tmp/hostler-[a-z0-9]+`)
 const recorder = `
 { printf '%s' "$(id -u)"; printf ' [%s]' "$@"; echo; } >>RECORD
 case $1 in
-detect) printf '%s\n' 'os_name="Debian GNU/Linux 12 (bookworm)"' arch=amd64 mem_kb=16000000 ;;
+detect | look) printf '%s\n' 'os_name="Debian GNU/Linux 12 (bookworm)"' arch=amd64 mem_kb=16000000 ;;
 repository) cat "$5" "$7" >>RECORD; echo >>RECORD ;;
 configure) read -r token; echo "token $token" >>RECORD ;;
 esac
@@ -314,9 +314,9 @@ func TestSystemIsBounded(t *testing.T) {
 func TestSystemKeysAreTheScripts(t *testing.T) {
 	body := string(setupscripts.Script())
 	_, body, _ = strings.Cut(body, "verb_detect()")
-	body, _, _ = strings.Cut(body, "\nEND\n")
+	body, _, _ = strings.Cut(body, "\n}\n")
 	var told []string
-	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+)=\$`).FindAllStringSubmatch(body, -1) {
+	for _, m := range regexp.MustCompile(`"([a-z_]+)=\$`).FindAllStringSubmatch(body, -1) {
 		told = append(told, m[1])
 	}
 	if !slices.Equal(told, systemKeys) {

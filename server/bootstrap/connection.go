@@ -17,6 +17,7 @@ type connection struct {
 	raw    net.Conn
 	target target
 	key    db.SSHHostKey // that the host showed
+	known  bool          // and that was trusted before
 	limits Limits
 	redact func(text string) string // hides secrets in what the host printed
 	done   chan struct{}            // closed when the connection has ended

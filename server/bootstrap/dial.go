@@ -91,6 +91,7 @@ func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys
 	}
 	h := &handshake{bootstrap: b, target: t, credentials: c, keys: keys, wire: &opening{Conn: raw}}
 	client, err := h.run(ctx)
+	known := len(keys.known) > 0
 	if keys.presented != nil && keys.failure == nil && !t.looking {
 		if err := keys.keep(ctx, b.DB, logf); err != nil {
 			_ = raw.Close()
@@ -103,7 +104,7 @@ func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys
 	}
 	logf("logged in as %s (%s)", t.user, printable(string(client.ServerVersion())))
 	conn := newConnection(client, raw, t, b.Limits)
-	conn.key = keys.row()
+	conn.key, conn.known = keys.row(), known
 	return conn, nil
 }
 

@@ -29,7 +29,7 @@ func connect(ctx context.Context, r *run) error {
 		return err
 	}
 	r.conn.redact = r.redact
-	return r.noteKey(ctx)
+	return r.noteKey()
 }
 
 func (r *run) target(c *Credentials) (target, error) {

@@ -21,6 +21,9 @@ var systemKeys = []string{
 	"free_var_kb", "free_usr_kb", "free_tmp_kb", "mem_kb", "hostname", "agent",
 }
 
+// lastSystemKey is what it tells last.
+const lastSystemKey = "agent"
+
 const maxSystemValue = 256 // bytes
 
 // learn takes note of a line "key=value" and says whether it tells something new. Lines of another form are news
@@ -43,10 +46,17 @@ var architectures = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarc
 // detect asks the host what it is and how its user becomes root. Nothing is changed on the host.
 func detect(ctx context.Context, r *run) error {
 	r.system = system{}
-	// The user's number decides what follows, also for a script that tells nothing.
-	if err := r.fed(ctx, privilege{}, `echo "uid=$(id -u)"; `, r.system.learn, "detect"); err != nil {
+	if err := r.fed(ctx, privilege{}, tellUser, r.system.learn, "detect"); err != nil {
 		return err
 	}
+	return r.use(ctx)
+}
+
+// tellUser tells the user's number, which decides what follows, also for a script that tells nothing.
+const tellUser = `echo "uid=$(id -u)"; `
+
+// use decides what the system that was found is good for, and how its user becomes root.
+func (r *run) use(ctx context.Context) error {
 	if arch := r.system["arch"]; arch != "" && architectures[arch] == "" {
 		return fail(codeArchUnsupported, nil, "arch", printable(r.redact(arch)))
 	}

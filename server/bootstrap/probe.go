@@ -36,13 +36,14 @@ func CheckSpec(cluster, createdBy string, hosts []hostlist.Host, c *Credentials)
 	return s
 }
 
-// CheckKind is what the operation engine runs for a check. The phases are those that a bootstrap begins with.
+// CheckKind is what the operation engine runs for a check. The phases are those that a bootstrap begins
+// with, of which the last two look at the host together.
 func (b *Bootstrap) CheckKind() operation.Kind {
 	k := operation.Kind{Name: CheckKindName, NeedsSecrets: true, Linger: true, End: end}
 	k.Begin = func(t *operation.Task) {
 		t.Local = &run{Bootstrap: b, task: t, started: db.Now(), found: &Found{}}
 	}
-	for _, p := range []Phase{connectPhase, detectPhase, checkPhase} {
+	for _, p := range []Phase{connectPhase, lookPhase, judgePhase} {
 		k.Steps = append(k.Steps, b.step(p, true))
 	}
 	return k
@@ -102,15 +103,11 @@ func TrustFound(ctx context.Context, d *db.DB, tasks []db.Task) (n int, err erro
 }
 
 // noteKey remembers the key that a host showed to a check.
-func (r *run) noteKey(ctx context.Context) error {
+func (r *run) noteKey() error {
 	if r.found == nil {
 		return nil
 	}
-	known, err := r.DB.SSHHostKeys(ctx, r.conn.target.key())
-	if err != nil {
-		return err
-	}
-	r.found.Key, r.found.Known = r.conn.key, len(known) > 0
+	r.found.Key, r.found.Known = r.conn.key, r.conn.known
 	if r.found.Known {
 		r.task.Logf("the host key is the known one, %s", r.conn.key.Fingerprint)
 	} else {

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"hostler/db"
 	"hostler/server/operation"
+	setupscripts "hostler/setup-scripts"
 )
 
 // check starts a check of one host per name, all on the same sshd.
@@ -36,7 +38,7 @@ func TestCheckChangesNothingAndFindsTheKey(t *testing.T) {
 	wantDone(t, r, task)
 	body, err := os.ReadFile(file)
 	must(t, err)
-	if got := string(body); !strings.Contains(got, "[detect]") || !strings.Contains(got, "[check]") || strings.Count(got, "\n") != 2 {
+	if got := string(body); !strings.Contains(got, "[look]") || strings.Count(got, "\n") != 1 {
 		t.Errorf("the script was called %q", got)
 	}
 	if !strings.Contains(task.Note, "Debian 12") || !strings.Contains(task.Note, "clock +100 s") && !strings.Contains(task.Note, "clock +99 s") {
@@ -71,6 +73,31 @@ func TestCheckChangesNothingAndFindsTheKey(t *testing.T) {
 	must(t, r.engine.Forget(t.Context(), id))
 	if err := r.engine.Borrow(t.Context(), id, func(operation.Secrets) error { return nil }); !errors.Is(err, operation.ErrSecretsNeeded) {
 		t.Errorf("forgotten credentials gave %v", err)
+	}
+}
+
+// The real script finds the system and then, with the same call, that the server cannot be reached from the host.
+func TestCheckTellsWhatItFoundOfAnUnfitHost(t *testing.T) {
+	const nobody = 1 // tcpmux, where nothing has listened for decades
+	r := newRig(t, string(setupscripts.Script()), func(o *Options) {
+		o.Advertise, o.HandshakePort, o.SecuredPort = "127.0.0.1", nobody, nobody
+	})
+	c, key := login(t)
+	task := r.wait(r.check(newSSHD(t, "", []ssh.PublicKey{key}), c, "node1.test").ID)[0]
+	if task.State != db.Failed || task.Problem.Code != codeServerUnreachable || task.Step != "check" || !strings.Contains(task.Note, "amd64") && !strings.Contains(task.Note, "arm64") {
+		t.Errorf("step %s, note %q, problem %+v\n%s", task.Step, task.Note, task.Problem, r.log(task.ID))
+	}
+	wantNoLeftovers(t)
+}
+
+func TestLookingTakesPartOfTheScript(t *testing.T) {
+	whole, part := setupscripts.Script(), looking(setupscripts.Script())
+	if len(part) > len(whole)*6/10 || bytes.Contains(part, []byte("verb_install()")) || !bytes.Contains(part, []byte("verb_look()")) {
+		t.Errorf("%d of %d bytes", len(part), len(whole))
+	}
+	other := []byte("#!/bin/sh\nexit 0\n")
+	if got := looking(other); !bytes.Equal(got, other) {
+		t.Errorf("another script became %q", got)
 	}
 }
 

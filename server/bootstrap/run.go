@@ -20,6 +20,7 @@ type run struct {
 	files   *files    // the private directory on the host
 	token   string    // that the host was given to enrol with; a secret
 	found   *Found    // of a check, which keeps nothing else and changes nothing; nil when the agent is to be installed
+	unfit   error     // why a check's host cannot take the agent, found when its system was looked at
 }
 
 // memory is what outlives a run.

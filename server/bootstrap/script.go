@@ -38,9 +38,14 @@ func (r *run) script(ctx context.Context, input []byte, verb string, args ...str
 
 // fed runs the setup script from standard input, before anything is copied to the host.
 func (r *run) fed(ctx context.Context, as privilege, prepare string, each func(line string) (news bool), verb string, args ...string) error {
+	return r.feed(ctx, as, r.Script, prepare, each, verb, args...)
+}
+
+// feed is fed with a part of the script.
+func (r *run) feed(ctx context.Context, as privilege, script []byte, prepare string, each func(line string) (news bool), verb string, args ...string) error {
 	// What is before the script's own run must not read standard input.
 	argv := append([]string{"sh", "-c", prepare + `exec sh -s -- "$@"`, "sh", verb}, args...)
-	return r.execute(ctx, command{as: as, argv: argv, stdin: r.Script}, each)
+	return r.execute(ctx, command{as: as, argv: argv, stdin: script}, each)
 }
 
 // execute runs a command, writes its output to the task's log, and turns a bad end into a failure. each, if

@@ -1,6 +1,6 @@
 // Command bootstrap measures, on lab hosts, what bootstrapping costs, and prints it as a table beside what a
 // bare ssh loop takes for the same in the same run. "make bench-bootstrap" builds what it needs and calls it
-// as root. It decides nothing: whoever reads the table does.
+// as root; "bench-bootstrap checks" measures checks of connections alone. It decides nothing: whoever reads the table does.
 package main
 
 import (
@@ -30,6 +30,10 @@ func main() {
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	measure := measureAll
+	if len(os.Args) > 1 && os.Args[1] == "checks" {
+		measure = measureChecks
+	}
 	rows, err := measure(ctx)
 	if err != nil {
 		return err
@@ -37,7 +41,16 @@ func run() error {
 	return rig.Print(os.Stdout, rounds, rows, rig.InLab)
 }
 
-func measure(ctx context.Context) ([]rig.Row, error) {
+func measureAll(ctx context.Context) ([]rig.Row, error) {
+	rows, err := measureBootstraps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checks, err := measureChecks(ctx)
+	return append(rows, checks...), err
+}
+
+func measureBootstraps(ctx context.Context) ([]rig.Row, error) {
 	var fours, floors, forties, cpus, sshs, sshCPUs []float64
 	var sizes []rig.Row
 	for i := range rounds {

@@ -21,7 +21,8 @@ import (
 
 const (
 	listen   = "127.0.0.1:8080"
-	pollEach = 20 * time.Millisecond
+	pollEach = 50 * time.Millisecond
+	patience = 3 * time.Minute
 )
 
 // Server is a running "hostler serve" in a lab.
@@ -87,6 +88,18 @@ func (s *Server) Stop() {
 	_ = s.cmd.Wait()
 }
 
+// Published waits until the server has built and published the agent's packages, which it does beside its first work.
+func (s *Server) Published(ctx context.Context) error {
+	return s.Until(ctx, "done with the agent's packages", func() (bool, error) {
+		for _, r := range []string{"apt", "yum", "static"} {
+			if _, err := os.Stat(filepath.Join(s.Data, "repo", "repositories", r, "channels", "stable", "current")); err != nil {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
 // Dial connects to a port of the server in the lab, whatever name it is called by.
 func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	_, port, err := net.SplitHostPort(address)
@@ -98,6 +111,15 @@ func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, e
 
 // Bootstrap starts one on hosts given as a pattern and returns the operation.
 func (s *Server) Bootstrap(ctx context.Context, hosts string) (int64, error) {
+	return s.overSSH(ctx, "/api/v1/bootstraps", hosts)
+}
+
+// Check starts a check of the connections to hosts given as a pattern and returns the operation.
+func (s *Server) Check(ctx context.Context, hosts string) (int64, error) {
+	return s.overSSH(ctx, "/api/v1/checks", hosts)
+}
+
+func (s *Server) overSSH(ctx context.Context, path, hosts string) (int64, error) {
 	key, err := os.ReadFile(s.Lab.Keys["ed25519"])
 	if err != nil {
 		return 0, err
@@ -106,7 +128,7 @@ func (s *Server) Bootstrap(ctx context.Context, hosts string) (int64, error) {
 	var out struct {
 		OperationID int64 `json:"operation_id"`
 	}
-	err = s.Call(ctx, http.MethodPost, "/api/v1/bootstraps", in, &out)
+	err = s.Call(ctx, http.MethodPost, path, in, &out)
 	return out.OperationID, err
 }
 
@@ -128,15 +150,23 @@ func (s *Server) Operation(ctx context.Context, id int64) (Operation, error) {
 	return o, err
 }
 
-// Await polls until the operation is done; a failed one is an error that says why.
+// Await polls until the newest operation, which has the id, is done; a failed one is an error that says why. It asks for
+// the state alone: reading hundreds of tasks again and again would be part of what is measured.
 func (s *Server) Await(ctx context.Context, id int64) error {
 	return s.Until(ctx, "done", func() (bool, error) {
-		o, err := s.Operation(ctx, id)
-		if err != nil || o.State == "pending" || o.State == "running" {
+		var newest struct {
+			Items []Operation `json:"items"`
+		}
+		err := s.Call(ctx, http.MethodGet, "/api/v1/operations?limit=1", nil, &newest)
+		if err != nil || newest.Items[0].State == "pending" || newest.Items[0].State == "running" {
 			return false, err
 		}
-		if o.State == "done" {
+		if newest.Items[0].State == "done" {
 			return true, nil
+		}
+		o, err := s.Operation(ctx, id)
+		if err != nil {
+			return false, err
 		}
 		for _, t := range o.Tasks {
 			if t.State != "done" {
@@ -147,9 +177,9 @@ func (s *Server) Await(ctx context.Context, id int64) error {
 	})
 }
 
-// Until asks again and again until something is reached or fails, for a minute at most.
+// Until asks again and again until something is reached or fails, for a while at most.
 func (s *Server) Until(ctx context.Context, what string, reached func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(pollEach)
 	defer tick.Stop()

@@ -21,6 +21,7 @@ type Host struct {
 	Address netip.Addr `json:"address"`
 	Aliases []string   `json:"aliases,omitempty"` // further names of the same host, fully qualified
 	Number  int        `json:"number"`            // from 1
+	Flavour string     `json:"flavour"`
 
 	lab *Lab
 }

@@ -27,7 +27,6 @@ type Lab struct {
 	Name      string            `json:"name"`
 	Dir       string            `json:"dir"` // absolute; holds keys, names, hosts' changes and console logs
 	Domain    string            `json:"domain"`
-	Flavour   string            `json:"flavour"`
 	Server    Endpoint          `json:"server"`     // the side of the lab that its commands run on
 	Subnet    netip.Prefix      `json:"subnet"`     // of the bridge; each lab is alone with it
 	HostsFile string            `json:"hosts_file"` // what commands in the lab see as /etc/hosts

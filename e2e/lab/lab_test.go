@@ -318,22 +318,24 @@ func testStop(t *testing.T, l *Lab) {
 }
 
 // Hosts with rpm have no way back to apt.
-func TestRPMHosts(t *testing.T) {
-	for flavour, want := range map[string]struct{ version, release string }{
-		DNF:    {"4.", "lab-release-9-1.noarch\n"},
-		Zypper: {"zypper 1.", "lab-release-15-1.noarch\n"},
-	} {
-		t.Run(flavour, func(t *testing.T) {
-			h := startLab(t, Options{Name: uniqueName(flavour), Flavour: flavour}).Hosts[0]
-			if got, err := h.Exec(t.Context(), flavour, "--version"); err != nil || !strings.HasPrefix(got, want.version) {
-				t.Errorf("%s --version: %q, %v", flavour, got, err)
-			}
-			if got, err := h.Exec(t.Context(), "rpm", "--query", "--whatprovides", "system-release"); err != nil || got != want.release {
-				t.Errorf("the release package is %q, %v", got, err)
-			}
-			if got, err := h.Exec(t.Context(), "sh", "-c", "command -v apt-get"); err == nil {
-				t.Errorf("apt-get is there: %s", got)
-			}
-		})
+func TestFlavours(t *testing.T) {
+	l := startLab(t, Options{Name: uniqueName("mixed"), Count: len(Flavours), Flavours: Flavours})
+	for _, h := range l.Hosts {
+		want, ok := map[string]struct{ version, release string }{
+			DNF:    {"4.", "lab-release-9-1.noarch\n"},
+			Zypper: {"zypper 1.", "lab-release-15-1.noarch\n"},
+		}[h.Flavour]
+		if _, err := h.Exec(t.Context(), "sh", "-c", "command -v apt-get"); ok == (err == nil) {
+			t.Errorf("%s: to look for apt-get ends with %v", h.Flavour, err)
+		}
+		if !ok {
+			continue
+		}
+		if got, err := h.Exec(t.Context(), h.Flavour, "--version"); err != nil || !strings.HasPrefix(got, want.version) {
+			t.Errorf("%s --version: %q, %v", h.Flavour, got, err)
+		}
+		if got, err := h.Exec(t.Context(), "rpm", "--query", "--whatprovides", "system-release"); err != nil || got != want.release {
+			t.Errorf("%s: the release package is %q, %v", h.Flavour, got, err)
+		}
 	}
 }

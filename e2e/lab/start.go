@@ -31,7 +31,7 @@ type Options struct {
 	Aliases  int          // further names per host: node1-a1, node1-a2, …
 	Domain   string       // default "lab.test"
 	Subnet   netip.Prefix // default 10.77.0.0/24, which all labs can have at once: none sees another's network
-	Flavour  string       // Debian (default), DNF or Zypper
+	Flavours []string     // Debian, DNF or Zypper, of one host after the other and again from the first; default Debian
 	KeyTypes []string     // of ed25519, ecdsa and rsa; default ed25519
 	Detach   bool         // the lab outlives the process that starts it
 }
@@ -52,9 +52,14 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start lab %q: %w", o.Name, err)
 	}
-	base, err := Base(ctx, cache, l.Flavour)
-	if err != nil {
-		return nil, err
+	bases := map[string]string{}
+	for _, h := range l.Hosts {
+		if bases[h.Flavour] != "" {
+			continue
+		}
+		if bases[h.Flavour], err = Base(ctx, cache, h.Flavour); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(l.Dir), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot start lab %s: %w", l.Name, err)
@@ -62,7 +67,7 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err := Sweep(ctx, cache); err != nil {
 		return nil, err
 	}
-	err = l.locked(ctx, func() error { return l.start(ctx, base, o) })
+	err = l.locked(ctx, func() error { return l.start(ctx, bases, o) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot start lab %s: %w", l.Name, err)
 	}
@@ -98,7 +103,7 @@ func plan(o Options) (*Lab, string, error) {
 	}
 	l := &Lab{
 		Name: o.Name, Dir: runDir(cache, o.Name), Subnet: o.Subnet.Masked(),
-		Domain: or(o.Domain, "lab.test"), Flavour: or(o.Flavour, Debian), Keys: map[string]string{},
+		Domain: or(o.Domain, "lab.test"), Keys: map[string]string{},
 	}
 	l.HostsFile = filepath.Join(l.Dir, "hosts.server")
 	l.Server = Endpoint{Name: "server." + l.Domain, Address: l.address(serverNumber)}
@@ -106,6 +111,9 @@ func plan(o Options) (*Lab, string, error) {
 }
 
 func (l *Lab) planHosts(o Options) error {
+	if len(o.Flavours) == 0 {
+		o.Flavours = []string{Debian}
+	}
 	for i, label := range o.Hosts {
 		if !labelPattern.MatchString(label) {
 			return fmt.Errorf("%q cannot be a host's label", label)
@@ -114,7 +122,8 @@ func (l *Lab) planHosts(o Options) error {
 			return fmt.Errorf("two machines would be called %s", label)
 		}
 		h := &Host{
-			Label: label, Name: label + "." + l.Domain, Number: i + 1, Address: l.address(firstHostNumber + i), lab: l,
+			Label: label, Name: label + "." + l.Domain, Number: i + 1, Address: l.address(firstHostNumber + i),
+			Flavour: o.Flavours[i%len(o.Flavours)], lab: l,
 		}
 		if !l.Subnet.Contains(h.Address) || !h.Address.Is4() {
 			return fmt.Errorf("%s has no room for %d hosts", l.Subnet, len(o.Hosts))
@@ -144,7 +153,7 @@ func or(value, fallback string) string {
 }
 
 // start does Start's work under the lab's lock.
-func (l *Lab) start(ctx context.Context, base string, o Options) (err error) {
+func (l *Lab) start(ctx context.Context, bases map[string]string, o Options) (err error) {
 	if old, err := load(l.Dir); err == nil && old.Running() {
 		return errors.New("it is running already")
 	}
@@ -159,7 +168,7 @@ func (l *Lab) start(ctx context.Context, base string, o Options) (err error) {
 	if err := l.makeKeys(o.KeyTypes); err != nil {
 		return err
 	}
-	if err := l.hold(ctx, base); err != nil {
+	if err := l.hold(ctx, bases); err != nil {
 		return err
 	}
 	if err := l.makeGroups(ctx); err != nil {
@@ -182,7 +191,7 @@ func (l *Lab) start(ctx context.Context, base string, o Options) (err error) {
 }
 
 // hold starts the process that holds the lab's namespaces and waits until it has set them up.
-func (l *Lab) hold(ctx context.Context, base string) error {
+func (l *Lab) hold(ctx context.Context, bases map[string]string) error {
 	problems, err := os.Create(filepath.Join(l.Dir, "holder.log"))
 	if err != nil {
 		return err
@@ -196,9 +205,9 @@ func (l *Lab) hold(ctx context.Context, base string) error {
 	l.input = input
 
 	prefix := netip.PrefixFrom(l.Server.Address, l.Subnet.Bits()).String()
-	args := []string{"-c", holderScript, "hostler-lab-" + l.Name, prefix, base}
+	args := []string{"-c", holderScript, "hostler-lab-" + l.Name, prefix}
 	for _, h := range l.Hosts {
-		args = append(args, h.dir())
+		args = append(args, h.dir(), bases[h.Flavour])
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), "sh", args...) // it may outlive the call
 	cmd.Stdin, cmd.Stderr = inputEnd, problems

@@ -35,12 +35,8 @@ func baseCommand() *cobra.Command {
 			return nil
 		},
 	}
-	flavourFlag(cmd, &flavour)
+	cmd.Flags().StringVar(&flavour, "flavour", lab.Debian, "kind of hosts: "+strings.Join(lab.Flavours, ", "))
 	return cmd
-}
-
-func flavourFlag(cmd *cobra.Command, flavour *string) {
-	cmd.Flags().StringVar(flavour, "flavour", lab.Debian, "kind of hosts: "+strings.Join(lab.Flavours, ", "))
 }
 
 func startCommand() *cobra.Command {
@@ -74,7 +70,8 @@ func startCommand() *cobra.Command {
 	flags.IntVar(&o.Aliases, "aliases", 0, "further names per host: node1-a1, node1-a2, …")
 	flags.StringSliceVar(&o.KeyTypes, "keys", []string{"ed25519"}, "types of key pairs to make: ed25519, ecdsa, rsa")
 	flags.BoolVar(&asJSON, "json", false, "print everything about the lab as JSON")
-	flavourFlag(cmd, &o.Flavour)
+	flags.StringSliceVar(&o.Flavours, "flavours", []string{lab.Debian},
+		"kinds of hosts, of one after the other and again from the first: "+strings.Join(lab.Flavours, ", "))
 	return cmd
 }
 

@@ -1,0 +1,125 @@
+package hosts
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goreleaser/nfpm/v2"
+	"github.com/goreleaser/nfpm/v2/deb"
+	"github.com/goreleaser/nfpm/v2/rpm"
+
+	"hostler/e2e/lab"
+)
+
+// family is what the hosts of one do in their own ways.
+type family struct {
+	system  string // what its hosts call themselves
+	sources string // lists the files that say where packages come from
+	version string // prints the version of the package $1, or complains
+	ending  string
+	build   func(*nfpm.Info, io.Writer) error
+	failing func(*nfpm.Scripts, string) // the script that makes an installation fail: after others rpm goes on
+}
+
+const rpmVersion = `rpm --query --queryformat '%{VERSION}' "$1" || :`
+
+func beforeInstall(s *nfpm.Scripts, path string) { s.PreInstall = path }
+
+var families = map[string]family{
+	lab.Debian: {
+		system: "Debian", sources: "find /etc/apt/sources.list.d -type f; cat /etc/apt/sources.list",
+		version: `dpkg-query --show --showformat='${Version}' "$1" || :`, ending: "deb", build: deb.Default.Package,
+		failing: func(s *nfpm.Scripts, path string) { s.PostInstall = path },
+	},
+	lab.DNF: {
+		system: "Rocky", sources: "find /etc/yum.repos.d -type f", version: rpmVersion, ending: "rpm",
+		build: rpm.DefaultRPM.Package, failing: beforeInstall,
+	},
+	lab.Zypper: {
+		system: "openSUSE", sources: "find /etc/zypp/repos.d -type f", version: rpmVersion, ending: "rpm",
+		build: rpm.DefaultRPM.Package, failing: beforeInstall,
+	},
+}
+
+// Hosts of all families are brought under management in one run, where there is nothing to install from but the server.
+// Then each gets child agents by its own package manager.
+func TestHostsOfAllFamilies(t *testing.T) {
+	r := begin(t, built(t, "bin/hostler"), lab.Options{Count: len(lab.Flavours), Flavours: lab.Flavours})
+	offered := t.TempDir()
+	r.serve(offered)
+	for _, h := range r.Lab.Hosts {
+		t.Run(h.Flavour, func(t *testing.T) {
+			on := &run{T: t, Server: r.Server, host: h}
+			on.registered(families[h.Flavour])
+			on.childAgents(families[h.Flavour], offered)
+		})
+	}
+}
+
+// registered checks that the host is known as what it is, and that its agent is from the server's repository.
+func (r *run) registered(of family) {
+	r.Helper()
+	var list struct{ Items []struct{ OS, State string } }
+	must(r.T, r.Call(r.Context(), http.MethodGet, "/api/v1/hosts?search="+r.host.Name, nil, &list))
+	if len(list.Items) != 1 || list.Items[0].State != "healthy" || !strings.HasPrefix(list.Items[0].OS, of.system) {
+		r.Errorf("the list has %+v, want %s", list.Items, of.system)
+	}
+	if files := strings.Fields(r.sh(of.sources)); len(files) != 1 || !strings.HasPrefix(filepath.Base(files[0]), "hostler.") {
+		r.Errorf("packages come from %q", files)
+	}
+	if v := r.installed(of, "hostler-agent"); v == "" || strings.Contains(v, "not installed") {
+		r.Errorf("of the agent's package there is %q", v)
+	}
+}
+
+func (r *run) installed(of family, name string) string {
+	r.Helper()
+	return strings.TrimSpace(r.sh("set -- " + name + "; " + of.version))
+}
+
+func (r *run) childAgents(of family, offered string) {
+	host := map[string]any{"hosts": r.host.Name}
+	install := func(action, version string, fails bool) error {
+		var scripts nfpm.Scripts
+		if fails {
+			script := filepath.Join(r.TempDir(), "script")
+			write(r.T, script, []byte("#!/bin/sh\necho this cannot be installed here >&2\nexit 1\n"))
+			of.failing(&scripts, script)
+		}
+		name := "packaged-" + version + "." + of.ending
+		checksum := buildPackage(r.T, filepath.Join(offered, name), version, scripts, of.build)
+		return r.start("/api/v1/child-agents/"+action, map[string]any{
+			"targets": host, "name": "Packaged", "version": version, "checksum": "SHA256:" + checksum,
+			"url":        "http://" + r.Lab.Server.Name + fileServer + "/" + name,
+			"definition": "[agent]\nname = Packaged\ncommand = /opt/packaged/run " + version + "\n",
+		})
+	}
+	expect := func(what, version string) {
+		r.Helper()
+		if got := r.installed(of, "packaged"); got != version {
+			r.Errorf("%s: %q is installed, want %s", what, got, version)
+		}
+		if out := r.sh("pgrep -fa '^/bin/sh /opt/packaged/run' || :"); !strings.HasSuffix(strings.TrimSpace(out), "/opt/packaged/run "+version) {
+			r.Errorf("%s: %q runs, want %s", what, out, version)
+		}
+	}
+	must(r.T, install("install", "1.0.0", false))
+	expect("installed", "1.0.0")
+	must(r.T, install("upgrade", "1.1.0", false))
+	expect("upgraded", "1.1.0")
+	must(r.T, install("upgrade", "1.0.0", false))
+	expect("back at the older one", "1.0.0")
+	if err := install("upgrade", "1.2.0", true); err == nil {
+		r.Error("a package whose script fails was installed")
+	} else {
+		r.Log(err)
+	}
+	expect("after one that cannot be installed", "1.0.0")
+	must(r.T, r.start("/api/v1/child-agents/uninstall", map[string]any{"targets": host, "name": "Packaged"}))
+	if out := r.sh("test ! -e /opt/packaged/run; pgrep -f '^/bin/sh /opt/packaged/run' || :"); out != "" {
+		r.Errorf("after its end %q runs", out)
+	}
+}

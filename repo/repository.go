@@ -40,6 +40,9 @@ const (
 // own are the server's own repositories.
 var own = map[string]Kind{AgentApt: Apt, AgentYum: Yum, AgentStatic: Archive}
 
+// IsOwn says whether a name is that of one of the server's own repositories.
+func IsOwn(name string) bool { return own[name] != "" }
+
 // Own says whether a repository is the server's own, which cannot be removed.
 func (d *Definition) Own() bool { return own[d.Name] != "" }
 

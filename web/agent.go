@@ -42,12 +42,6 @@ func (w *Web) setupScript(c *gin.Context) error {
 	return nil
 }
 
-// repository is GET /repo/….
-func (w *Web) repository(c *gin.Context) error {
-	w.Repo.Handler().ServeHTTP(c.Writer, c.Request)
-	return nil
-}
-
 // enrol is POST /agent/enroll.
 func (w *Web) enrol(c *gin.Context) error {
 	var in wire.EnrollRequest

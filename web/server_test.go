@@ -170,7 +170,7 @@ func (s *server) start(log *slog.Logger) {
 		},
 		Options: Options{
 			Version: "9.9.9-test", Advertise: "127.0.0.1", HandshakePort: 8440, SecuredPort: 8441, Step: 10 * time.Second,
-			Script: []byte(testScript), Now: db.Now,
+			Script: []byte(testScript), Now: db.Now, AnonymousHosts: true,
 		},
 	}))
 	s.web = w

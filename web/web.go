@@ -74,6 +74,8 @@ type Options struct {
 	Step          time.Duration    // between heartbeats unless a host has its own; only shown
 	Script        []byte           // setup-agent.sh, served to hosts
 	Now           func() time.Time // the clock; db.Now
+
+	AnonymousHosts bool // packages are for everybody, and not for hosts that report alone
 }
 
 // How many hosts that are not admitted one address may send: at once, and a second.
@@ -86,6 +88,7 @@ const (
 type Web struct {
 	Deps
 	agents     *identities
+	reporters  reporters
 	peers      *peers
 	refusals   *throttle
 	enrolments *limiter     // of hosts that are not admitted

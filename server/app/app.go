@@ -261,7 +261,7 @@ func (a *App) openWeb(context.Context) (err error) {
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),
-			Step: a.opts.Step, Script: a.script, Now: db.Now, ProviderName: a.opts.OIDC.Name(),
+			Step: a.opts.Step, Script: a.script, Now: db.Now, ProviderName: a.opts.OIDC.Name(), AnonymousHosts: a.opts.AnonymousHosts,
 		},
 	})
 	if err != nil {

@@ -35,18 +35,19 @@ type Options struct {
 	TLSKey    string
 	NATS      string // URL of an external message bus; "" for the embedded one
 
-	Step        time.Duration
-	MissedSteps int
-	MinLost     time.Duration
-	Epel        bool // install epel-release on hosts of the RHEL family
-	LogKeep     time.Duration
-	EventKeep   time.Duration
-	CertLife    time.Duration // of agents' certificates
-	MasterKey   string        // file of the master key; "" for one in Data
-	Autosign    string        // program that decides on hosts without a token; "" for none
-	SetupScript string        // replaces the built-in setup-agent.sh
-	MirrorAllow string        // address ranges that mirrors may ask although they are this server's own, separated by commas
-	PublicURL   string        // where browsers reach pages; "" for the address of Listen
+	Step           time.Duration
+	MissedSteps    int
+	MinLost        time.Duration
+	Epel           bool // install epel-release on hosts of the RHEL family
+	LogKeep        time.Duration
+	EventKeep      time.Duration
+	CertLife       time.Duration // of agents' certificates
+	MasterKey      string        // file of the master key; "" for one in Data
+	Autosign       string        // program that decides on hosts without a token; "" for none
+	SetupScript    string        // replaces the built-in setup-agent.sh
+	MirrorAllow    string        // address ranges that mirrors may ask although they are this server's own, separated by commas
+	AnonymousHosts bool          // packages are for everybody who reaches Handshake
+	PublicURL      string        // where browsers reach pages; "" for the address of Listen
 
 	OIDC OIDC
 
@@ -87,6 +88,7 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Autosign, "autosign-program", "", "`program` that signs hosts without a token by exiting with 0: argument 1 is the name, standard input the request")
 	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
 	fs.StringVar(&o.MirrorAllow, "mirror-allow", "", "address `ranges` on loopback or its link that mirrors may ask, separated by commas (default none)")
+	fs.BoolVar(&o.AnonymousHosts, "anonymous-hosts", true, "let everybody fetch packages; with false only hosts that report may, but for the agent and the keys")
 	fs.StringVar(&o.PublicURL, "public-url", "", "`URL` by which browsers reach this server (default that of the listen address)")
 	o.OIDC.flags(fs)
 	fs.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")

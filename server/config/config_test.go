@@ -56,7 +56,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Options{
 		Data: "data", DB: "sqlite:" + filepath.Join("data", "hostler.db"), Listen: "127.0.0.1:8080", Handshake: ":8440", Secured: ":8441",
 		Advertise: host, Step: 10 * time.Second, MissedSteps: 3, MinLost: 15 * time.Second, LogKeep: 90 * 24 * time.Hour, EventKeep: 90 * 24 * time.Hour,
-		CertLife: 7 * 24 * time.Hour,
+		CertLife: 7 * 24 * time.Hour, AnonymousHosts: true,
 		OIDC:     config.OIDC{ClientID: "hostler", Scopes: "profile,email", NameClaim: "preferred_username", RoleClaim: "groups"},
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -110,6 +110,7 @@ cert-lifetime: 24h
 autosign-program: /etc/hostler/decide
 master-key-file: /etc/hostler/master.key
 mirror-allow: 127.0.0.0/8
+anonymous-hosts: false
 public-url: https://hostler.example
 oidc-issuer: https://login.example
 oidc-client-id: fleet

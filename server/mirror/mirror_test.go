@@ -1,14 +1,10 @@
 package mirror_test
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,190 +12,11 @@ import (
 	"time"
 
 	"hostler/db"
-	"hostler/db/dbtest"
-	"hostler/internal/testclock"
 	"hostler/repo"
 	"hostler/repo/upstream"
 	"hostler/repo/upstream/upstreamtest"
-	"hostler/server/event"
 	"hostler/server/mirror"
-	"hostler/server/operation"
 )
-
-// parts are those of a server that mirrors need.
-type parts struct {
-	db      *db.DB
-	bus     *event.Bus
-	store   *repo.Store
-	engine  *operation.Engine
-	mirrors *mirror.Mirrors
-}
-
-// open puts them together; dir is the data directory.
-func open(ctx context.Context, d *db.DB, dir string, now func() time.Time) (*parts, error) {
-	log := slog.New(slog.DiscardHandler)
-	bus, err := event.OpenBus("", log)
-	if err != nil {
-		return nil, err
-	}
-	p := &parts{db: d, bus: bus}
-	if p.store, err = repo.Open(filepath.Join(dir, "repo"), log); err != nil {
-		return nil, err
-	}
-	p.engine = operation.New(d, bus, event.NewLog(d, bus, log), log)
-	p.mirrors = mirror.New(mirror.Options{
-		DB: d, Engine: p.engine, Repo: p.store, Log: log, Now: now, Allow: upstreamtest.Loopback,
-		Pause: func(ctx context.Context, _ int) error { return ctx.Err() },
-	})
-	p.engine.Register(p.mirrors.Kind())
-	return p, p.engine.Resume(ctx)
-}
-
-func (p *parts) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	err := p.engine.Stop(ctx)
-	p.bus.Close()
-	return err
-}
-
-type rig struct {
-	*testing.T
-	*parts
-	url   string // of the database
-	dir   string
-	clock *testclock.Clock
-}
-
-func newRig(t *testing.T) *rig {
-	t.Helper()
-	r := &rig{T: t, url: dbtest.Migrated(t), dir: t.TempDir(), clock: testclock.New(db.Now())}
-	r.start()
-	t.Cleanup(func() { r.must(r.close()) })
-	return r
-}
-
-func (r *rig) start() {
-	r.Helper()
-	var err error
-	r.parts, err = open(r.Context(), dbtest.OpenURL(r.T, r.url), r.dir, r.clock.Now)
-	r.must(err)
-}
-
-func (r *rig) must(err error) {
-	r.Helper()
-	if err != nil {
-		r.Fatal(err)
-	}
-}
-
-// create makes a repository with a mirror of an upstream.
-func (r *rig) create(u *upstreamtest.Upstream, kind string, change func(*mirror.Request)) *mirror.Mirror {
-	r.Helper()
-	arch := map[string]string{"apt": "amd64", "yum": "x86_64"}[kind]
-	r.must(r.store.Create(repo.Definition{Name: "copy", Kind: repo.Kind(kind), Architectures: []string{arch}, By: "alice"}, []string{"upstream", "production"}))
-	in := request(u, kind)
-	if change != nil {
-		change(&in)
-	}
-	m, err := r.mirrors.Create(r.Context(), in, "alice")
-	r.must(err)
-	return m
-}
-
-// take stores a package without a question about its signature, and publishes it nowhere.
-func (r *rig) take(data []byte) {
-	r.Helper()
-	filling, err := r.store.Fill("copy", "production")
-	r.must(err)
-	defer filling.Close()
-	r.must(filling.Take(r.Context(), repo.Upload{Name: "taken.rpm", Content: bytes.NewReader(data), By: "alice"}))
-}
-
-func request(u *upstreamtest.Upstream, kind string) mirror.Request {
-	in := mirror.Request{Repository: "copy", Definition: mirror.Definition{Source: upstream.Source{
-		URL: u.URL, Trust: upstream.TrustIndex, Keys: string(u.Key.PublicArmored()),
-	}}}
-	if kind == "apt" {
-		in.Suite = "stable"
-	}
-	return in
-}
-
-// run runs a mirror to its end and returns its task.
-func (r *rig) run(m *mirror.Mirror) db.Task {
-	r.Helper()
-	o, err := r.mirrors.Run(r.Context(), m.Repository, m.ID, "bob")
-	r.must(err)
-	return r.await(o.ID)
-}
-
-func (r *rig) await(id int64) db.Task {
-	r.Helper()
-	changed := make(chan struct{}, 1)
-	cancel, err := r.bus.Subscribe(">", func(string, []byte) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
-	r.must(err)
-	defer cancel()
-	deadline := time.After(2 * time.Minute)
-	for {
-		o, err := r.db.Operation(r.Context(), id)
-		r.must(err)
-		if o.State.Ended() {
-			break
-		}
-		select {
-		case <-changed:
-		case <-deadline:
-			r.Fatalf("waited in vain for operation %d", id)
-		}
-	}
-	ts, err := r.db.Tasks(r.Context(), id)
-	r.must(err)
-	return ts[0]
-}
-
-func (r *rig) wantDone(task db.Task) {
-	r.Helper()
-	if task.State != db.Done {
-		r.Fatalf("the task is %s: %+v", task.State, task.Problem)
-	}
-}
-
-// has lists what a channel holds.
-func (r *rig) has(channel string) string {
-	r.Helper()
-	return has(r.T, r.store, channel)
-}
-
-func has(t *testing.T, s *repo.Store, channel string) string {
-	t.Helper()
-	c, err := s.Channel("copy", channel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := s.Contents("copy", c.Snapshot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, p := range all {
-		names = append(names, p.Name+"="+p.Version)
-	}
-	return strings.Join(names, " ")
-}
-
-func numbered(count int) []upstreamtest.Package {
-	var all []upstreamtest.Package
-	for i := range count {
-		all = append(all, upstreamtest.Package{Name: fmt.Sprintf("tool%d", i), Version: "1", Arch: "amd64"})
-	}
-	return all
-}
 
 func TestAChannelIsWhatTheUpstreamIs(t *testing.T) {
 	for kind, version := range map[string]string{"apt": "1", "yum": "1-1"} {
@@ -356,90 +173,6 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		t.Errorf("the channel has %s", got)
 	}
 }
-
-// mirrorUntilKilled makes the test binary one that runs mirror 1 until its parent kills it.
-const mirrorUntilKilled = "HOSTLER_TEST_MIRROR"
-
-func TestMain(m *testing.M) {
-	if where := os.Getenv(mirrorUntilKilled); where != "" {
-		url, dir, _ := strings.Cut(where, " ")
-		fmt.Fprintln(os.Stderr, runMirror(url, dir))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-func runMirror(url, dir string) error {
-	ctx := context.Background()
-	d, err := db.Open(ctx, url)
-	if err != nil {
-		return err
-	}
-	p, err := open(ctx, d, dir, db.Now)
-	if err != nil {
-		return err
-	}
-	if _, err := p.mirrors.Run(ctx, "copy", 1, "alice"); err != nil {
-		return err
-	}
-	select {}
-}
-
-// TestKilledInTheMiddle kills a server that mirrors. The next one serves what was complete, and goes on without being told.
-func TestKilledInTheMiddle(t *testing.T) {
-	r, u := newRig(t), upstreamtest.New(t, "apt")
-	u.Add(numbered(1)...)
-	u.Index()
-	r.wantDone(r.run(r.create(u, "apt", nil)))
-	u.Add(numbered(12)...)
-	u.Index()
-	u.Asked()
-	r.must(r.close())
-
-	reached, let := make(chan struct{}, 100), make(chan struct{})
-	u.Hook(func(_ http.ResponseWriter, q *http.Request) bool {
-		if strings.HasSuffix(q.URL.Path, "tool9_1_amd64.deb") {
-			reached <- struct{}{}
-			select {
-			case <-let:
-			case <-q.Context().Done():
-			}
-		}
-		return false
-	})
-	server := exec.CommandContext(t.Context(), os.Args[0])
-	server.Env = append(os.Environ(), mirrorUntilKilled+"="+r.url+" "+r.dir)
-	var said strings.Builder
-	server.Stderr = &said
-	r.must(server.Start())
-	select {
-	case <-reached:
-	case <-time.After(time.Minute):
-		t.Errorf("it did not fetch: %s", &said)
-	}
-	r.must(server.Process.Kill())
-	if err := server.Wait(); err == nil {
-		t.Error("it ended by itself")
-	}
-	s, err := repo.Open(filepath.Join(r.dir, "repo"), slog.New(slog.DiscardHandler))
-	r.must(err)
-	if got := has(t, s, "upstream"); got != "tool0=1" {
-		t.Errorf("after the kill the channel has %s", got)
-	}
-	first := u.Asked()
-	close(let)
-	r.start()
-	m, err := r.mirrors.Get(t.Context(), "copy", 1)
-	r.must(err)
-	r.wantDone(r.await(m.Operation))
-	if got := strings.Count(r.has("upstream"), "tool"); got != 12 {
-		t.Errorf("the channel has %d packages", got)
-	}
-	if second := u.Asked(); first < 4 || second > 12-first+4 { // four are fetched at a time
-		t.Errorf("%d were asked for before and %d behind, of 11", first, second)
-	}
-}
-
 func TestSchedule(t *testing.T) {
 	r, u := newRig(t), upstreamtest.New(t, "apt")
 	u.Add(numbered(1)...)

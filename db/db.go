@@ -90,7 +90,7 @@ func openSQLite(path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{r: r, w: w, dialect: "sqlite"}, limit(r, 8)
+	return &DB{r: r, w: w, dialect: "sqlite"}, errors.Join(limit(r, 8), limitQueries(r, "sqlite"), limitQueries(w, "sqlite"))
 }
 
 func openMySQL(dsn string) (*DB, error) {
@@ -119,7 +119,7 @@ func openMySQL(dsn string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	return &DB{r: g, w: g, dialect: "mysql"}, limit(g, 16)
+	return &DB{r: g, w: g, dialect: "mysql"}, errors.Join(limit(g, 16), limitQueries(g, "mysql"))
 }
 
 // readCommitted opens connections at that level. MySQL's default locks the gaps between rows as well, so that two

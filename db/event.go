@@ -103,6 +103,12 @@ func (d *DB) CountEventsOf(ctx context.Context, hostID int64) ([]EventCount, err
 	return counts, translate("count events", err)
 }
 
+// Event finds an event; ErrNotFound when there is none.
+func (d *DB) Event(ctx context.Context, id int64) (*Event, error) {
+	var e Event
+	return &e, translate("find event", d.read(ctx).Where("id = ?", id).Take(&e).Error)
+}
+
 // Events reads one page.
 func (d *DB) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	limit := q.Limit

@@ -12,6 +12,7 @@ type APIToken struct {
 	Hash       string // hex SHA-256
 	Role       string // that of a User
 	UserID     *int64 // whose it is; nil: nobody's, made on the server's command line
+	HostLabels string // as of a User; those of the user whose it is hold, too
 	CreatedBy  string
 	CreatedAt  time.Time
 	LastUsedAt *time.Time

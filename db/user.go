@@ -30,6 +30,8 @@ type User struct {
 	OTPStep    int64      `gorm:"column:otp_step"`    // the last whose code was used
 	OTPSince   *time.Time `gorm:"column:otp_since"`
 
+	HostLabels string // tags that the hosts have that this person may know of; "" for all hosts
+
 	Issuer, Subject string // of the identity provider by which this person logs in; "" for none
 }
 
@@ -102,11 +104,24 @@ func (d *DB) NoteLogin(ctx context.Context, userID int64, at time.Time) error {
 	return translate("note the login", d.write(ctx).Model(&User{ID: userID}).UpdateColumn("last_login_at", at).Error)
 }
 
-// SetRole changes what a user may do; ErrLastAdministrator.
+// SetRole changes what a user may do; ErrLastAdministrator, ErrNotFound when somebody limited would be administrator.
 func (d *DB) SetRole(ctx context.Context, userID int64, role string) error {
 	return d.keepingAdministrator(ctx, func(tx *DB) error {
-		return changed("set role", tx.write(ctx).Model(&User{ID: userID}).Update("role", role))
+		g := tx.write(ctx).Model(&User{ID: userID})
+		if role == RoleAdministrator {
+			g = g.Where("host_labels = ''") // an administrator is not limited
+		}
+		return changed("set role", g.Update("role", role))
 	})
+}
+
+// SetHostLabels changes which hosts a user may know of; ErrNotFound when an administrator would be limited.
+func (d *DB) SetHostLabels(ctx context.Context, userID int64, tags string) error {
+	g := d.write(ctx).Model(&User{ID: userID})
+	if tags != "" {
+		g = g.Where("role <> ?", RoleAdministrator)
+	}
+	return changed("limit user", g.Update("host_labels", tags))
 }
 
 // DisableUser keeps a user from logging in and ends the user's sessions; nil lets the user in again. ErrLastAdministrator.

@@ -34,7 +34,7 @@ func createAdmin() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	return changing(c, "user.create", func(ctx context.Context, a *account.Accounts, args []string) error {
-		return createUser(ctx, c, a, args[0], account.RoleAdministrator)
+		return createUser(ctx, c, a, args[0], account.RoleAdministrator, "")
 	})
 }
 

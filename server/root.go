@@ -15,7 +15,7 @@ func root() *cobra.Command {
 	c.AddCommand(
 		serveCommand(),
 		group("admin", "Manage administrators and the master key", createAdmin(), setPassword(), rotateMasterKey()),
-		group("users", "Manage who may log in", listUsers(), addUser(), changeRole(), setPassword(), disableUser(), enableUser(), removeUser(),
+		group("users", "Manage who may log in", listUsers(), addUser(), changeRole(), limitUser(), setPassword(), disableUser(), enableUser(), removeUser(),
 			resetSecondFactor(), requireSecondFactor()),
 		group("token", "Manage API tokens", createToken(), listTokens(), endToken()),
 		group("certs", "Manage the certificates of hosts", listCertificates(), listWaiting(), enrolQueue(), signWaiting(), refuseWaiting(),

@@ -15,6 +15,7 @@ import (
 func createToken() *cobra.Command {
 	var (
 		role    string
+		labels  string
 		expires time.Duration
 	)
 	c := &cobra.Command{
@@ -27,9 +28,10 @@ func createToken() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 	}
 	c.Flags().StringVar(&role, "role", account.RoleAdministrator, "`role`: administrator, operator or auditor")
+	c.Flags().StringVar(&labels, "labels", "", "`labels` of the hosts that it is limited to, as in rack=/r7 (default: all hosts)")
 	c.Flags().DurationVar(&expires, "expires", 0, "`time` after which it ends by itself, as in 2160h (default: it does not)")
 	return changing(c, "token.create", func(ctx context.Context, a *account.Accounts, args []string) error {
-		_, secret, err := a.CreateToken(ctx, account.TokenSpec{Name: args[0], Role: role, Lifetime: expires, By: operatorName()})
+		_, secret, err := a.CreateToken(ctx, account.TokenSpec{Name: args[0], Role: role, Labels: labels, Lifetime: expires, By: operatorName()})
 		if errors.Is(err, db.ErrDuplicate) {
 			return fmt.Errorf("cannot create token: the name %q is taken", args[0])
 		}
@@ -50,12 +52,12 @@ func listTokens() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printItems(c, asJSON, "NAME\tROLE\tOWNER\tLAST USE\tEXPIRES\tCREATED BY", tokens, func(p *account.Program) string {
+		return printItems(c, asJSON, "NAME\tROLE\tHOSTS\tOWNER\tLAST USE\tEXPIRES\tCREATED BY", tokens, func(p *account.Program) string {
 			owner := p.Owner
 			if owner == "" {
 				owner = "-"
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", p.Name, p.Role, owner, local(p.LastUsedAt), local(p.ExpiresAt), p.CreatedBy)
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", p.Name, p.Role, hostsOf(p.HostLabels), owner, local(p.LastUsedAt), local(p.ExpiresAt), p.CreatedBy)
 		})
 	})
 }

@@ -78,7 +78,7 @@ func listUsers() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printItems(c, asJSON, "NAME\tROLE\tSTATE\tSECOND FACTOR\tLAST LOGIN\tCREATED", people, func(p *account.Person) string {
+		return printItems(c, asJSON, "NAME\tROLE\tHOSTS\tSTATE\tSECOND FACTOR\tLAST LOGIN\tCREATED", people, func(p *account.Person) string {
 			state := "enabled"
 			if p.Disabled {
 				state = "disabled"
@@ -87,9 +87,17 @@ func listUsers() *cobra.Command {
 			if p.SecondFactorSince != nil {
 				factor = "yes"
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", p.Name, p.Role, state, factor, local(p.LastLoginAt), local(&p.CreatedAt))
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", p.Name, p.Role, hostsOf(p.HostLabels), state, factor, local(p.LastLoginAt), local(&p.CreatedAt))
 		})
 	})
+}
+
+// hostsOf is which hosts somebody may know of, in the words of tables.
+func hostsOf(labels string) string {
+	if labels == "" {
+		return "all"
+	}
+	return labels
 }
 
 // printItems prints a list as a table, or as the API answers it.
@@ -121,28 +129,30 @@ func local(t *time.Time) string {
 }
 
 func addUser() *cobra.Command {
-	var role string
+	var role, labels string
 	c := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add a user; the password comes from standard input or a prompt",
 		Long: "Add somebody who may log in. An administrator does everything, an operator works with hosts, an auditor reads. The " +
 			"password is asked for on a terminal and read from standard input otherwise (its first line).",
-		Example: "  hostler users add bob --role operator --data /var/lib/hostler",
-		Args:    cobra.ExactArgs(1),
+		Example: "  hostler users add bob --role operator --data /var/lib/hostler\n" +
+			"  hostler users add carol --role operator --labels rack=/r7",
+		Args: cobra.ExactArgs(1),
 	}
 	c.Flags().StringVar(&role, "role", account.RoleOperator, "`role`: administrator, operator or auditor")
+	c.Flags().StringVar(&labels, "labels", "", "`labels` of the hosts that the user is limited to, as in rack=/r7 (default: all hosts)")
 	return changing(c, "user.create", func(ctx context.Context, a *account.Accounts, args []string) error {
-		return createUser(ctx, c, a, args[0], role)
+		return createUser(ctx, c, a, args[0], role, labels)
 	})
 }
 
 // createUser makes a user with a password that it reads.
-func createUser(ctx context.Context, c *cobra.Command, a *account.Accounts, name, role string) error {
+func createUser(ctx context.Context, c *cobra.Command, a *account.Accounts, name, role, labels string) error {
 	password, err := readPassword(c.InOrStdin(), c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	_, err = a.CreateUser(ctx, operatorName(), name, password, role)
+	_, err = a.CreateLimitedUser(ctx, operatorName(), name, password, role, labels)
 	if errors.Is(err, db.ErrDuplicate) {
 		return fmt.Errorf("cannot create %s: the name %q is taken", role, name)
 	}
@@ -158,6 +168,17 @@ func changeRole() *cobra.Command {
 		Use: "role NAME ROLE", Short: "Change a user's role; it holds at once", Args: cobra.ExactArgs(2), Example: "  hostler users role bob auditor",
 	}, "user.role", "the role of %s is changed", func(ctx context.Context, a *account.Accounts, u *db.User, args []string) error {
 		return a.SetRole(ctx, operatorName(), u, args[1])
+	})
+}
+
+func limitUser() *cobra.Command {
+	return onUser(&cobra.Command{
+		Use: "limit NAME [LABEL...]", Short: "Limit a user to hosts with some labels; it holds at once", Args: cobra.MinimumNArgs(1),
+		Long: "Limit an operator or auditor to the hosts that have all of these labels. The user sees these hosts and what is of them alone; " +
+			"operations that concern another host, and all that is of no host, such as packages and trust, are closed. Without labels the limit is taken away.",
+		Example: "  hostler users limit bob rack=/r7 service=ecs\n  hostler users limit bob",
+	}, "user.limit", "the limit of %s is changed", func(ctx context.Context, a *account.Accounts, u *db.User, args []string) error {
+		return a.SetHostLabels(ctx, operatorName(), u, strings.Join(args[1:], ","))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"hostler/db"
 	"hostler/server/account"
 )
 
@@ -37,6 +38,8 @@ func (w *Web) admit(c *gin.Context, r route) error {
 		return err
 	}
 	c.Set(identityKey, who)
+	// From here on nothing is found that is not within the limit, whatever the handler asks for.
+	c.Request = c.Request.WithContext(db.WithLimit(c.Request.Context(), who.Limit))
 	if err := w.checkOrigin(c, who, r); err != nil {
 		return err
 	}
@@ -54,9 +57,15 @@ func (w *Web) admit(c *gin.Context, r route) error {
 		return refuse(http.StatusForbidden, "session_needed", "this is for people who are logged in, not for tokens", "use "+api)
 	case !who.May(r.needs.right):
 		return refuse(http.StatusForbidden, codeForbidden, "your role does not allow this", "ask an administrator for another role")
+	case who.Limit != "" && !r.needs.limited:
+		return refuse(http.StatusForbidden, codeLimited, "your account is limited to hosts with certain labels, and this is not about hosts",
+			"ask an administrator to take the limit away")
 	}
 	return nil
 }
+
+// codeLimited says that a route is not for those who are limited to some hosts.
+const codeLimited = "limited"
 
 // codeFactorNeeded says that somebody has to set up a second factor first.
 const codeFactorNeeded = "second_factor_needed"

@@ -80,7 +80,7 @@ func TestDocumentsClientIsServed(t *testing.T) {
 		}
 	}
 	h := must[*db.Host](t)(s.db.HostByName(t.Context(), "127.0.0.1"))
-	known, _ := s.web.Fleet.Get(h.ID)
+	known, _ := s.web.Fleet.Get(t.Context(), h.ID)
 	if len(known.Children) != 1 || known.Children[0].Status != wire.ChildStopped || known.AgentVersion != "bootagent-1.2.4-x86_64" {
 		t.Errorf("the host is %+v", known)
 	}
@@ -144,7 +144,7 @@ func TestRenewal(t *testing.T) {
 	r := renew()
 	var renewed wire.EnrollReply
 	r.json(t, &renewed)
-	h, _ := s.web.Fleet.Get(id)
+	h, _ := s.web.Fleet.Get(t.Context(), id)
 	if r.status != 200 || renewed.AgentSN != h.AgentSN || !strings.Contains(renewed.Certificate, "BEGIN CERTIFICATE") {
 		t.Errorf("the renewal answered %d %s", r.status, r.body)
 	}

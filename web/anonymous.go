@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -29,7 +30,7 @@ func (r *reporters) has(w *Web, address netip.Addr) bool {
 	defer r.mu.Unlock()
 	if now := w.Options.Now(); !r.known[address] && (r.at.IsZero() || now.Sub(r.at).Abs() >= reportersAge) || now.Sub(r.at).Abs() >= time.Minute {
 		r.at, r.known = now, map[netip.Addr]bool{}
-		w.Fleet.Select(func(h *db.Host) bool {
+		w.Fleet.Select(context.Background(), func(h *db.Host) bool {
 			if h.State == db.HostHealthy || h.State == db.HostUnhealthy {
 				if a, err := netip.ParseAddr(h.Address); err == nil {
 					r.known[a.Unmap()] = true

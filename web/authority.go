@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -80,9 +81,9 @@ func trustsAuthority(h *db.Host, short string) bool {
 
 func certifiedBy(h *db.Host, short string) bool { return h.CertifiedBy == short }
 
-// rotationHosts counts hosts. While there is one authority, none is behind.
+// rotationHosts counts all hosts, whoever asks. While there is one authority, none is behind.
 func (w *Web) rotationHosts(r trust.Rotation) (n rotationHosts) {
-	w.Fleet.Select(func(h *db.Host) bool {
+	w.Fleet.Select(context.Background(), func(h *db.Host) bool {
 		n.Total++
 		if r.New == nil {
 			return false

@@ -89,18 +89,18 @@ func (h *hub) hostChanged(ch fleet.Change) {
 
 func (h *hub) hostRow(id int64) rowMaker {
 	return func(ctx context.Context) (live.Row, bool) {
-		host, ok := h.web.Fleet.Get(id)
+		host, ok := h.web.Fleet.Get(ctx, id)
 		return page.HostRow(ctx, h.web.hostView(host)), ok
 	}
 }
 
-func (h *hub) hostCounts(context.Context) map[string]string {
-	return page.HostCountValues(hostCounts(h.web.Fleet.Counts()))
+func (h *hub) hostCounts(ctx context.Context) map[string]string {
+	return page.HostCountValues(hostCounts(h.web.Fleet.Counts(ctx)))
 }
 
 func (h *hub) hostValues(id int64) valueMaker {
 	return func(ctx context.Context) map[string]string {
-		host, ok := h.web.Fleet.Get(id)
+		host, ok := h.web.Fleet.Get(ctx, id)
 		if !ok {
 			return nil
 		}
@@ -110,7 +110,7 @@ func (h *hub) hostValues(id int64) valueMaker {
 
 func (h *hub) arrivalRow(id int64) rowMaker {
 	return func(ctx context.Context) (live.Row, bool) {
-		host, ok := h.web.Fleet.Get(id)
+		host, ok := h.web.Fleet.Get(ctx, id)
 		return page.ArrivalRow(ctx, arrivalView(host)), ok
 	}
 }
@@ -121,7 +121,7 @@ func (h *hub) arrivalValues(draftID int64) valueMaker {
 		if err != nil {
 			h.web.Log.Error("cannot read how many hosts a token still admits", "draft", draftID, "err", err)
 		}
-		return page.ArrivalValues(len(h.web.arrivals(draftID)), uses)
+		return page.ArrivalValues(len(h.web.arrivals(ctx, draftID)), uses)
 	}
 }
 
@@ -139,7 +139,7 @@ func (h *hub) jobValues(id string) valueMaker {
 
 // watchHost notes the child agents that a host's page shows.
 func (h *hub) watchHost(id int64) {
-	host, _ := h.web.Fleet.Get(id)
+	host, _ := h.web.Fleet.Get(context.Background(), id)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, watched := h.hosts[id]; !watched {
@@ -150,7 +150,7 @@ func (h *hub) watchHost(id int64) {
 // childrenMoved reports whether the child agents of a watched host are others than before; h.mu is held.
 func (h *hub) childrenMoved(id int64) bool {
 	was, watched := h.hosts[id]
-	host, ok := h.web.Fleet.Get(id)
+	host, ok := h.web.Fleet.Get(context.Background(), id)
 	if !watched || !ok {
 		return false
 	}
@@ -213,7 +213,7 @@ func (h *hub) eventRecorded(e db.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tell(change{topic: live.TopicEvents, id: strconv.FormatInt(e.ID, 10), row: func(ctx context.Context) (live.Row, bool) {
-		return page.EventRow(ctx, h.web.eventView(e)), true
+		return page.EventRow(ctx, h.web.eventView(ctx, e)), true
 	}}, true)
 	h.tell(change{topic: live.TopicOverview, reload: true}, false)
 	if e.HostID != nil {

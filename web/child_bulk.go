@@ -48,7 +48,7 @@ func (w *Web) actOnChildren(c *gin.Context) error {
 	}
 	v := page.BulkView{Frame: w.frame(c), Action: action}
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
-		v.Groups = append(v.Groups, page.BulkGroup{Name: name, HostIDs: chosen[name], Hosts: slices.Sorted(maps.Values(w.Fleet.Names(chosen[name])))})
+		v.Groups = append(v.Groups, page.BulkGroup{Name: name, HostIDs: chosen[name], Hosts: slices.Sorted(maps.Values(w.Fleet.Names(c.Request.Context(), chosen[name])))})
 	}
 	if n := v.Count(); n == 0 || (n > page.ConfirmAbove || action == wire.ActionUninstall) && f.text("confirmed") != strconv.Itoa(n) {
 		return show(c, http.StatusUnprocessableEntity, page.BulkPage(v))

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -100,7 +101,7 @@ func (w *Web) fillKnown(c *gin.Context, form *page.WorkForm) error {
 		return nil
 	}
 	if configures {
-		w.fillLimitsOf(form)
+		w.fillLimitsOf(c.Request.Context(), form)
 		if c.Query("version") == "" { // another version's definition would be wrong
 			return nil
 		}
@@ -124,8 +125,8 @@ func onlyOne(form *page.WorkForm, h *db.Host) bool {
 }
 
 // fillLimitsOf fills in the limits that a child agent has now, when the form is for one host.
-func (w *Web) fillLimitsOf(form *page.WorkForm) {
-	for _, h := range w.Fleet.Select(func(h *db.Host) bool { return onlyOne(form, h) }) {
+func (w *Web) fillLimitsOf(ctx context.Context, form *page.WorkForm) {
+	for _, h := range w.Fleet.Select(ctx, func(h *db.Host) bool { return onlyOne(form, h) }) {
 		for i := range h.Children {
 			if h.Children[i].Name == form.Name {
 				fillLimits(form, h.Children[i].Limits)

@@ -233,7 +233,7 @@ func (w *Web) enrolStory(ctx context.Context, r *db.EnrolRequest) (string, error
 		return "reinstalled", nil
 	}
 	if n, known := w.Fleet.Number(latest[0].AgentSN); known {
-		if h, ok := w.Fleet.Get(n); ok && h.State != db.HostLost {
+		if h, ok := w.Fleet.Get(ctx, n); ok && h.State != db.HostLost {
 			return "alive", nil
 		}
 	}

@@ -27,7 +27,7 @@ func (w *Web) eventsPage(c *gin.Context) error {
 		return err
 	}
 	v := page.EventsView{
-		Frame: w.frame(c), Events: w.eventViews(events), Paged: c.Query("before") != "",
+		Frame: w.frame(c), Events: w.eventViews(c.Request.Context(), events), Paged: c.Query("before") != "",
 		Severity: c.Query("severity"), Kind: c.Query("kind"), Host: host, Hours: c.Query("hours"),
 	}
 	if next > 0 {

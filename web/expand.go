@@ -56,7 +56,7 @@ func (w *Web) expandHosts(c *gin.Context) error {
 		return invalid(map[string]string{"text": tooManyBytes(maxHosts)})
 	}
 	list := hostlist.Read(in.Text)
-	known, managed := w.managed(list.Hosts)
+	known, managed := w.managed(c.Request.Context(), list.Hosts)
 	if in.Names {
 		list, known, managed = hostlist.List{}, 0, []string{}
 		list.Hosts, list.Problems = hostlist.Expand(in.Text)
@@ -124,9 +124,9 @@ func duplicates(ds []hostlist.Duplicate) []expandDuplicate {
 }
 
 // managed finds those hosts that are managed already: how many they are, and the names of the first.
-func (w *Web) managed(hosts []hostlist.Host) (n int, first []string) {
+func (w *Web) managed(ctx context.Context, hosts []hostlist.Host) (n int, first []string) {
 	first = []string{}
-	known := w.Fleet.AllNames()
+	known := w.Fleet.AllNames(ctx)
 	for _, h := range hosts {
 		if !known[h.Name] {
 			continue
@@ -142,7 +142,7 @@ func (w *Web) managed(hosts []hostlist.Host) (n int, first []string) {
 func (w *Web) preview(ctx context.Context, text string) page.Preview {
 	list := hostlist.Read(text)
 	p := previewed(ctx, list)
-	p.Known, p.Managed = w.managed(list.Hosts)
+	p.Known, p.Managed = w.managed(ctx, list.Hosts)
 	return p
 }
 

@@ -28,10 +28,10 @@ func (w *Web) hostsPage(c *gin.Context) error {
 		return err
 	}
 	v := page.HostsView{
-		Frame: w.frame(c), Hosts: w.hostViews(hosts), Counts: hostCounts(w.Fleet.Counts()),
+		Frame: w.frame(c), Hosts: w.hostViews(hosts), Counts: hostCounts(w.Fleet.Counts(c.Request.Context())),
 		State: c.Query("state"), Search: strings.TrimSpace(c.Query("search")), Next: next, Paged: c.Query("after") != "",
 	}
-	v.Matching = w.Fleet.Count(fleet.Filter{State: db.HostState(v.State), Search: v.Search})
+	v.Matching = w.Fleet.Count(c.Request.Context(), fleet.Filter{State: db.HostState(v.State), Search: v.Search})
 	return show(c, http.StatusOK, page.HostsPage(v))
 }
 
@@ -68,7 +68,7 @@ func (w *Web) hostOfQuery(c *gin.Context) (int64, error) {
 	if name == "" {
 		return queryInt(c, "host", 0, 1, 1<<62)
 	}
-	for _, h := range w.Fleet.Find(fleet.Filter{Names: map[string]bool{name: true}}) {
+	for _, h := range w.Fleet.Find(c.Request.Context(), fleet.Filter{Names: map[string]bool{name: true}}) {
 		return h.ID, nil
 	}
 	return nobody, nil
@@ -88,7 +88,7 @@ func (w *Web) listHost(c *gin.Context) (page.ListHost, error) {
 	if id == 0 {
 		return page.ListHost{}, nil
 	}
-	return page.ListHost{ID: id, Name: w.Fleet.Name(id)}, nil
+	return page.ListHost{ID: id, Name: w.Fleet.Name(c.Request.Context(), id)}, nil
 }
 
 func badQuery(name, why string) *failure {
@@ -103,7 +103,7 @@ func (w *Web) host(c *gin.Context) (fleet.Host, error) {
 	if err != nil {
 		return fleet.Host{}, err
 	}
-	h, ok := w.Fleet.Get(n)
+	h, ok := w.Fleet.Get(c.Request.Context(), n)
 	if !ok {
 		return fleet.Host{}, db.ErrNotFound
 	}
@@ -219,7 +219,7 @@ func (w *Web) getHost(c *gin.Context) error {
 	}
 	reply := hostDetailReply{
 		hostReply: w.hostReply(h), FQDN: h.FQDN, Tags: h.Tags, CertExpires: r.expires, Facts: h.Facts,
-		Jobs: w.jobReplies(r.jobs), Events: r.events,
+		Jobs: w.jobReplies(c.Request.Context(), r.jobs), Events: r.events,
 	}
 	c.JSON(http.StatusOK, reply)
 	return nil

@@ -40,7 +40,7 @@ func (w *Web) showHost(c *gin.Context, status int, fields map[string]string) err
 	beats, slot := beatViews(h.Beats, w.Fleet.StepOf(h), w.Options.Now())
 	return show(c, status, page.HostPage(page.HostView{
 		Frame: w.frame(c), Host: view, Facts: factsView(h.Facts), Beats: beats, BeatSlot: slot,
-		Children: childViews(h.Children), Jobs: w.jobViews(r.jobs), Events: w.eventViews(r.events),
+		Children: childViews(h.Children), Jobs: w.jobViews(c.Request.Context(), r.jobs), Events: w.eventViews(c.Request.Context(), r.events),
 		DefaultStep: int(w.Options.Step / time.Second), Fields: fields,
 		Filter: records,
 	}))

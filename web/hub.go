@@ -132,8 +132,9 @@ func (h *hub) connections() int {
 }
 
 // subscribe makes topics all that a connection listens to. Unknown ones are ignored, because the page may be newer than
-// the server, and so are those that its role does not allow.
+// the server, and so are those that its role or its limit does not allow.
 func (h *hub) subscribe(c *connection, topics []string) {
+	topics = slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return !h.web.sees(c.ctx, topic) })
 	for _, topic := range h.join(c, topics) {
 		switch kind, n, _ := parseTopic(topic); kind {
 		case "operation":

@@ -85,12 +85,12 @@ type jobsReply struct {
 }
 
 // jobReplies adds the hosts' names to jobs.
-func (w *Web) jobReplies(js []db.Job) []jobReply {
+func (w *Web) jobReplies(ctx context.Context, js []db.Job) []jobReply {
 	ids := make([]int64, len(js))
 	for i := range js {
 		ids[i] = js[i].HostID
 	}
-	names := w.Fleet.Names(ids)
+	names := w.Fleet.Names(ctx, ids)
 	out := make([]jobReply, len(js))
 	for i := range js {
 		out[i] = jobReplyOf(&js[i], names[js[i].HostID])
@@ -122,7 +122,7 @@ func (w *Web) listJobs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, jobsReply{w.jobReplies(jobs), next})
+	c.JSON(http.StatusOK, jobsReply{w.jobReplies(c.Request.Context(), jobs), next})
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (w *Web) getJob(c *gin.Context) error {
 		return err
 	}
 	p := &j.Payload
-	c.JSON(http.StatusOK, jobDetailReply{jobReplyOf(j, w.Fleet.Name(j.HostID)), workReply{
+	c.JSON(http.StatusOK, jobDetailReply{jobReplyOf(j, w.Fleet.Name(c.Request.Context(), j.HostID)), workReply{
 		Name: p.Name, URL: p.URL, Checksum: p.Checksum, Version: p.Version, Definition: p.Definition, SvrList: p.SvrList, Step: p.Step,
 		Exec: p.Exec, Push: p.Push, Fetch: p.Fetch, Log: p.Log, Limits: p.Limits, Envs: slices.Sorted(maps.Keys(p.Envs)),
 	}})
@@ -166,7 +166,7 @@ func (w *Web) cancelJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	host := w.Fleet.Name(j.HostID)
+	host := w.Fleet.Name(c.Request.Context(), j.HostID)
 	audit.About(c.Request.Context(), "job "+j.ID, map[string]string{"host": host, "action": j.Action, "state": string(j.State)}, nil)
 	if j, err = w.Jobs.Cancel(c.Request.Context(), j.ID, host); err != nil {
 		return err

@@ -27,7 +27,7 @@ func (w *Web) jobsPage(c *gin.Context) error {
 		return err
 	}
 	return show(c, http.StatusOK, page.JobsPage(page.JobsView{
-		Frame: w.frame(c), Jobs: w.jobViews(jobs), Next: next, Paged: c.Query("before") != "",
+		Frame: w.frame(c), Jobs: w.jobViews(c.Request.Context(), jobs), Next: next, Paged: c.Query("before") != "",
 		State: c.Query("state"), Action: c.Query("action"), Host: host, Operation: c.Query("operation"),
 	}))
 }
@@ -40,7 +40,7 @@ func (w *Web) jobPage(c *gin.Context) error {
 		return err
 	}
 	v := page.JobView{
-		Frame: w.frame(c), Job: w.jobViews([]db.Job{*j})[0], OperationID: id(j.OperationID), Started: at(j.StartedAt), Expires: at(j.ExpiresAt),
+		Frame: w.frame(c), Job: w.jobViews(ctx, []db.Job{*j})[0], OperationID: id(j.OperationID), Started: at(j.StartedAt), Expires: at(j.ExpiresAt),
 		Timeout: j.Timeout, Canceling: j.CancelRequestedAt != nil && !j.State.Ended(), File: j.FileName, FileSize: uint64(max(0, j.FileSize)),
 	}
 	if j.ExitCode != nil {
@@ -116,7 +116,7 @@ func (w *Web) cancelJobForm(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	host := w.Fleet.Name(j.HostID)
+	host := w.Fleet.Name(c.Request.Context(), j.HostID)
 	audit.About(c.Request.Context(), "job "+j.ID, map[string]string{"host": host, "action": j.Action, "state": string(j.State)}, nil)
 	if _, err := w.Jobs.Cancel(c.Request.Context(), j.ID, host); err != nil {
 		return err

@@ -50,8 +50,9 @@ type change struct {
 
 // connection is one open page.
 type connection struct {
+	web *Web
 	ws  *websocket.Conn
-	ctx context.Context // of the request: language; ends with the connection
+	ctx context.Context // of the request: language, limit; ends with the connection
 	who account.Identity
 
 	mu      sync.Mutex
@@ -82,7 +83,7 @@ func (w *Web) live(c *gin.Context) error {
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
 	conn := &connection{
-		ws: ws, ctx: ctx, who: identity(c), check: make(chan struct{}, 1), pending: map[string]*pending{}, wake: make(chan struct{}, 1),
+		web: w, ws: ws, ctx: ctx, who: identity(c), check: make(chan struct{}, 1), pending: map[string]*pending{}, wake: make(chan struct{}, 1),
 		seq: map[string]int64{}, reloaded: map[string]time.Time{},
 	}
 	if !w.hub.add(conn) {
@@ -109,7 +110,7 @@ func (w *Web) sameRights(ctx context.Context, who account.Identity) bool {
 	if err != nil {
 		return !errors.Is(err, account.ErrNotLoggedIn)
 	}
-	return now.Role == who.Role && now.LacksFactor == who.LacksFactor
+	return now.Role == who.Role && now.Limit == who.Limit && now.LacksFactor == who.LacksFactor
 }
 
 // read takes subscriptions until the connection ends.
@@ -170,7 +171,7 @@ func (c *connection) write(sameRights func() bool) {
 	}
 }
 
-const sessionOver = "the session has ended, or its role has changed"
+const sessionOver = "the session has ended, or what it may see has changed"
 
 func (c *connection) bye(code int, why string) {
 	// The page may be gone already; there is nobody to tell then.
@@ -229,6 +230,9 @@ func (c *connection) flush() (again bool, err error) {
 	now := time.Now()
 	for _, topic := range topics {
 		p := pendings[topic]
+		if !c.web.sees(c.ctx, topic) { // any more
+			continue
+		}
 		d := c.render(topic, p)
 		if p.reload {
 			if now.Sub(c.reloaded[topic]) >= reloadEvery {
@@ -257,6 +261,9 @@ func (c *connection) flush() (again bool, err error) {
 func (c *connection) render(topic string, p *pending) live.Delta {
 	d := live.Delta{Topic: topic}
 	for _, id := range p.order {
+		if !c.web.seesRow(c.ctx, topic, id) {
+			continue
+		}
 		row, there := p.rows[id](c.ctx)
 		if there {
 			d.Rows = append(d.Rows, row)

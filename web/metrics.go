@@ -86,7 +86,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	keys := m.web.Repo.KeyRotation()
 	gauge(m.lacking, m.web.keyHosts(keys).Lacking)
 	gauge(m.stale, keys.Stale)
-	counts := m.web.Fleet.Counts()
+	counts := m.web.Fleet.Counts(context.Background())
 	for _, s := range db.HostStates {
 		gauge(m.hosts, counts[s], string(s))
 	}

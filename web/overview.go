@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 
@@ -39,7 +40,7 @@ func (w *Web) overviewPage(c *gin.Context) error {
 		return err
 	}
 	v := page.OverviewView{
-		Frame: w.frame(c), Counts: hostCounts(w.Fleet.Counts()), Troubled: w.troubled(), Events: w.eventViews(events),
+		Frame: w.frame(c), Counts: hostCounts(w.Fleet.Counts(ctx)), Troubled: w.troubled(ctx), Events: w.eventViews(ctx, events),
 		Drafts: w.draftViews(drafts), Operations: len(ops) > 0,
 	}
 	for _, s := range sums {
@@ -54,8 +55,8 @@ func (w *Web) overviewPage(c *gin.Context) error {
 }
 
 // troubled are the first of the hosts that need somebody, worst first.
-func (w *Web) troubled() []page.Host {
-	hosts := w.Fleet.Select(func(h *db.Host) bool { return h.State == db.HostLost || h.State == db.HostUnhealthy })
+func (w *Web) troubled(ctx context.Context) []page.Host {
+	hosts := w.Fleet.Select(ctx, func(h *db.Host) bool { return h.State == db.HostLost || h.State == db.HostUnhealthy })
 	slices.SortStableFunc(hosts, func(a, b fleet.Host) int {
 		return cmp.Compare(slices.Index(db.HostStates, a.State), slices.Index(db.HostStates, b.State))
 	})

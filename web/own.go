@@ -77,7 +77,7 @@ func (w *Web) createOwnToken(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := page.OwnView{Form: page.TokenForm{Name: f.text("name"), Role: f.text("role"), Expires: f.text("expires"), Fields: map[string]string{}}}
+	v := page.OwnView{Form: page.TokenForm{Name: f.text("name"), Role: f.text("role"), Expires: f.text("expires"), Labels: f.text("labels"), Fields: map[string]string{}}}
 	days, err := strconv.Atoi(v.Form.Expires)
 	if err != nil && v.Form.Expires != "" || days < 0 || days > 10*365 {
 		v.Form.Fields["expires"] = page.FieldText(c.Request.Context(), "expires_invalid")
@@ -85,7 +85,7 @@ func (w *Web) createOwnToken(c *gin.Context) error {
 	}
 	who := identity(c)
 	_, secret, err := w.Accounts.CreateToken(c.Request.Context(), account.TokenSpec{
-		Name: v.Form.Name, Role: v.Form.Role, Lifetime: time.Duration(days) * 24 * time.Hour, Maker: who, By: who.Name,
+		Name: v.Form.Name, Role: v.Form.Role, Labels: v.Form.Labels, Lifetime: time.Duration(days) * 24 * time.Hour, Maker: who, By: who.Name,
 	})
 	if err != nil {
 		if err := accountFields(c, v.Form.Fields, err); err != nil {

@@ -35,8 +35,9 @@ func (w *Web) frame(c *gin.Context) layout.Frame {
 	}
 	if who.UserID != 0 {
 		f.Version = w.Options.Version
-		f.ReadOnly, f.Audits, f.Administers = !who.May(account.Operate), who.May(account.Audit), who.May(account.Administer)
+		f.ReadOnly, f.Audits, f.Administers = !who.May(account.Operate), who.May(account.Audit) && who.Limit == "", who.May(account.Administer)
 	}
+	f.Limit = string(who.Limit)
 	if theme, _ := c.Cookie(themeCookie); theme == layout.ThemeLight || theme == layout.ThemeDark {
 		f.Theme = theme
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -94,7 +95,7 @@ func keysOf(h *db.Host, r repo.KeyRotation) string {
 
 // keyHosts counts hosts. While there is one key, none lacks another.
 func (w *Web) keyHosts(r repo.KeyRotation) (n keyHosts) {
-	w.Fleet.Select(func(h *db.Host) bool {
+	w.Fleet.Select(context.Background(), func(h *db.Host) bool {
 		n.Total++
 		if r.New == nil || !lacksKey(h, r.New.Short) {
 			return false
@@ -142,7 +143,7 @@ func (w *Web) findLacking(r repo.KeyRotation, after string, limit int) (hosts []
 // pageOfHosts finds hosts by name, after one that "NUMBER.NAME" tells.
 func (w *Web) pageOfHosts(after string, limit int, want func(*db.Host) bool) (hosts []fleet.Host, next string) {
 	number, name, _ := strings.Cut(after, ".")
-	found := w.Fleet.Select(func(h *db.Host) bool { return h.Name >= name && want(h) })
+	found := w.Fleet.Select(context.Background(), func(h *db.Host) bool { return h.Name >= name && want(h) })
 	for i := range found {
 		h := &found[i]
 		if id := strconv.FormatInt(h.ID, 10); h.Name == name && len(id) <= len(number) && (len(id) < len(number) || id <= number) {

@@ -56,13 +56,13 @@ func (w *Web) findUsers(c *gin.Context, limit int) (us []db.User, next string, e
 }
 
 func userView(u *db.User) page.User {
-	return page.User{ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, Created: u.CreatedAt, LastLogin: at(u.LastLoginAt), SecondFactor: at(u.OTPSince), Provider: u.Issuer}
+	return page.User{ID: u.ID, Name: u.Name, Role: u.Role, HostLabels: u.HostLabels, Disabled: u.DisabledAt != nil, Created: u.CreatedAt, LastLogin: at(u.LastLoginAt), SecondFactor: at(u.OTPSince), Provider: u.Issuer}
 }
 
 func tokenViews(ts []db.APIToken) []page.Token {
 	views := make([]page.Token, len(ts))
 	for i, t := range ts {
-		views[i] = page.Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedBy: t.CreatedBy, LastUsed: at(t.LastUsedAt), Expires: at(t.ExpiresAt)}
+		views[i] = page.Token{ID: t.ID, Name: t.Name, Role: t.Role, HostLabels: t.HostLabels, CreatedBy: t.CreatedBy, LastUsed: at(t.LastUsedAt), Expires: at(t.ExpiresAt)}
 		if t.User != nil {
 			views[i].Owner = t.User.Name
 		}
@@ -85,8 +85,8 @@ func (w *Web) addUser(c *gin.Context) error {
 		return err
 	}
 	defer f.wipe()
-	form := page.UserForm{Name: f.text("name"), Role: f.text("role"), Fields: map[string]string{}}
-	_, err = w.Accounts.CreateUser(c.Request.Context(), identity(c).Name, form.Name, f.text("password"), form.Role)
+	form := page.UserForm{Name: f.text("name"), Role: f.text("role"), Labels: f.text("labels"), Fields: map[string]string{}}
+	_, err = w.Accounts.CreateLimitedUser(c.Request.Context(), identity(c).Name, form.Name, f.text("password"), form.Role, form.Labels)
 	if err == nil {
 		notice(c, "user_created")
 		return goTo(c, "/users")
@@ -160,6 +160,13 @@ func userPath(u *db.User) string { return "/users/" + strconv.FormatInt(u.ID, 10
 func (w *Web) setUserRole(c *gin.Context) error {
 	return w.changeUser(c, "role_changed", func(f *form, u *db.User) error {
 		return w.Accounts.SetRole(c.Request.Context(), identity(c).Name, u, f.text("role"))
+	})
+}
+
+// limitUser is POST /users/{id}/limit.
+func (w *Web) limitUser(c *gin.Context) error {
+	return w.changeUser(c, "user_limited", func(f *form, u *db.User) error {
+		return w.Accounts.SetHostLabels(c.Request.Context(), identity(c).Name, u, f.text("labels"))
 	})
 }
 

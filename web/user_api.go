@@ -28,6 +28,7 @@ type sessionsReply struct {
 type accountReply struct {
 	Name   string          `json:"name"`
 	Role   string          `json:"role"`
+	Limit  db.Limit        `json:"limit"` // labels of the hosts that it is about, as tags; "": all
 	Token  bool            `json:"token"` // it is a program's token
 	Rights []account.Right `json:"rights"`
 }
@@ -36,10 +37,15 @@ type userRequest struct {
 	Name     string `json:"name"`
 	Password secret `json:"password"`
 	Role     string `json:"role"`
+	Labels   string `json:"host_labels,omitempty"` // tags; "" for all hosts
 }
 
 type roleRequest struct {
 	Role string `json:"role"`
+}
+
+type limitRequest struct {
+	Labels string `json:"host_labels"` // tags; "" for all hosts
 }
 
 type passwordRequest struct {
@@ -49,7 +55,8 @@ type passwordRequest struct {
 type tokenRequest struct {
 	Name      string `json:"name"`
 	Role      string `json:"role"`
-	ExpiresIn int64  `json:"expires_in,omitempty"` // seconds; 0: not by itself
+	Labels    string `json:"host_labels,omitempty"` // as of a user
+	ExpiresIn int64  `json:"expires_in,omitempty"`  // seconds; 0: not by itself
 }
 
 // tokenMadeReply is the only time that a token's secret is told.
@@ -61,7 +68,7 @@ type tokenMadeReply struct {
 // getAccount is GET account.
 func (w *Web) getAccount(c *gin.Context) error {
 	who := identity(c)
-	reply := accountReply{Name: who.Name, Role: who.Role, Token: who.Token, Rights: []account.Right{}}
+	reply := accountReply{Name: who.Name, Role: who.Role, Limit: who.Limit, Token: who.Token, Rights: []account.Right{}}
 	for _, r := range account.Rights {
 		if who.May(r) {
 			reply.Rights = append(reply.Rights, r)
@@ -96,7 +103,7 @@ func (w *Web) createUser(c *gin.Context) error {
 		return err
 	}
 	defer clear(in.Password)
-	u, err := w.Accounts.CreateUser(c.Request.Context(), identity(c).Name, in.Name, string(in.Password), in.Role)
+	u, err := w.Accounts.CreateLimitedUser(c.Request.Context(), identity(c).Name, in.Name, string(in.Password), in.Role, in.Labels)
 	if err != nil {
 		return accountFailure(c, err)
 	}
@@ -139,6 +146,17 @@ func (w *Web) putUserRole(c *gin.Context) error {
 		return err
 	}
 	return w.answerUser(c, func(u *db.User) error { return w.Accounts.SetRole(c.Request.Context(), identity(c).Name, u, in.Role) })
+}
+
+// putUserLimit is POST users/{id}/limit.
+func (w *Web) putUserLimit(c *gin.Context) error {
+	var in limitRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	return w.answerUser(c, func(u *db.User) error {
+		return w.Accounts.SetHostLabels(c.Request.Context(), identity(c).Name, u, in.Labels)
+	})
 }
 
 // putUserPassword is POST users/{id}/password.
@@ -210,7 +228,7 @@ func (w *Web) createToken(c *gin.Context) error {
 		lifetime = time.Duration(in.ExpiresIn) * time.Second
 	}
 	t, secret, err := w.Accounts.CreateToken(c.Request.Context(), account.TokenSpec{
-		Name: in.Name, Role: in.Role, Lifetime: lifetime, Maker: who, By: who.Name,
+		Name: in.Name, Role: in.Role, Labels: in.Labels, Lifetime: lifetime, Maker: who, By: who.Name,
 	})
 	if err != nil {
 		return accountFailure(c, err)

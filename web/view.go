@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -112,12 +113,12 @@ func childView(c *db.ChildAgent) page.Child {
 	return v
 }
 
-func (w *Web) jobViews(js []db.Job) []page.Job {
+func (w *Web) jobViews(ctx context.Context, js []db.Job) []page.Job {
 	ids := make([]int64, len(js))
 	for i := range js {
 		ids[i] = js[i].HostID
 	}
-	names := w.Fleet.Names(ids)
+	names := w.Fleet.Names(ctx, ids)
 	out := make([]page.Job, len(js))
 	for i, j := range js {
 		out[i] = page.Job{
@@ -152,24 +153,26 @@ func beatViews(beats []time.Time, step time.Duration, now time.Time) ([]page.Bea
 	return out, slot
 }
 
-func (w *Web) eventView(e db.Event) page.Event { return eventView(w.Fleet, e) }
+func (w *Web) eventView(ctx context.Context, e db.Event) page.Event {
+	return eventView(ctx, w.Fleet, e)
+}
 
-func eventView(f *fleet.Fleet, e db.Event) page.Event {
+func eventView(ctx context.Context, f *fleet.Fleet, e db.Event) page.Event {
 	v := page.Event{
 		ID: e.ID, Time: e.Time, Kind: e.Kind, Severity: string(e.Severity), Actor: e.Actor, Params: e.Params,
 		HostID: id(e.HostID), OperationID: id(e.OperationID), HostName: e.Params["host"],
 	}
 	if v.HostName == "" && v.HostID != 0 {
-		h, _ := f.Get(v.HostID)
+		h, _ := f.Get(ctx, v.HostID)
 		v.HostName = h.Name
 	}
 	return v
 }
 
-func (w *Web) eventViews(es []db.Event) []page.Event {
+func (w *Web) eventViews(ctx context.Context, es []db.Event) []page.Event {
 	out := make([]page.Event, len(es))
 	for i, e := range es {
-		out[i] = w.eventView(e)
+		out[i] = w.eventView(ctx, e)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"regexp"
@@ -224,7 +225,7 @@ func (w *Web) wizardSummaryPage(c *gin.Context) error {
 	v := page.WizardSummaryView{Frame: w.frame(c), Draft: w.draftView(d)}
 	switch {
 	case d.Method == page.MethodManual:
-		v.Arrivals = w.arrivals(d.ID)
+		v.Arrivals = w.arrivals(c.Request.Context(), d.ID)
 	case d.OperationID == nil:
 		return goTo(c, wizardPath(d.ID, page.WizardHosts))
 	default:
@@ -247,8 +248,8 @@ func (w *Web) wizardSummaryPage(c *gin.Context) error {
 }
 
 // arrivals are the hosts that a draft's token admitted.
-func (w *Web) arrivals(draftID int64) []page.Arrival {
-	hosts := w.Fleet.Select(func(h *db.Host) bool { return h.DraftID != nil && *h.DraftID == draftID })
+func (w *Web) arrivals(ctx context.Context, draftID int64) []page.Arrival {
+	hosts := w.Fleet.Select(ctx, func(h *db.Host) bool { return h.DraftID != nil && *h.DraftID == draftID })
 	return arrivalViews(hosts)
 }
 

@@ -86,7 +86,7 @@ func (w *Web) wizardManualPage(c *gin.Context) error {
 	}
 	return show(c, http.StatusOK, page.WizardManualPage(page.WizardManualView{
 		Frame: w.frame(c), Draft: w.draftView(d), Groups: w.commands(token.secret),
-		TokenExpires: token.expires, TokenUses: uses, Arrivals: w.arrivals(d.ID),
+		TokenExpires: token.expires, TokenUses: uses, Arrivals: w.arrivals(c.Request.Context(), d.ID),
 	}))
 }
 

@@ -67,11 +67,11 @@ func (w *Web) startFromForm(c *gin.Context, again workPage, begin func(ctx conte
 	}
 	ctx := c.Request.Context()
 	in, fields := readWork(ctx, f)
-	in.form.Chosen = w.chosenHosts(in.common.Targets.IDs)
+	in.form.Chosen = w.chosenHosts(c.Request.Context(), in.common.Targets.IDs)
 	view := w.workView(c, in.form)
 	view.Fields, view.LeftOut = fields, f.text("left_out")
 	if len(fields) == 0 {
-		if hosts, err := in.common.Targets.Resolve(w.Fleet); err == nil && len(hosts) > page.ConfirmAbove && f.text("confirmed") != strconv.Itoa(len(hosts)) {
+		if hosts, err := in.common.Targets.Resolve(c.Request.Context(), w.Fleet); err == nil && len(hosts) > page.ConfirmAbove && f.text("confirmed") != strconv.Itoa(len(hosts)) {
 			view.Confirm = len(hosts)
 		}
 	}

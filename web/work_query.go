@@ -37,18 +37,18 @@ func (w *Web) workView(c *gin.Context, form page.WorkForm) page.WorkView {
 	action := workActions[c.FullPath()]
 	v.Defaults.Timeout = int(job.DefaultTimeout(action) / time.Second)
 	if action == wire.ActionUpgradeAgent {
-		v.Defaults.Parallel, v.Agents = remote.DefaultUpgrade, w.agentVersions()
+		v.Defaults.Parallel, v.Agents = remote.DefaultUpgrade, w.agentVersions(c.Request.Context())
 	}
 	if form.MatchState+form.MatchSearch != "" {
-		v.Matching = w.Fleet.Count(fleet.Filter{State: db.HostState(form.MatchState), Search: form.MatchSearch})
+		v.Matching = w.Fleet.Count(c.Request.Context(), fleet.Filter{State: db.HostState(form.MatchState), Search: form.MatchSearch})
 	}
 	return v
 }
 
 // agentVersions counts the hosts by the versions of their agents, the most frequent first.
-func (w *Web) agentVersions() []page.AgentVersion {
+func (w *Web) agentVersions(ctx context.Context) []page.AgentVersion {
 	counts := map[string]int{}
-	for _, h := range w.Fleet.Find(fleet.Filter{}) {
+	for _, h := range w.Fleet.Find(ctx, fleet.Filter{}) {
 		counts[h.AgentVersion]++
 	}
 	all := make([]page.AgentVersion, 0, len(counts))
@@ -113,20 +113,20 @@ func (w *Web) chosen(c *gin.Context, form *page.WorkForm) error {
 		ids = append(ids, id)
 	}
 	if len(ids) > 0 {
-		w.choose(form, ids)
+		w.choose(c.Request.Context(), form, ids)
 	}
 	return nil
 }
 
 // choose makes a form one for just these hosts. Their names are put where somebody would type them; those that share theirs
 // with another host, as one that was installed anew does with what it was before, keep their numbers.
-func (w *Web) choose(form *page.WorkForm, ids []int64) {
-	names := w.Fleet.Names(ids)
+func (w *Web) choose(ctx context.Context, form *page.WorkForm, ids []int64) {
+	names := w.Fleet.Names(ctx, ids)
 	sharing := map[string]int{}
 	for _, name := range names {
 		sharing[name] = 0
 	}
-	same := w.Fleet.Select(func(h *db.Host) bool {
+	same := w.Fleet.Select(ctx, func(h *db.Host) bool {
 		_, wanted := sharing[h.Name]
 		return wanted
 	})
@@ -147,8 +147,8 @@ func (w *Web) choose(form *page.WorkForm, ids []int64) {
 }
 
 // chosenHosts are hosts as the form shows them that were chosen by their numbers.
-func (w *Web) chosenHosts(ids []int64) (chosen []page.ChosenHost) {
-	for _, h := range w.Fleet.Select(func(h *db.Host) bool { return slices.Contains(ids, h.ID) }) {
+func (w *Web) chosenHosts(ctx context.Context, ids []int64) (chosen []page.ChosenHost) {
+	for _, h := range w.Fleet.Select(ctx, func(h *db.Host) bool { return slices.Contains(ids, h.ID) }) {
 		chosen = append(chosen, chosenHost(&h.Host))
 	}
 	return chosen
@@ -165,7 +165,7 @@ func (w *Web) formOfJob(ctx context.Context, id string) (form page.WorkForm, lef
 		return form, nil, err
 	}
 	form, leftOut = formOf(&j.Payload)
-	w.choose(&form, []int64{j.HostID})
+	w.choose(ctx, &form, []int64{j.HostID})
 	form.Uploads = pushed(j.Content)
 	if j.Timeout > 0 {
 		form.Timeout = strconv.Itoa(j.Timeout)
@@ -242,7 +242,7 @@ func (w *Web) formOfOperation(c *gin.Context) (form page.WorkForm, leftOut []str
 	form.Uploads, form.Parallel, form.Batch, form.StopAfter = pushed(p.Content), positive(o.Parallel), positive(o.Batch), positive(o.MaxFailures)
 	form.Expires = positive(p.ExpiresIn)
 	ids, err := w.hostsOf(ctx, n, c.Query("only"))
-	w.choose(&form, ids)
+	w.choose(ctx, &form, ids)
 	return form, leftOut, err
 }
 

@@ -86,7 +86,7 @@ func (s *server) agentPost(c *http.Client, path string, v any) reply {
 // fetch has a file of a host fetched and returns the job.
 func (s *server) fetch(c *http.Client, hostID int64, path, content string) string {
 	s.t.Helper()
-	name := s.web.Fleet.Name(hostID)
+	name := s.web.Fleet.Name(s.t.Context(), hostID)
 	id := s.work("/fetches", map[string]any{"targets": map[string]any{"ids": []int64{hostID}}, "path": path})
 	j := s.job(c, name)
 	for j.Action != wire.ActionFetch {

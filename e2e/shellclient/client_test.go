@@ -166,7 +166,7 @@ func TestAFewLinesOfShellAreAnAgent(t *testing.T) {
 			if j.State != db.JobSucceeded || j.Message != "success" || action != wire.ActionRestart || *j.OperationID != operationID {
 				t.Errorf("the script printed %q, and the job is %+v", out, j)
 			}
-			host, _ := s.fleet.Get(j.HostID)
+			host, _ := s.fleet.Get(context.Background(), j.HostID)
 			if host.AgentVersion != "shell-1.0" || len(host.Children) != 1 || host.Children[0].Status != wire.ChildStopped {
 				t.Errorf("the host is %+v", host)
 			}

@@ -11,6 +11,7 @@ type Person struct {
 	ID          int64      `json:"id"`
 	Name        string     `json:"name"`
 	Role        string     `json:"role"`
+	HostLabels  string     `json:"host_labels"` // tags of the hosts that this person may know of; "" for all hosts
 	Disabled    bool       `json:"disabled"`
 	CreatedAt   time.Time  `json:"created_at"`
 	LastLoginAt *time.Time `json:"last_login_at"`
@@ -24,7 +25,8 @@ type Program struct {
 	ID         int64      `json:"id"`
 	Name       string     `json:"name"`
 	Role       string     `json:"role"`
-	Owner      string     `json:"owner"` // the user it belongs to; "" for none
+	HostLabels string     `json:"host_labels"` // as of a Person; those of the owner hold, too
+	Owner      string     `json:"owner"`       // the user it belongs to; "" for none
 	CreatedBy  string     `json:"created_by"`
 	CreatedAt  time.Time  `json:"created_at"`
 	LastUsedAt *time.Time `json:"last_used_at"`
@@ -45,14 +47,14 @@ type Browser struct {
 // DescribeUser leaves out what is secret.
 func DescribeUser(u *db.User) Person {
 	return Person{
-		ID: u.ID, Name: u.Name, Role: u.Role, Disabled: u.DisabledAt != nil, CreatedAt: u.CreatedAt, LastLoginAt: u.LastLoginAt, SecondFactorSince: u.OTPSince,
+		ID: u.ID, Name: u.Name, Role: u.Role, HostLabels: u.HostLabels, Disabled: u.DisabledAt != nil, CreatedAt: u.CreatedAt, LastLoginAt: u.LastLoginAt, SecondFactorSince: u.OTPSince,
 		Issuer: u.Issuer,
 	}
 }
 
 // DescribeToken leaves out what is secret.
 func DescribeToken(t *db.APIToken) Program {
-	p := Program{ID: t.ID, Name: t.Name, Role: t.Role, CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, LastUsedAt: t.LastUsedAt, ExpiresAt: t.ExpiresAt}
+	p := Program{ID: t.ID, Name: t.Name, Role: t.Role, HostLabels: t.HostLabels, CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, LastUsedAt: t.LastUsedAt, ExpiresAt: t.ExpiresAt}
 	if t.User != nil {
 		p.Owner = t.User.Name
 	}

@@ -43,6 +43,9 @@ func (a *Accounts) LoginBy(ctx context.Context, told Told, in Attempt) (secret s
 	case u.DisabledAt != nil:
 		audit.Refuse(ctx, "disabled")
 		return "", ErrDisabled
+	case told.Role == RoleAdministrator && u.HostLabels != "":
+		audit.Refuse(ctx, "role_limited")
+		return "", ErrNoRole
 	case u.Role != told.Role:
 		err = a.SetRole(ctx, u.Name, u, told.Role)
 		u.Role = told.Role

@@ -21,9 +21,10 @@ type Identity struct {
 	UserID    int64  // 0 for a token
 	Token     bool   // true: an API token, no browser
 	Role      string
-	Owner     string // the role of the person that a token belongs to; "" for none
-	OwnerID   int64  // of the person that a token belongs to, or UserID
-	Session   string // the cookie's value of a session; secret
+	Limit     db.Limit // the hosts that it is about; "": all
+	Owner     string   // the role of the person that a token belongs to; "" for none
+	OwnerID   int64    // of the person that a token belongs to, or UserID
+	Session   string   // the cookie's value of a session; secret
 	SessionID int64
 	Provider  bool // an identity provider told who it is
 	// LacksFactor says that a second factor is required of this person, who has to set it up before anything else.
@@ -218,7 +219,7 @@ func (a *Accounts) BySession(ctx context.Context, secret string) (Identity, erro
 		return Identity{}, err
 	}
 	return Identity{
-		Name: s.User.Name, UserID: s.UserID, OwnerID: s.UserID, Role: s.User.Role, Session: secret, SessionID: s.ID, LacksFactor: lacks, Provider: s.Issuer != "",
+		Name: s.User.Name, UserID: s.UserID, OwnerID: s.UserID, Role: s.User.Role, Limit: db.LimitTo(s.User.HostLabels), Session: secret, SessionID: s.ID, LacksFactor: lacks, Provider: s.Issuer != "",
 	}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 type TokenSpec struct {
 	Name     string
 	Role     string
+	Labels   string        // tags of the hosts that it is limited to; "" for all that its owner may know of
 	Lifetime time.Duration // 0: until it is ended
 	Maker    Identity      // whose person it belongs to, and who can give no more than it has; the zero value is nobody
 	By       string        // the name of who makes it
@@ -33,11 +34,15 @@ func (a *Accounts) CreateToken(ctx context.Context, spec TokenSpec) (*db.APIToke
 	if spec.Maker.Role != "" && !slices.Contains(RolesBelow(spec.Maker.Role), spec.Role) {
 		return nil, "", &FieldError{"role", "role_above", "a token cannot do more than the one who makes it"}
 	}
+	labels, err := checkLimit(spec.Role, spec.Labels)
+	if err != nil {
+		return nil, "", err
+	}
 	if spec.Lifetime < 0 || spec.Lifetime > maxTokenLifetime {
 		return nil, "", &FieldError{"expires", "expires_invalid", "a token ends within ten years, or not by itself"}
 	}
 	secret, now := bearer.New(), a.now()
-	t := &db.APIToken{Name: spec.Name, Hash: bearer.Hash(secret), Role: spec.Role, CreatedBy: spec.By, CreatedAt: now}
+	t := &db.APIToken{Name: spec.Name, Hash: bearer.Hash(secret), Role: spec.Role, HostLabels: labels, CreatedBy: spec.By, CreatedAt: now}
 	if spec.Maker.OwnerID != 0 {
 		t.UserID = &spec.Maker.OwnerID
 	}
@@ -103,9 +108,9 @@ func (a *Accounts) ByToken(ctx context.Context, secret string) (Identity, error)
 			a.log.Error("cannot note that a token was used", "token", t.Name, "err", err)
 		}
 	}
-	who := Identity{Name: "token:" + t.Name, Token: true, Role: t.Role}
+	who := Identity{Name: "token:" + t.Name, Token: true, Role: t.Role, Limit: db.LimitTo(t.HostLabels)}
 	if t.User != nil {
-		who.Owner, who.OwnerID = t.User.Role, t.User.ID
+		who.Owner, who.OwnerID, who.Limit = t.User.Role, t.User.ID, db.LimitTo(t.HostLabels, t.User.HostLabels)
 	}
 	return who, nil
 }

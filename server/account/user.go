@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"unicode"
 
 	"hostler/db"
 	"hostler/internal/bearer"
@@ -40,10 +42,18 @@ func (a *Accounts) Users(ctx context.Context) ([]Person, error) {
 	}
 }
 
-// CreateUser makes a person with a role; db.ErrDuplicate when the name is taken. by is who does it.
+// CreateUser makes a person with a role who may know of all hosts; db.ErrDuplicate when the name is taken. by is who does it.
 func (a *Accounts) CreateUser(ctx context.Context, by, name, password, role string) (*db.User, error) {
+	return a.CreateLimitedUser(ctx, by, name, password, role, "")
+}
+
+// CreateLimitedUser is CreateUser for a person who may know only of hosts that have some labels, written as tags.
+func (a *Accounts) CreateLimitedUser(ctx context.Context, by, name, password, role, labels string) (*db.User, error) {
 	u, err := a.newUser(name, password, role)
 	if err != nil {
+		return nil, err
+	}
+	if u.HostLabels, err = checkLimit(role, labels); err != nil {
 		return nil, err
 	}
 	audit.About(ctx, u.Name, nil, nil)
@@ -129,12 +139,54 @@ func (a *Accounts) SetRole(ctx context.Context, by string, u *db.User, role stri
 	if err := checkRole(role); err != nil {
 		return err
 	}
+	if role == RoleAdministrator && u.HostLabels != "" {
+		return &FieldError{"role", "role_limited", "an administrator is not limited to hosts: take the limit away first"}
+	}
 	if err := a.db.SetRole(ctx, u.ID, role); err != nil {
 		return err
 	}
 	a.tellEnded()
 	a.record(ctx, event.UserRole, by, u.Name, role)
 	return nil
+}
+
+// SetHostLabels limits a person to hosts that have some labels, written as tags; "" takes the limit away. It holds at once.
+func (a *Accounts) SetHostLabels(ctx context.Context, by string, u *db.User, labels string) error {
+	tags, err := checkLimit(u.Role, labels)
+	audit.About(ctx, u.Name, limitedTo(u.HostLabels), limitedTo(tags))
+	if err != nil {
+		return err
+	}
+	if err := a.db.SetHostLabels(ctx, u.ID, tags); err != nil {
+		return err
+	}
+	a.tellEnded()
+	a.events.Record(ctx, db.Event{Kind: event.UserLimited, Actor: by, Params: map[string]string{"user": u.Name, "labels": tags}})
+	return nil
+}
+
+// limitedTo is what the audit log is told of which hosts somebody may know of.
+func limitedTo(tags string) map[string]string { return map[string]string{"host_labels": tags} }
+
+// checkLimit reads what somebody typed to limit a role: labels between commas or blanks.
+func checkLimit(role, typed string) (tags string, err error) {
+	labels := db.Labels{}
+	for _, tag := range strings.FieldsFunc(typed, func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) }) {
+		name, value, _ := strings.Cut(tag, "=")
+		old, again := labels[name]
+		if db.CheckLabel(name, value) != nil || again && old != value {
+			return "", &FieldError{"labels", "limit_invalid", "labels are NAME=VALUE or NAME, between blanks or commas, each name once"}
+		}
+		labels[name] = value
+	}
+	tags = labels.String()
+	switch {
+	case len(tags) > db.MaxLabels:
+		return "", &FieldError{"labels", "limit_invalid", "labels are NAME=VALUE or NAME, between blanks or commas, each name once"}
+	case tags != "" && role == RoleAdministrator:
+		return "", &FieldError{"labels", "limit_administrator", "an administrator is not limited: whoever manages people could lift it"}
+	}
+	return tags, nil
 }
 
 // disabled is what the audit log is told of whether somebody may log in.

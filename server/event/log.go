@@ -43,6 +43,7 @@ const (
 	UserLoginFailed         = "user.login_failed"
 	UserPassword            = "user.password"
 	UserRole                = "user.role"
+	UserLimited             = "user.limited"
 	UserDisabled            = "user.disabled"
 	UserEnabled             = "user.enabled"
 	UserRemoved             = "user.removed"

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -68,12 +69,12 @@ func (f *Fleet) Children(rows []db.ChildAgent) []Child {
 }
 
 // Names are the names of hosts by their numbers; those that are not registered are missing.
-func (f *Fleet) Names(ids []int64) map[int64]string {
+func (f *Fleet) Names(ctx context.Context, ids []int64) map[int64]string {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	names := make(map[int64]string, len(ids))
 	for _, id := range ids {
-		if e, ok := f.byID[id]; ok {
+		if e, ok := f.find(ctx, id); ok {
 			names[id] = e.Name
 		}
 	}
@@ -81,7 +82,7 @@ func (f *Fleet) Names(ids []int64) map[int64]string {
 }
 
 // Name is the name of a host; "" when it is not registered.
-func (f *Fleet) Name(id int64) string { return f.Names([]int64{id})[id] }
+func (f *Fleet) Name(ctx context.Context, id int64) string { return f.Names(ctx, []int64{id})[id] }
 
 // Filter says which hosts are meant. What is left out does not matter.
 type Filter struct {
@@ -93,9 +94,9 @@ type Filter struct {
 
 // Find returns the rows of the hosts that a filter means, by name, without child agents and heartbeats. Of several hosts
 // of one name in Names the one that reported last is meant.
-func (f *Fleet) Find(want Filter) []db.Host {
+func (f *Fleet) Find(ctx context.Context, want Filter) []db.Host {
 	var out []db.Host
-	f.each(want, func(e *entry) { out = append(out, e.Host.Host) })
+	f.each(ctx, want, func(e *entry) { out = append(out, e.Host.Host) })
 	slices.SortFunc(out, func(a, b db.Host) int {
 		return compareKey(db.HostKey{Name: a.Name, ID: a.ID}, db.HostKey{Name: b.Name, ID: b.ID})
 	})
@@ -103,23 +104,23 @@ func (f *Fleet) Find(want Filter) []db.Host {
 }
 
 // Count is how many hosts a filter means.
-func (f *Fleet) Count(want Filter) (n int) {
-	f.each(want, func(*entry) { n++ })
+func (f *Fleet) Count(ctx context.Context, want Filter) (n int) {
+	f.each(ctx, want, func(*entry) { n++ })
 	return n
 }
 
 // each calls do for the hosts that a filter means, while f.mu is held.
-func (f *Fleet) each(want Filter, do func(*entry)) {
+func (f *Fleet) each(ctx context.Context, want Filter, do func(*entry)) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	latest := map[string]*entry{}
-	for _, e := range f.byID {
+	for e := range f.within(ctx) {
 		if want.Names[e.Name] && (latest[e.Name] == nil || latest[e.Name].seen < e.seen) {
 			latest[e.Name] = e
 		}
 	}
 	search := strings.ToLower(want.Search)
-	for _, e := range f.byID {
+	for e := range f.within(ctx) {
 		named := len(want.Names)+len(want.IDs) == 0 || latest[e.Name] == e || want.IDs[e.ID]
 		if named && (want.State == "" || e.State == want.State) && (search == "" || e.matches(search)) {
 			do(e)

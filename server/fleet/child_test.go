@@ -108,11 +108,11 @@ func TestTheLatestOfANameIsMeant(t *testing.T) {
 	again.AgentSN, again.Serial = "sn-again", "again"
 	_, err := r.fleet.Register(t.Context(), again, wire.RegisterRequest{Hostname: "node1"}, "10.0.0.2")
 	r.must(err)
-	got := r.fleet.Find(fleet.Filter{Names: map[string]bool{"node1": true}})
+	got := r.fleet.Find(t.Context(), fleet.Filter{Names: map[string]bool{"node1": true}})
 	if len(got) != 1 || got[0].AgentSN != "sn-again" {
 		t.Errorf("found %+v", got)
 	}
-	if got := r.fleet.Find(fleet.Filter{Search: "10.0.0"}); len(got) != 2 {
+	if got := r.fleet.Find(t.Context(), fleet.Filter{Search: "10.0.0"}); len(got) != 2 {
 		t.Errorf("by address: %+v", got)
 	}
 }

@@ -1,10 +1,12 @@
 // Package fleet knows every host: what its agent reported last and whether it is alive. The table is in
 // memory; the database gets registrations and changes of state at once and heartbeats in batches. It does not
-// decide who an agent is (package trust) nor what it is to do (package job).
+// decide who an agent is (package trust) nor what it is to do (package job). What people are told of it is within the limit
+// of their context (db.WithLimit).
 package fleet
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -121,22 +123,41 @@ func (f *Fleet) put(e *entry) {
 	f.bySN[e.AgentSN] = e
 }
 
+// within are the hosts that whoever has the context may know of; f.mu is held. All that people are told of the table goes
+// through here or find.
+func (f *Fleet) within(ctx context.Context) iter.Seq[*entry] {
+	limit := db.LimitOf(ctx)
+	return func(yield func(*entry) bool) {
+		for _, e := range f.byID {
+			if limit.Fits(&e.Host.Host) && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// find is a host by its id, if whoever has the context may know of it; f.mu is held.
+func (f *Fleet) find(ctx context.Context, id int64) (*entry, bool) {
+	e, ok := f.byID[id]
+	return e, ok && db.LimitOf(ctx).Fits(&e.Host.Host)
+}
+
 // AllNames are the names of all hosts.
-func (f *Fleet) AllNames() map[string]bool {
+func (f *Fleet) AllNames(ctx context.Context) map[string]bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	names := make(map[string]bool, len(f.byID))
-	for _, e := range f.byID {
+	for e := range f.within(ctx) {
 		names[e.Name] = true
 	}
 	return names
 }
 
 // Get finds a host by its id.
-func (f *Fleet) Get(id int64) (Host, bool) {
+func (f *Fleet) Get(ctx context.Context, id int64) (Host, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	e, ok := f.byID[id]
+	e, ok := f.find(ctx, id)
 	if !ok {
 		return Host{}, false
 	}
@@ -169,11 +190,11 @@ func (f *Fleet) Overlay(hosts []db.Host) []Host {
 }
 
 // Select returns the hosts that want accepts, by name.
-func (f *Fleet) Select(want func(*db.Host) bool) []Host {
+func (f *Fleet) Select(ctx context.Context, want func(*db.Host) bool) []Host {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	var out []Host
-	for _, e := range f.byID {
+	for e := range f.within(ctx) {
 		if want(&e.Host.Host) {
 			out = append(out, f.snapshot(e))
 		}
@@ -185,11 +206,11 @@ func (f *Fleet) Select(want func(*db.Host) bool) []Host {
 }
 
 // Counts counts hosts by state.
-func (f *Fleet) Counts() map[db.HostState]int {
+func (f *Fleet) Counts(ctx context.Context) map[db.HostState]int {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	counts := map[db.HostState]int{}
-	for _, e := range f.byID {
+	for e := range f.within(ctx) {
 		counts[e.State]++
 	}
 	return counts

@@ -190,14 +190,14 @@ func TestOverlayAndCounts(t *testing.T) {
 	if want := []string{"of another server ", "c init", "b init", "a healthy"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if n := r.fleet.Counts(); n[db.HostInit] != 2 || n[db.HostHealthy] != 1 || n[db.HostLost] != 0 {
+	if n := r.fleet.Counts(t.Context()); n[db.HostInit] != 2 || n[db.HostHealthy] != 1 || n[db.HostLost] != 0 {
 		t.Errorf("counted %v", n)
 	}
-	all := r.fleet.Select(func(*db.Host) bool { return true })
+	all := r.fleet.Select(t.Context(), func(*db.Host) bool { return true })
 	if !slices.IsSortedFunc(all, func(a, b fleet.Host) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Errorf("not by name: %v", all)
 	}
-	if _, ok := r.fleet.Get(999); ok {
+	if _, ok := r.fleet.Get(t.Context(), 999); ok {
 		t.Error("found a host that is not there")
 	}
 }
@@ -296,7 +296,7 @@ func TestSnapshotsShareNothing(t *testing.T) {
 		})
 		wg.Go(func() {
 			for range 50 {
-				for _, h := range r.fleet.Select(func(*db.Host) bool { return true }) {
+				for _, h := range r.fleet.Select(t.Context(), func(*db.Host) bool { return true }) {
 					scribble(&h)
 				}
 				r.fleet.Sweep(t.Context())

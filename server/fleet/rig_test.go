@@ -84,7 +84,7 @@ func (r *rig) beat(name string, children ...wire.ChildAgent) wire.StatusReply {
 // host finds a host by its name.
 func (r *rig) host(name string) fleet.Host {
 	r.Helper()
-	hosts := r.fleet.Select(func(h *db.Host) bool { return h.Name == name })
+	hosts := r.fleet.Select(r.Context(), func(h *db.Host) bool { return h.Name == name })
 	if len(hosts) != 1 {
 		r.Fatalf("%d hosts are called %s", len(hosts), name)
 	}

@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // grace is what the queue gives a result beyond its job's time.
 const grace = 5 * time.Minute
 
-func name(int64) string { return "node" }
+func name(context.Context, int64) string { return "node" }
 
 // queue queues a command that takes a minute at most and must have reached its host within another.
 func (r *rig) queued(host int64) *db.Job {

@@ -11,12 +11,12 @@ import (
 const sweepBatch = 500
 
 // Sweep ends the jobs whose time is over. name finds a host's name.
-func (q *Queue) Sweep(ctx context.Context, name func(hostID int64) string) error {
+func (q *Queue) Sweep(ctx context.Context, name func(ctx context.Context, hostID int64) string) error {
 	return errors.Join(q.expire(ctx, name), q.lose(ctx, name))
 }
 
 // expire ends jobs that did not reach their host in time.
-func (q *Queue) expire(ctx context.Context, name func(hostID int64) string) error {
+func (q *Queue) expire(ctx context.Context, name func(ctx context.Context, hostID int64) string) error {
 	for {
 		jobs, err := q.db.ExpiredJobs(ctx, q.now(), sweepBatch)
 		if err != nil {
@@ -41,7 +41,7 @@ func (q *Queue) expire(ctx context.Context, name func(hostID int64) string) erro
 
 // lose gives up jobs that reached their host and gave no result in time. A job that its agent still names is not lost,
 // however long it takes; and a server that was down itself first listens for a while.
-func (q *Queue) lose(ctx context.Context, name func(hostID int64) string) error {
+func (q *Queue) lose(ctx context.Context, name func(ctx context.Context, hostID int64) string) error {
 	now := q.now()
 	if now.Sub(q.begun) < grace {
 		return nil
@@ -67,7 +67,7 @@ func (q *Queue) lose(ctx context.Context, name func(hostID int64) string) error 
 	}
 }
 
-func (q *Queue) giveUp(ctx context.Context, j *db.Job, name func(hostID int64) string) error {
+func (q *Queue) giveUp(ctx context.Context, j *db.Job, name func(ctx context.Context, hostID int64) string) error {
 	lost, err := q.db.LoseJob(ctx, j.ID, "no result came in time: nobody knows how the job ended", q.now())
 	if err != nil || !lost {
 		return err
@@ -75,11 +75,11 @@ func (q *Queue) giveUp(ctx context.Context, j *db.Job, name func(hostID int64) s
 	return q.swept(ctx, j.ID, name)
 }
 
-func (q *Queue) swept(ctx context.Context, id string, name func(hostID int64) string) error {
+func (q *Queue) swept(ctx context.Context, id string, name func(ctx context.Context, hostID int64) string) error {
 	j, err := q.db.Job(ctx, id)
 	if err != nil {
 		return err
 	}
-	q.ended(ctx, []ending{{job: j}}, name(j.HostID))
+	q.ended(ctx, []ending{{job: j}}, name(ctx, j.HostID))
 	return nil
 }

@@ -227,6 +227,11 @@ func (e *Engine) wipeAll() {
 
 // open returns the in-memory side of an operation, reading it from the database when it has none.
 func (e *Engine) open(ctx context.Context, id int64) (*live, error) {
+	if db.LimitOf(ctx) != "" { // what is in memory knows of no limit
+		if _, err := e.db.Operation(ctx, id); err != nil {
+			return nil, err
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if l, ok := e.live[id]; ok {

@@ -31,7 +31,7 @@ func (r *Remote) Kinds() []operation.Kind {
 
 // deliver makes the task's job, once in each attempt, and waits until the agent has it.
 func (r *Remote) deliver(ctx context.Context, t *operation.Task) error {
-	h, ok := r.Fleet.Get(t.HostID())
+	h, ok := r.Fleet.Get(ctx, t.HostID())
 	if !ok {
 		return fail(codeHostGone, nil, "host", t.Name())
 	}

@@ -74,7 +74,7 @@ func (r *Remote) judge(ctx context.Context, t *operation.Task) error {
 		r.Log.Error("cannot look at the job of a task that failed", "job", t.JobID(), "err", err)
 		return operation.ErrStands
 	}
-	if !j.State.Ended() || j.State == db.JobLost || !r.confirmed(t, j) {
+	if !j.State.Ended() || j.State == db.JobLost || !r.confirmed(ctx, t, j) {
 		return operation.ErrStands
 	}
 	t.Logf("the result has come after all")
@@ -83,12 +83,12 @@ func (r *Remote) judge(ctx context.Context, t *operation.Task) error {
 
 // confirmed reports whether the result of a job that succeeded is all there is to wait for. An agent that says it was
 // upgraded reports a moment later; until then nobody knows.
-func (r *Remote) confirmed(t *operation.Task, j *db.Job) bool {
+func (r *Remote) confirmed(ctx context.Context, t *operation.Task, j *db.Job) bool {
 	var p Params
 	if err := t.OperationParams(&p); err != nil || j.State != db.JobSucceeded || p.Action != wire.ActionUpgradeAgent {
 		return true
 	}
-	h, ok := r.Fleet.Get(t.HostID())
+	h, ok := r.Fleet.Get(ctx, t.HostID())
 	if !ok || h.AgentVersion != p.Subject {
 		return false
 	}

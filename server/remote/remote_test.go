@@ -218,7 +218,7 @@ func TestLostHostsComeLastAndAreNotWaitedForLong(t *testing.T) {
 	swept := make(chan struct{})
 	go func() { defer close(swept); r.fleet.Run(ctx) }()
 	r.clock.Advance(time.Minute)
-	r.until("the host to be lost", func() bool { return r.fleet.Counts()[db.HostLost] == 1 })
+	r.until("the host to be lost", func() bool { return r.fleet.Counts(t.Context())[db.HostLost] == 1 })
 	cancel()
 	<-swept
 	alive := r.register("node2", "amd64")
@@ -333,7 +333,7 @@ func TestTargets(t *testing.T) {
 		"some of those":  {remote.Targets{Hosts: "web1, db1", Search: "db"}, "db1"},
 		"all of a state": {remote.Targets{All: true, State: db.HostHealthy}, "db1 web1 web2 web3"},
 	} {
-		hosts, err := c.targets.Resolve(r.fleet)
+		hosts, err := c.targets.Resolve(t.Context(), r.fleet)
 		var names []string
 		for _, h := range hosts {
 			names = append(names, h.Name)
@@ -343,7 +343,7 @@ func TestTargets(t *testing.T) {
 		}
 	}
 	targets := remote.Targets{Hosts: "web[1-9]", IDs: []int64{77}}
-	_, err := targets.Resolve(r.fleet)
+	_, err := targets.Resolve(t.Context(), r.fleet)
 	var wrong *remote.Invalid
 	if !errors.As(err, &wrong) || len(wrong.Fields) != 2 || !strings.Contains(err.Error(), "web4, web5") || !strings.Contains(err.Error(), "77") {
 		t.Errorf("hosts that are not registered: %v", err)
@@ -361,7 +361,7 @@ func TestManyHosts(t *testing.T) {
 	for i := range n {
 		wg.Go(func() {
 			name := fmt.Sprint("node", i)
-			hosts, err := (&remote.Targets{Hosts: name}).Resolve(r.fleet)
+			hosts, err := (&remote.Targets{Hosts: name}).Resolve(t.Context(), r.fleet)
 			if err != nil {
 				t.Error(err)
 				return

@@ -214,7 +214,7 @@ func (r *Remote) ChildLog(ctx context.Context, in LogRequest, actor string) (*db
 	}
 	wrong.between("bytes", int(in.Bytes), maxLogBytes)
 	host := Targets{Hosts: in.Host}
-	hosts, err := host.Resolve(r.Fleet)
+	hosts, err := host.Resolve(ctx, r.Fleet)
 	if in.Host == "" {
 		hosts, err = nil, nil
 		wrong.add("host", CodeMissing, "this is needed")
@@ -237,7 +237,7 @@ func (r *Remote) ChildLog(ctx context.Context, in LogRequest, actor string) (*db
 
 // begin starts a plan unless something is wrong.
 func (r *Remote) begin(ctx context.Context, wrong *Invalid, p plan) (*db.Operation, error) {
-	hosts, err := p.common.Targets.Resolve(r.Fleet)
+	hosts, err := p.common.Targets.Resolve(ctx, r.Fleet)
 	if err := wrong.merge(err); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ const maxText = 1 << 20
 const maxNamed = 20
 
 // Resolve finds the hosts, by name. Fields in the error begin with "targets.".
-func (t *Targets) Resolve(f *fleet.Fleet) ([]db.Host, error) {
+func (t *Targets) Resolve(ctx context.Context, f *fleet.Fleet) ([]db.Host, error) {
 	var wrong Invalid
 	filter := fleet.Filter{State: t.State, Search: t.Search}
 	if t.State != "" && !slices.Contains(db.HostStates, t.State) {
@@ -58,8 +59,8 @@ func (t *Targets) Resolve(f *fleet.Fleet) ([]db.Host, error) {
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	hosts := f.Find(filter)
-	missing(&wrong, f, filter)
+	hosts := f.Find(ctx, filter)
+	missing(ctx, &wrong, f, filter)
 	switch {
 	case len(hosts) > MaxTargets:
 		wrong.add("targets", CodeTooMany, tooMany)
@@ -87,12 +88,12 @@ func (t *Targets) names(wrong *Invalid) map[string]bool {
 }
 
 // missing complains about hosts that are named or numbered and not registered.
-func missing(wrong *Invalid, f *fleet.Fleet, want fleet.Filter) {
+func missing(ctx context.Context, wrong *Invalid, f *fleet.Fleet, want fleet.Filter) {
 	if len(want.Names)+len(want.IDs) == 0 {
 		return
 	}
 	names, ids := map[string]bool{}, map[int64]bool{}
-	for _, h := range f.Find(fleet.Filter{Names: want.Names, IDs: want.IDs}) {
+	for _, h := range f.Find(ctx, fleet.Filter{Names: want.Names, IDs: want.IDs}) {
 		names[h.Name], ids[h.ID] = true, true
 	}
 	var unknownNames, unknownIDs []string

@@ -55,16 +55,16 @@ func (r *Remote) tell(ctx context.Context, p *plan, o *db.Operation) {
 		}
 	}
 	if p.kind == KindChild {
-		was = r.childrenBefore(p)
+		was = r.childrenBefore(ctx, p)
 	}
 	audit.About(ctx, "operation "+strconv.FormatInt(o.ID, 10), was, t)
 }
 
 // childrenBefore is what the plan's child agent is on the hosts that are named.
-func (r *Remote) childrenBefore(p *plan) map[string]toldChild {
+func (r *Remote) childrenBefore(ctx context.Context, p *plan) map[string]toldChild {
 	were := map[string]toldChild{}
 	for i := range p.hosts[:min(len(p.hosts), toldHosts)] {
-		h, _ := r.Fleet.Get(p.hosts[i].ID) // one that is gone has none
+		h, _ := r.Fleet.Get(ctx, p.hosts[i].ID) // one that is gone has none
 		for k := range h.Children {
 			if c := &h.Children[k]; c.Name == p.params.Subject {
 				were[h.Name] = toldChild{c.Version, c.Limits}

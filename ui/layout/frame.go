@@ -16,10 +16,14 @@ type Frame struct {
 	Notice  *Notice   // what the request before this one achieved; nil for nothing
 
 	// What the role of whoever is logged in allows: pages do not offer the rest.
-	ReadOnly    bool // it starts and changes no work
-	Audits      bool // it reads the audit log
-	Administers bool // it manages people and the server
+	Limit       string // labels of the hosts that it is limited to, as tags; "": it is about all hosts, and what is of no host
+	ReadOnly    bool   // it starts and changes no work
+	Audits      bool   // it reads the audit log
+	Administers bool   // it manages people and the server
 }
+
+// AddsHosts tells that whoever is logged in may bring hosts in, which is of no host yet.
+func (f Frame) AddsHosts() bool { return !f.ReadOnly && f.Limit == "" }
 
 // Themes.
 const (

@@ -75,7 +75,7 @@ func HostsPage(v HostsView) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					if !v.Frame.ReadOnly {
+					if v.Frame.AddsHosts() {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<a class=\"pf-v6-c-button pf-m-primary\" href=\"/wizards\">")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err

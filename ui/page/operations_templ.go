@@ -75,7 +75,7 @@ func OperationsPage(v OperationsView) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					if !v.Frame.ReadOnly {
+					if v.Frame.AddsHosts() {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<a class=\"pf-v6-c-button pf-m-primary\" href=\"/wizards\">")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -789,7 +789,7 @@ func TaskPage(v TaskView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if r.Group == GroupFailed && v.Task.Problem.Code == codeHostKeyChanged && !v.Frame.ReadOnly {
+				if r.Group == GroupFailed && v.Task.Problem.Code == codeHostKeyChanged && v.Frame.AddsHosts() {
 					templ_7745c5c3_Err = trustKey(v).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

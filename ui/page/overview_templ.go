@@ -892,7 +892,7 @@ func welcome(v OverviewView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !v.Frame.ReadOnly {
+		if v.Frame.AddsHosts() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 64, "<a class=\"pf-v6-c-button pf-m-primary pf-m-display-lg\" href=\"/wizards\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

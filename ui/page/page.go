@@ -118,7 +118,7 @@ func stateTone(state string) string {
 // wrong with credentials is a Problem.
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
-	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "expires_invalid",
+	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "role_limited", "limit_invalid", "limit_administrator", "expires_invalid",
 	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "check_locked", "check_running", "check_empty", "check_choose", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid", "match_alone", "no_file", "too_many_files", "path_no_directory", "same_name",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
@@ -175,7 +175,7 @@ var NoticeCodes = []string{
 	"repository_imported", "mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
 	"enrol_token_ended", "enrol_queue_set", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "repository_key_moved", "certificate_renewal_asked",
-	"user_created", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
+	"user_created", "user_limited", "role_changed", "password_set", "user_disabled", "user_enabled", "user_removed", "session_ended", "sessions_ended", "token_ended",
 	"second_factor_removed", "second_factor_reset", "second_factor_required",
 }
 

@@ -219,7 +219,7 @@ func ArrivalValues(arrived, uses int) map[string]string {
 var EventKinds = []string{
 	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.cloned", "host.key_forgotten",
 	"enrol.refused", "operation.started", "operation.finished", "operation.canceled", "operation.retried",
-	"user.created", "user.login", "user.login_failed", "user.password", "user.role", "user.disabled", "user.enabled", "user.removed",
+	"user.created", "user.login", "user.login_failed", "user.password", "user.role", "user.limited", "user.disabled", "user.enabled", "user.removed",
 	"user.second_factor", "user.second_factor_removed", "user.second_factor_required", "user.recovery_code",
 	"token.created", "token.ended", "job.finished", "server.started",
 	"child.exited", "child.fatal", "child.killed", "child.limits_polled", "config.refused", "disk.full", "disk.freed",

@@ -223,7 +223,7 @@ func unlockRegion(f layout.Frame, o Operation, v CredentialsView, locked bool) t
 			return templ_7745c5c3_Err
 		}
 		if locked {
-			if !f.ReadOnly {
+			if f.AddsHosts() {
 				templ_7745c5c3_Err = unlockForm(f, o, v).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -11,12 +11,14 @@ import (
 
 // User is somebody who may log in.
 type User struct {
-	ID        int64
-	Name      string
-	Role      string // one of Roles
-	Disabled  bool
-	Created   time.Time
-	LastLogin time.Time // zero: never
+	ID       int64
+	Name     string
+	Role     string // one of Roles
+	Disabled bool
+	// HostLabels are tags of the hosts that this person may know of; "" for all hosts.
+	HostLabels string
+	Created    time.Time
+	LastLogin  time.Time // zero: never
 	// SecondFactor is when it was set up; zero: there is none.
 	SecondFactor time.Time
 	Provider     string // the issuer of the identity provider by which this person logs in; "" for a password
@@ -34,13 +36,15 @@ type Session struct {
 
 // Token lets a program act.
 type Token struct {
-	ID        int64
-	Name      string
-	Role      string
-	Owner     string // "" for nobody
-	CreatedBy string
-	LastUsed  time.Time // zero: never
-	Expires   time.Time // zero: not by itself
+	ID    int64
+	Name  string
+	Role  string
+	Owner string // "" for nobody
+	// HostLabels are as of a User; those of the owner hold, too.
+	HostLabels string
+	CreatedBy  string
+	LastUsed   time.Time // zero: never
+	Expires    time.Time // zero: not by itself
 }
 
 // UsersView is GET /users. Its form posts name, password and role.
@@ -58,10 +62,11 @@ type UsersView struct {
 // UserForm is what was typed for a new user.
 type UserForm struct {
 	Name, Role string
+	Labels     string // of the hosts that the user is limited to
 	Fields     map[string]string
 }
 
-// UserView is GET /users/{id}. Its forms post to what is below its path: role, password, disable, enable and remove.
+// UserView is GET /users/{id}. Its forms post to what is below its path: role, limit, password, disable, enable and remove.
 type UserView struct {
 	Frame    layout.Frame
 	User     User
@@ -86,6 +91,7 @@ type OwnView struct {
 // TokenForm is what was typed for a new token.
 type TokenForm struct {
 	Name, Role, Expires string
+	Labels              string // of the hosts that the token is limited to
 	Fields              map[string]string
 }
 

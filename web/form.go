@@ -64,7 +64,7 @@ func (f *form) wipe() {
 // fieldLimit is how many bytes a field may have.
 func fieldLimit(name string) int64 {
 	switch name {
-	case "hosts", "hosts_file":
+	case "hosts", "hosts_file", "known_hosts", "known_hosts_file":
 		return maxHosts
 	case "key", "key_file":
 		return maxKey

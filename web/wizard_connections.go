@@ -27,10 +27,11 @@ func (w *Web) wizardConnectionsPage(c *gin.Context) error {
 	if d.CheckID == nil {
 		return goTo(c, wizardPath(d.ID, page.WizardHosts))
 	}
-	return w.showConnections(c, http.StatusOK, d, nil)
+	return w.showConnections(c, http.StatusOK, d, nil, nil)
 }
 
-func (w *Web) showConnections(c *gin.Context, status int, d *db.Draft, fields map[string]string) error {
+// showConnections shows what the check found; known, if not nil, is compared with the keys.
+func (w *Web) showConnections(c *gin.Context, status int, d *db.Draft, fields map[string]string, known *bootstrap.KnownHosts) error {
 	run, err := w.run(c, *d.CheckID)
 	if err != nil {
 		return err
@@ -39,31 +40,14 @@ func (w *Web) showConnections(c *gin.Context, status int, d *db.Draft, fields ma
 	if err != nil {
 		return err
 	}
+	keys, err := bootstrap.HostKeys(tasks, known)
+	if err != nil {
+		return err
+	}
 	return show(c, status, page.WizardConnectionsPage(page.WizardConnectionsView{
 		Frame: w.frame(c), Draft: w.draftView(d), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
-		Keys: keyViews(tasks), Fields: fields,
+		Keys: keyViews(keys), Compared: known != nil, Fields: fields,
 	}))
-}
-
-// keyViews are the keys that hosts showed, those that are new first.
-func keyViews(tasks []db.Task) []page.ShownKey {
-	var keys []page.ShownKey
-	for i := range tasks {
-		f := bootstrap.FoundOf(&tasks[i])
-		if f.Key.Key != "" && tasks[i].State != db.Skipped {
-			keys = append(keys, page.ShownKey{Host: tasks[i].Name, Algorithm: f.Key.Algorithm, Fingerprint: f.Key.Fingerprint, Known: f.Known})
-		}
-	}
-	slices.SortStableFunc(keys, func(a, b page.ShownKey) int {
-		switch {
-		case a.Known == b.Known:
-			return 0
-		case b.Known:
-			return -1
-		}
-		return 1
-	})
-	return keys
 }
 
 // startBootstrapOfCheck is POST /wizards/{id}/connections: the keys that were shown are trusted, and the hosts that were
@@ -105,7 +89,7 @@ func (w *Web) startBootstrapOfCheck(c *gin.Context) error {
 		if wantsJSON(c) {
 			return invalid(fields)
 		}
-		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields)
+		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields, nil)
 	}
 	trusted, err := bootstrap.TrustFound(ctx, w.DB, tasks)
 	if err != nil {
@@ -196,7 +180,7 @@ func (w *Web) mendConnections(c *gin.Context) error {
 		if wantsJSON(c) {
 			return invalid(fields)
 		}
-		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields)
+		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields, nil)
 	}
 	return goTo(c, wizardPath(d.ID, page.WizardConnections))
 }

@@ -226,6 +226,22 @@ func (c *Client) Start(ctx context.Context, path string, in any) (int64, error) 
 	return started.OperationID, c.Post(ctx, path, in, &started)
 }
 
+// ShownKey is the SSH key that a host showed to a check.
+type ShownKey struct {
+	Host        string `json:"host"`
+	Fingerprint string `json:"fingerprint"`
+	Known       bool   `json:"known"`      // it was trusted before
+	Comparison  string `json:"comparison"` // with the known hosts that were given; "" without any
+}
+
+// CheckedKeys reads the keys that hosts showed to a check; in says what to hold them against.
+func (c *Client) CheckedKeys(ctx context.Context, id int64, in any) ([]ShownKey, error) {
+	var out struct {
+		Keys []ShownKey `json:"keys"`
+	}
+	return out.Keys, c.Post(ctx, "checks/"+strconv.FormatInt(id, 10)+"/keys", in, &out)
+}
+
 // Operation reads an operation with its tasks.
 func (c *Client) Operation(ctx context.Context, id int64) (*Operation, error) {
 	var o Operation

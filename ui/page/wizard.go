@@ -79,7 +79,8 @@ type PreviewError struct {
 }
 
 // WizardConnectionsView is GET /wizards/{id}/connections: the check of the hosts at work, and what it found. Its form
-// posts version and starts the bootstrap; POST /wizards/{id}/connections/mend takes task, user, port and credentials.
+// posts version and starts the bootstrap; POST /wizards/{id}/connections/mend takes task, user, port and credentials,
+// POST /wizards/{id}/connections/compare known_hosts or known_hosts_file.
 type WizardConnectionsView struct {
 	Frame     layout.Frame
 	Draft     Draft
@@ -88,6 +89,7 @@ type WizardConnectionsView struct {
 	Locked    bool
 	Unlock    CredentialsView
 	Keys      []ShownKey        // those that are new first
+	Compared  bool              // the keys were compared with a file
 	Fields    map[string]string // by the forms' names; "" holds what concerns no single field
 }
 
@@ -97,7 +99,13 @@ type ShownKey struct {
 	Algorithm   string
 	Fingerprint string
 	Known       bool // it was trusted already
+	// Comparison with a file of known_hosts: a code that the catalogues have a text for; "" when there was none.
+	Comparison string
+	Harmful    bool // what the file says speaks against the key
 }
+
+// KeyComparisons are the codes of ShownKey.Comparison.
+var KeyComparisons = []string{"same", "differs", "other_kind", "absent", "revoked"}
 
 // WizardConfirmView is GET /wizards/{id}/confirm: the operation's live table inside the wizard.
 type WizardConfirmView struct {

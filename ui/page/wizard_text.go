@@ -110,6 +110,9 @@ func (v WizardConnectionsView) failed() []Task {
 func (v WizardConnectionsView) ended() bool { return !v.Operation.Finished.IsZero() }
 
 func keyText(ctx context.Context, k ShownKey) string {
+	if k.Comparison != "" {
+		return i18n.T(ctx, "connections.key_"+k.Comparison)
+	}
 	if k.Known {
 		return i18n.T(ctx, "connections.key_known")
 	}
@@ -194,4 +197,14 @@ func summaryReason(r live.Row) string {
 		return r.Cells["state"]
 	}
 	return r.Cells["message"]
+}
+
+// harmfulKeys is how many keys a file of known_hosts speaks against.
+func (v WizardConnectionsView) harmfulKeys() (n int) {
+	for _, k := range v.Keys {
+		if k.Harmful {
+			n++
+		}
+	}
+	return n
 }

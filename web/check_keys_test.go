@@ -1,0 +1,57 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"hostler/db"
+	"hostler/server/bootstrap"
+)
+
+// anotherKey is a key that no host shows.
+const anotherKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK1hIIn3JhukokE7HWW3J8MVL/JsJ52H4hq+j0nATDeF"
+
+func TestKeysOfACheckAreHeldAgainstAFile(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	id := b.check(path, "node1.lab.test, node2.lab.test, node3.lab.test", db.Done)
+	file := "node1.lab.test " + shownKey + "\nnode2.lab.test " + anotherKey + "\n"
+
+	var got keysReply
+	keys := fmt.Sprintf("%s/checks/%d/keys", api, id)
+	s.api(post, keys, "").json(t, &got)
+	if len(got.Keys) != 3 || got.Keys[0].Comparison != "" || got.Keys[0].Target != "node1.lab.test:22" {
+		t.Errorf("without a file: %+v", got)
+	}
+	s.api(post, keys, toJSON(t, keysRequest{KnownHosts: &file})).json(t, &got)
+	want := []bootstrap.Comparison{bootstrap.KeySame, bootstrap.KeyDiffers, bootstrap.KeyAbsent}
+	for i, k := range got.Keys {
+		if k.Comparison != want[i] {
+			t.Errorf("%s is %q, want %q", k.Host, k.Comparison, want[i])
+		}
+	}
+	bad := "node1.lab.test nonsense"
+	if r := s.api(post, keys, toJSON(t, keysRequest{KnownHosts: &bad})); r.status != http.StatusUnprocessableEntity || !strings.Contains(r.failure(t).Fields["known_hosts"], "line 1") {
+		t.Errorf("a bad file answered %d %s", r.status, r.body)
+	}
+	if r := s.api(post, api+"/checks/999/keys", ""); r.status != http.StatusNotFound {
+		t.Errorf("no check answered %d", r.status)
+	}
+
+	r := b.upload(path+"/connections/compare", url.Values{"known_hosts": {file}}, "text/html")
+	if r.status != http.StatusOK || !strings.Contains(r.body, "another key is in the file") || !strings.Contains(r.body, "1 host shows a key") {
+		t.Errorf("the page answered %d %s", r.status, r.body)
+	}
+	for _, text := range []string{"", "node1.lab.test nonsense"} {
+		if r := b.upload(path+"/connections/compare", url.Values{"known_hosts": {text}}, "text/html"); r.status != http.StatusUnprocessableEntity {
+			t.Errorf("the file %q answered %d", text, r.status)
+		}
+	}
+	if keys := must[[]db.SSHHostKey](t)(s.db.SSHHostKeys(t.Context(), "node1.lab.test:22")); len(keys) != 0 {
+		t.Errorf("comparing trusts %+v", keys)
+	}
+}

@@ -576,7 +576,7 @@ func shownKeys(v WizardConnectionsView) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = component.Alert("danger", i18n.N(ctx, "connections.keys_harmful", n)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Alert(live.ToneFailed, i18n.N(ctx, "connections.keys_harmful", n)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

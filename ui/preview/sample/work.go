@@ -142,9 +142,10 @@ func wizardPages() []Page {
 			checked.Kind, checked.Title = "check", "Check 12 hosts"
 			d := started
 			d.CheckID, d.OperationID = checked.ID, 0
-			return page.WizardConnectionsPage(page.WizardConnectionsView{Frame: f, Draft: d, Operation: checked, Tasks: Tasks(), Keys: []page.ShownKey{
-				{Host: "node01.dc1.example", Algorithm: "ssh-ed25519", Fingerprint: "SHA256:9fVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M"},
-				{Host: "node02.dc1.example", Algorithm: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:3xVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Known: true},
+			return page.WizardConnectionsPage(page.WizardConnectionsView{Frame: f, Draft: d, Operation: checked, Tasks: Tasks(), Compared: true, Keys: []page.ShownKey{
+				{Host: "node03.dc1.example", Algorithm: "ssh-ed25519", Fingerprint: "SHA256:7aVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Comparison: "differs", Harmful: true},
+				{Host: "node01.dc1.example", Algorithm: "ssh-ed25519", Fingerprint: "SHA256:9fVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Comparison: "absent"},
+				{Host: "node02.dc1.example", Algorithm: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:3xVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Known: true, Comparison: "same"},
 			}})
 		}},
 		{"/wizards/4/confirm", false, func(f layout.Frame) templ.Component {

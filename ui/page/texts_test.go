@@ -80,6 +80,7 @@ func spelled() map[string]bool {
 	add("repository.wrong.", page.RepositoryFieldCodes...)
 	add("upload.lead.", page.RepositoryKinds...)
 	add("upload.state.", page.UploadStates...)
+	add("connections.key_", page.KeyComparisons...)
 	add("upload.refused.", page.UploadRefusals...)
 	add("upload.warning.", page.UploadWarnings...)
 	add("use.for.", page.HostFileCodes...)

@@ -16,17 +16,17 @@ import (
 // TestSlowTransfersAreWhole holds that files may take longer than whole requests and answers may.
 func TestSlowTransfersAreWhole(t *testing.T) {
 	s := newServer(t)
-	const most, pieces = 200 * time.Millisecond, 8
+	const most, pace, pieces = 3 * time.Second, 500 * time.Millisecond, 8
 	edge := httptest.NewUnstartedServer(s.web.Public())
 	edge.Config.ReadTimeout, edge.Config.WriteTimeout = most, most
 	edge.Start()
 	defer edge.Close()
 	body, feed := io.Pipe()
 	go func() {
-		pace := time.NewTicker(most / 2)
-		defer pace.Stop()
+		tick := time.NewTicker(pace)
+		defer tick.Stop()
 		for range pieces {
-			<-pace.C
+			<-tick.C
 			if _, err := io.WriteString(feed, "piece "); err != nil {
 				t.Error(err)
 			}

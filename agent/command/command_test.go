@@ -169,7 +169,7 @@ func family(path string) string {
 func TestTimeoutEndsTheWholeFamily(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pids")
 	spec := shell("trap 'exit 0' TERM; " + strings.TrimPrefix(family(path), "trap '' TERM; "))
-	spec.Timeout = 300 * time.Millisecond
+	spec.Timeout = 3 * time.Second // for its processes to begin
 	outcome := run(t, t.TempDir(), spec)
 	if !outcome.TimedOut || outcome.ExitCode != nil {
 		t.Errorf("got %+v", outcome)

@@ -79,7 +79,10 @@ func TestHTTP(t *testing.T) {
 		"a server that is silent": {"/silent", good, 7, ErrRead, "nothing came for"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &Downloader{Idle: 300 * time.Millisecond}
+			d := &Downloader{}
+			if name == "a server that is silent" {
+				d.Idle = 300 * time.Millisecond
+			}
 			text, err := get(t, d, Source{URL: server.URL + test.url, Checksum: test.checksum, Most: test.most})
 			if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), test.text) || err == nil && text != "content" {
 				t.Errorf("got %q, %v", text, err)
@@ -144,7 +147,10 @@ func TestFTP(t *testing.T) {
 			server := agenttest.NewFTP(t)
 			server.Files["dir/file-1..rpm"] = content
 			test.change(server)
-			d := &Downloader{Idle: 300 * time.Millisecond}
+			d := &Downloader{}
+			if strings.HasPrefix(name, "hangs") {
+				d.Idle = 300 * time.Millisecond
+			}
 			text, err := get(t, d, Source{URL: fmt.Sprintf(test.url, server.Address), Checksum: checksum(content)})
 			if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), test.text) || err == nil && text != content {
 				t.Errorf("got %d bytes, %v", len(text), err)

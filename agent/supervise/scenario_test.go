@@ -429,8 +429,8 @@ func TestScenario22ASpinnerStaysWithinItsQuota(t *testing.T) {
 		_, cpu := r.groups.Group("A").Usage()
 		return cpu > 50*time.Millisecond
 	})
-	_, before := r.groups.Group("A").Usage()
 	began := time.Now()
+	_, before := r.groups.Group("A").Usage()
 	agenttest.Eventually(t, "more of it used", func() bool { _, now := r.groups.Group("A").Usage(); return now-before > 50*time.Millisecond })
 	_, now := r.groups.Group("A").Usage()
 	// Two periods may be counted whole at either end.

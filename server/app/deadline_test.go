@@ -39,7 +39,7 @@ func TestAClientThatDoesNotReadIsLetGo(t *testing.T) {
 }
 
 func TestASlowClientGetsTheWhole(t *testing.T) {
-	const most, pieces = 300 * time.Millisecond, 10
+	const most, pace, pieces = 3 * time.Second, 500 * time.Millisecond, 8
 	next := make(chan struct{})
 	s := httptest.NewServer(whileReading(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for range pieces {
@@ -52,10 +52,10 @@ func TestASlowClientGetsTheWhole(t *testing.T) {
 	}), most))
 	defer s.Close()
 	go func() {
-		pace := time.NewTicker(most / 3)
-		defer pace.Stop()
+		tick := time.NewTicker(pace)
+		defer tick.Stop()
 		for range pieces {
-			<-pace.C
+			<-tick.C
 			next <- struct{}{}
 		}
 	}()

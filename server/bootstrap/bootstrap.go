@@ -53,15 +53,14 @@ type Options struct {
 
 // Limits bound single waits. Zero values mean the defaults.
 type Limits struct {
-	Dial      time.Duration // for the TCP connection, name look-up included; 10 s
-	Handshake time.Duration // from there until logged in; 20 s
-	Keepalive time.Duration // between proofs of life, and for the answer to each; 15 s
-	Kill      time.Duration // for ending remote work; 5 s
-	Register  time.Duration // for the registration; 60 s
-	Heartbeat time.Duration // for the first heartbeat; 60 s
-	Package   time.Duration // for a busy package manager; 2 min
-	// Step caps the time of every step, for tests; 0 leaves them as they are.
-	Step time.Duration
+	Dial      time.Duration            // for the TCP connection, name look-up included; 10 s
+	Handshake time.Duration            // from there until logged in; 20 s
+	Keepalive time.Duration            // between proofs of life, and for the answer to each; 15 s
+	Kill      time.Duration            // for ending remote work; 5 s
+	Register  time.Duration            // for the registration; 60 s
+	Heartbeat time.Duration            // for the first heartbeat; 60 s
+	Package   time.Duration            // for a busy package manager; 2 min
+	Steps     map[string]time.Duration // of steps by their names, where they shall differ from the phases' own, for tests
 }
 
 func (l Limits) withDefaults() Limits {
@@ -173,8 +172,8 @@ func (b *Bootstrap) Kind() operation.Kind {
 
 func (b *Bootstrap) step(p Phase, repeat bool) operation.Step {
 	timeout := p.timeout
-	if b.Limits.Step > 0 {
-		timeout = min(timeout, b.Limits.Step)
+	if limit, ok := b.Limits.Steps[p.Name]; ok {
+		timeout = limit
 	}
 	return operation.Step{
 		Name: p.Name, Timeout: timeout, Repeat: repeat,

@@ -244,7 +244,7 @@ func TestBootstrapUnpublished(t *testing.T) {
 
 func TestBootstrapStepTimeoutKillsRemoteWork(t *testing.T) {
 	script, file := record(t, `[ "$1" != install ] || { sleep 1000 & echo $! >RECORD; wait; }`)
-	r := newRig(t, script, func(o *Options) { o.Limits.Step = 1500 * time.Millisecond })
+	r := newRig(t, script, func(o *Options) { o.Limits.Steps = map[string]time.Duration{"install": 3 * time.Second} })
 	c, key := login(t)
 	task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
 	if task.Problem.Code != operation.CodeTimeout || task.Problem.Args["step"] != "install" {

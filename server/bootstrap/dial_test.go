@@ -178,8 +178,6 @@ func TestDialNoConnection(t *testing.T) {
 
 func TestDialNotSSH(t *testing.T) {
 	c, _ := login(t)
-	b := newBootstrap(t)
-	b.Limits.Handshake = 300 * time.Millisecond
 	tests := []struct {
 		name, code, says string
 		serve            func(net.Conn)
@@ -202,6 +200,11 @@ func TestDialNotSSH(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			b := newBootstrap(t)
+			b.Limits.Handshake = 3 * time.Second
+			if tt.says == "0.3 s" {
+				b.Limits.Handshake = 300 * time.Millisecond
+			}
 			_, err := b.dial(t.Context(), serve(t, tt.serve), c, t.Logf)
 			if f := wantCode(t, err, tt.code); !strings.Contains(f.Cause, tt.says) {
 				t.Errorf("cause %q, want one with %q", f.Cause, tt.says)

@@ -224,7 +224,7 @@ func login(t testing.TB) (*Credentials, ssh.PublicKey) {
 // newBootstrap returns a Bootstrap on a new database, with what tests of single parts need.
 func newBootstrap(t testing.TB) *Bootstrap {
 	t.Helper()
-	return New(Options{DB: dbtest.Open(t), Log: slog.New(slog.DiscardHandler), Limits: Limits{Handshake: 10 * time.Second}})
+	return New(Options{DB: dbtest.Open(t), Log: slog.New(slog.DiscardHandler), Limits: Limits{Handshake: time.Minute, Kill: time.Minute}})
 }
 
 // connectTo logs in and closes the connection when the test ends.

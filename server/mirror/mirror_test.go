@@ -173,6 +173,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		t.Errorf("the channel has %s", got)
 	}
 }
+
 func TestSchedule(t *testing.T) {
 	r, u := newRig(t), upstreamtest.New(t, "apt")
 	u.Add(numbered(1)...)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -92,8 +93,12 @@ func (s *Server) Stop() {
 func (s *Server) Published(ctx context.Context) error {
 	return s.Until(ctx, "done with the agent's packages", func() (bool, error) {
 		for _, r := range []string{"apt", "yum", "static"} {
-			if _, err := os.Stat(filepath.Join(s.Data, "repo", "repositories", r, "channels", "stable", "current")); err != nil {
+			_, err := os.Stat(filepath.Join(s.Data, "repo", "repositories", r, "channels", "stable", "current"))
+			if errors.Is(err, fs.ErrNotExist) {
 				return false, nil
+			}
+			if err != nil {
+				return false, err
 			}
 		}
 		return true, nil

@@ -133,7 +133,8 @@ func condition(table string, l Limit, dialect string) clause.Expression {
 	case "certificates":
 		sql = "EXISTS (SELECT 1 FROM hosts lh WHERE lh.agent_sn = certificates.agent_sn AND " + hosts("lh") + ")"
 	case "events":
-		sql = "(" + host("events.host_id") + " OR events.host_id IS NULL AND " + operation("events.operation_id") + ")"
+		sql = "events.kind NOT IN ('host.namesake', 'host.identity_refused') AND " + // they name another machine
+			"(" + host("events.host_id") + " OR events.host_id IS NULL AND " + operation("events.operation_id") + ")"
 	default:
 		return clause.Expr{SQL: "1 = 0"}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"hostler/db"
 	"hostler/db/dbtest"
+	"hostler/server/event"
 )
 
 // TestLimitFits holds that a host is within a limit in memory and in the database alike.
@@ -58,6 +59,22 @@ func TestLimitOfAlternatives(t *testing.T) {
 	must(t, d.CreateDraft(t.Context(), &db.Draft{Hosts: "foreign", Method: "ssh", Step: "hosts"}))
 	if drafts, err := d.OpenDrafts(within); err != nil || len(drafts) != 0 {
 		t.Errorf("found %v, %v", drafts, err)
+	}
+}
+
+// TestLimitOfEventsThatNameOthers holds that what happened on a host within a limit does not tell of those outside.
+func TestLimitOfEventsThatNameOthers(t *testing.T) {
+	d := dbtest.Open(t)
+	mine := db.Host{AgentSN: "a", Name: "mine", Tags: "rack=/r7"}
+	must(t, d.UpsertHost(t.Context(), &mine))
+	var events []db.Event
+	for _, kind := range []string{event.HostNamesake, event.HostLost, event.HostIdentityRefused} {
+		events = append(events, db.Event{Kind: kind, HostID: &mine.ID})
+	}
+	must(t, d.CreateEvents(t.Context(), events))
+	found, err := d.Events(db.WithLimit(t.Context(), "rack=/r7"), db.EventQuery{})
+	if err != nil || len(found) != 1 || found[0].Kind != event.HostLost {
+		t.Errorf("found %+v, %v", found, err)
 	}
 }
 

@@ -1483,7 +1483,7 @@ func UserPage(v UserView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.Last {
-				templ_7745c5c3_Err = component.Alert(live.ToneWaiting, i18n.T(ctx, "users.last")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = component.Alert(live.ToneWarning, i18n.T(ctx, "users.last")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -151,6 +151,10 @@ func decodeKey(block *pem.Block, passphrase []byte) (key crypto.PrivateKey, encr
 		return nil, true, fieldError(fieldPassphrase, codeKeyEncrypted)
 	}
 	key, err = ssh.ParseRawPrivateKeyWithPassphrase(text, passphrase)
+	if err != nil && block.Headers["DEK-Info"] != "" && !unsupported(err) {
+		// Only the padding tells whether the passphrase was right (RFC 1423), and one wrong one of 256 has it right.
+		err = x509.IncorrectPasswordError
+	}
 	return key, true, keyError(err)
 }
 
@@ -160,11 +164,17 @@ func keyError(err error) error {
 		return nil
 	case errors.Is(err, x509.IncorrectPasswordError):
 		return fieldError(fieldPassphrase, codeWrongPassphrase)
-	case errors.Is(err, errPKCS8Scheme), strings.Contains(err.Error(), "unsupported"),
-		strings.Contains(err.Error(), "unhandled"), strings.Contains(err.Error(), "unknown"), strings.Contains(err.Error(), "exceed"):
+	case unsupported(err):
 		return fieldError(fieldKey, codeKeyUnsupported, "error", plain(err))
 	}
 	return fieldError(fieldKey, codeKeyInvalid, "error", plain(err))
+}
+
+// unsupported reports whether an error is of a key that may be whole, and of a kind that is not read here.
+func unsupported(err error) bool {
+	text := err.Error()
+	return errors.Is(err, errPKCS8Scheme) || strings.Contains(text, "unsupported") || strings.Contains(text, "unhandled") ||
+		strings.Contains(text, "unknown") || strings.Contains(text, "exceed")
 }
 
 // minRSA is what OpenSSH servers ask of RSA keys, in bits.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,24 @@ func TestParseKeyForms(t *testing.T) {
 	b := newBootstrap(t)
 	for i, c := range all {
 		t.Run(keyForms[i].name, func(t *testing.T) { connectTo(t, b, s, c) })
+	}
+}
+
+// What a wrong passphrase decrypts to looks a little like a key now and then.
+func TestAWrongPassphraseIsNeverTakenForADamagedKey(t *testing.T) {
+	for i, f := range keyForms {
+		tries := map[string]int{"ecdsa SEC1 encrypted": 2000, "ed25519 PKCS8 encrypted": 1000}[f.name]
+		if tries == 0 {
+			continue
+		}
+		text := makeKey(t, i)
+		for n := range tries {
+			_, _, err := ParseKey(text, []byte("wrong "+strconv.Itoa(n)))
+			wantField(t, err, fieldPassphrase, codeWrongPassphrase)
+			if t.Failed() {
+				t.Fatalf("%s, attempt %d: %v", f.name, n, err)
+			}
+		}
 	}
 }
 

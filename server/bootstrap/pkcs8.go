@@ -105,9 +105,13 @@ func parseEncryptedPKCS8(der, passphrase []byte) (crypto.PrivateKey, error) {
 	if err == nil {
 		return private, nil
 	}
-	// What a wrong passphrase decrypts to does not even have the outer shape of a key.
-	var shape asn1.RawValue
-	if _, broken := asn1.Unmarshal(data, &shape); broken != nil || shape.Tag != asn1.TagSequence {
+	// What a wrong passphrase decrypts to does not have the shape of a key (RFC 5208), of whatever algorithm.
+	var shape struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}
+	if _, broken := asn1.Unmarshal(data, &shape); broken != nil {
 		return nil, x509.IncorrectPasswordError
 	}
 	return nil, err

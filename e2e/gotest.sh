@@ -11,12 +11,10 @@ trap 'exit 130' INT TERM
 # "make lint" vets everything, with more checks than go test would. Races are looked for in our code and in what runs
 # beside it. What only computes is not ours: SQLite, C turned into Go, compression, the hash of passwords. With the
 # detector in them the tests of the database and of the repository took three times as long. Who calls them stays watched.
-quick=
 for computes in 'modernc.org/...' 'github.com/ulikunitz/xz/...' 'compress/...' golang.org/x/crypto/argon2; do
-    quick="$quick -gcflags=$computes=-race=false"
+    set -- "-gcflags=$computes=-race=false" "$@"
 done
-# shellcheck disable=SC2086 # a list of flags
-go test -race $quick -vet=off -v "$@" >"$log" 2>&1
+go test -race -vet=off -v "$@" >"$log" 2>&1
 status=$?
 if [ $status -eq 0 ]; then
     grep -E '^ok[[:space:]]' "$log"

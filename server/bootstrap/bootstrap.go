@@ -103,6 +103,7 @@ func New(o Options) *Bootstrap {
 type Params struct {
 	User           string `json:"user"`
 	Port           int    `json:"port"`
+	Become         Become `json:"become,omitempty"`
 	KeyFingerprint string `json:"key_fingerprint,omitempty"`
 	DraftID        *int64 `json:"draft_id,omitempty"`
 }
@@ -123,7 +124,7 @@ func Spec(cluster, createdBy string, hosts []hostlist.Host, c *Credentials) oper
 	s := operation.Spec{
 		Kind: KindName, Title: fmt.Sprintf("Bootstrap %d hosts", len(hosts)), Cluster: cluster, CreatedBy: createdBy,
 		Parallel: DefaultParallel, Secrets: c,
-		Params: Params{User: c.User, Port: c.Port, KeyFingerprint: c.Key().Fingerprint},
+		Params: Params{User: c.User, Port: c.Port, Become: c.Become, KeyFingerprint: c.Key().Fingerprint},
 	}
 	if len(hosts) == 1 {
 		s.Title = "Bootstrap " + hosts[0].Name

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -50,15 +51,20 @@ func record(t testing.TB, script string) (text, file string) {
 func TestBootstrap(t *testing.T) {
 	tests := []struct {
 		name, user string
-		password   string // for sudo
+		password   string // for becoming root
 		uids       string // of the verbs
+		become     Become
 	}{
-		{"as the user", "", "", ""},
-		{"sudo without password", userFree, "", "64001 0 0 0 0 0"},
-		{"sudo with password", userAsked, testPassword, "64000 0 0 0 0 0"},
-		{"password that sudo does not ask for", userFree, "x", "64001 0 0 0 0 0"},
-		{"sudo without password for a shell only", userShell, "", "64004 0 0 0 0 0"},
-		{"password that sudo does not ask for a shell", userShell, testPassword, "64004 0 0 0 0 0"},
+		{"as the user", "", "", "", ""},
+		{"sudo without password", userFree, "", "64001 0 0 0 0 0", ""},
+		{"sudo with password", userAsked, testPassword, "64000 0 0 0 0 0", ""},
+		{"password that sudo does not ask for", userFree, "x", "64001 0 0 0 0 0", ""},
+		{"sudo without password for a shell only", userShell, "", "64004 0 0 0 0 0", ""},
+		{"password that sudo does not ask for a shell", userShell, testPassword, "64004 0 0 0 0 0", ""},
+		{"su", userRefused, rootPassword, "64002 0 0 0 0 0", BecomeSu},
+		{"doas without password", userDoasFree, "", "64006 0 0 0 0 0", BecomeDoas},
+		{"doas with password", userDoas, testPassword, "64005 0 0 0 0 0", BecomeDoas},
+		{"password that doas does not ask for", userDoasFree, "x", "64006 0 0 0 0 0", BecomeDoas},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,8 +75,12 @@ func TestBootstrap(t *testing.T) {
 			if tt.user != "" {
 				c.User = tt.user
 			}
-			c.SudoPassword = []byte(tt.password)
-			task := r.one(newSSHD(t, "", []ssh.PublicKey{key}), c)
+			c.Become, c.SudoPassword = tt.become, []byte(tt.password)
+			s := newSSHD(t, "", []ssh.PublicKey{key})
+			if tt.become == BecomeDoas {
+				s.withDoas()
+			}
+			task := r.one(s, c)
 			wantDone(t, r, task)
 			checkRecord(t, file, tt.uids)
 			if task.Note != "Debian 12 · amd64 · 15 GB" || *task.HostID != task.ID+1000 {
@@ -211,6 +221,56 @@ func TestBootstrapSudoRefused(t *testing.T) {
 				t.Errorf("problem %+v", task.Problem)
 			}
 			t.Log(task.Problem.Cause)
+		})
+	}
+}
+
+func TestBootstrapSuAndDoasRefused(t *testing.T) {
+	needsRoot(t)
+	bare, err := os.MkdirTemp("", "hostler-path-") // a PATH without su and doas
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(bare)) })
+	must(t, os.Chmod(bare, 0o755))
+	for _, name := range []string{"sh", "env", "id"} {
+		program, err := exec.LookPath(name)
+		must(t, err)
+		must(t, os.Symlink(program, filepath.Join(bare, name)))
+	}
+	tests := []struct {
+		name           string
+		become         Become
+		user, password string
+		config         string // of sshd
+		code           string
+	}{
+		{"su without password", BecomeSu, userRefused, "", "", codeBecomePasswordNeeded},
+		{"su with wrong password", BecomeSu, userRefused, testPassword, "", codeBecomeRefused},
+		{"su without a terminal", BecomeSu, userRefused, rootPassword, "PermitTTY no", codeBecomeNoTerminal},
+		{"no su", BecomeSu, userRefused, "", "SetEnv PATH=" + bare, codeBecomeMissing},
+		{"no su for the password", BecomeSu, userRefused, rootPassword, "SetEnv PATH=" + bare, codeBecomeMissing},
+		{"doas without password", BecomeDoas, userDoas, "", "", codeBecomePasswordNeeded},
+		{"doas with wrong password", BecomeDoas, userDoas, "wrong", "", codeBecomeRefused},
+		{"not allowed to use doas", BecomeDoas, userRefused, testPassword, "", codeBecomeRefused},
+		{"no doas", BecomeDoas, userDoas, testPassword, "SetEnv PATH=" + bare, codeBecomeMissing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, "", nil)
+			c, key := login(t)
+			c.User, c.Become, c.SudoPassword = tt.user, tt.become, []byte(tt.password)
+			s := newSSHD(t, tt.config, []ssh.PublicKey{key})
+			if tt.become == BecomeDoas {
+				s.withDoas()
+			}
+			task := r.one(s, c)
+			if task.Problem.Code != tt.code || strings.ContainsAny(task.Problem.Cause+task.Problem.Hint, "{}") {
+				t.Errorf("problem %+v", task.Problem)
+			}
+			for _, secret := range []string{testPassword, rootPassword} {
+				if strings.Contains(r.log(task.ID)+task.Problem.Cause, secret) {
+					t.Errorf("%q is shown", secret)
+				}
+			}
 		})
 	}
 }

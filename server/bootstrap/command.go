@@ -33,6 +33,8 @@ type outcome struct {
 	status  int    // exit status; -1 when a signal ended it
 	signal  string // without SIG
 	started bool   // the user's shell ran it at all
+	// noTerminal tells that the command needed a terminal and the SSH server gives none.
+	noTerminal bool
 }
 
 func (o outcome) String() string {
@@ -54,20 +56,15 @@ const (
 // command runs a program and waits for its end. When ctx ends first, everything that the program started on
 // the host is killed, and the error is ctx's cause.
 func (c *connection) command(ctx context.Context, cmd command) (outcome, error) {
-	nonce := "hostler-" + rand.Text()
-	p, err := c.open(ctx, "exec", ssh.Marshal(struct{ Command string }{cmd.shellLine(nonce)}))
-	if err != nil {
-		if errors.Is(err, errRefused) {
-			return outcome{status: -1}, nil
-		}
+	p, out, read, err := c.start(ctx, cmd)
+	switch {
+	case errors.Is(err, errRefused):
+		return outcome{status: -1}, nil
+	case errors.Is(err, errNoTerminal):
+		return outcome{status: -1, noTerminal: true}, nil
+	case err != nil:
 		return outcome{}, err
 	}
-	out := &output{nonce: nonce, line: cmd.line}
-	read := p.stream(out)
-	c.wg.Go(func() {
-		_, _ = p.channel.Write(append(bytes.Clone(cmd.as.input()), cmd.stdin...))
-		_ = p.channel.CloseWrite()
-	})
 	select {
 	case <-p.ended:
 		waitFor(read, drain)
@@ -88,6 +85,38 @@ func (c *connection) command(ctx context.Context, cmd command) (outcome, error) 
 	return o, nil
 }
 
+// start begins a program; read is closed when its output has ended.
+func (c *connection) start(ctx context.Context, cmd command) (p *process, out *output, read <-chan struct{}, err error) {
+	out = &output{nonce: "hostler-" + rand.Text(), line: cmd.line}
+	request := ssh.Marshal(struct{ Command string }{cmd.shellLine(out.nonce)})
+	if !cmd.as.terminal() {
+		if p, err = c.open(ctx, "exec", request); err != nil {
+			return nil, nil, nil, err
+		}
+		read = p.stream(out)
+		c.wg.Go(func() { p.feed(cmd) })
+		return p, out, read, nil
+	}
+	if p, err = c.openTerminal(ctx, request); err != nil {
+		return nil, nil, nil, err
+	}
+	out.dialog = newDialog()
+	read = p.stream(out)
+	c.wg.Go(func() { p.answer(out.dialog, cmd) })
+	return p, out, read, nil
+}
+
+// feed gives a program its standard input, a password first where sudo reads one from there.
+func (p *process) feed(cmd command) {
+	var input []byte
+	if cmd.as.password != nil {
+		input = cmd.as.line()
+	}
+	input = append(input, cmd.stdin...)
+	_, _ = p.channel.Write(input)
+	_ = p.channel.CloseWrite()
+}
+
 // kill ends process groups on the host, first politely, and returns when they are gone or after a while. ctx
 // has ended already.
 func (c *connection) kill(ctx context.Context, as privilege, groups []int) {
@@ -96,16 +125,15 @@ func (c *connection) kill(ctx context.Context, as privilege, groups []int) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.limits.Kill)
 	defer cancel()
-	p, err := c.open(ctx, "exec", ssh.Marshal(struct{ Command string }{killLine(as, groups)}))
+	argv := []string{"sh", "-c", killer, "sh"}
+	for _, g := range groups {
+		argv = append(argv, strconv.Itoa(g))
+	}
+	p, _, _, err := c.start(ctx, command{as: as, argv: argv})
 	if err != nil {
 		return
 	}
 	defer func() { _ = p.channel.Close() }()
-	_ = p.stream(&output{})
-	c.wg.Go(func() {
-		_, _ = p.channel.Write(as.input())
-		_ = p.channel.CloseWrite()
-	})
 	select {
 	case <-p.ended:
 	case <-ctx.Done():
@@ -192,8 +220,9 @@ func (p *process) stream(out *output) <-chan struct{} {
 
 // output cuts what a command prints into lines and picks the announcements of its process groups out of them.
 type output struct {
-	nonce string
-	line  func(text string, errors bool)
+	nonce  string
+	line   func(text string, errors bool)
+	dialog *dialog // on a terminal; or nil
 
 	mu     sync.Mutex
 	pgids  []int
@@ -219,6 +248,9 @@ func (o *output) read(r io.Reader, errors bool) {
 			o.emit(buffer[:i], errors)
 			buffer = append(buffer[:0], buffer[i+1:]...)
 		}
+		if o.dialog != nil && o.dialog.question(buffer) {
+			buffer = buffer[:0]
+		}
 		if err != nil {
 			if len(buffer) > 0 {
 				o.emit(buffer, errors)
@@ -236,13 +268,17 @@ func (o *output) emit(line []byte, errors bool) {
 	}
 	text := string(bytes.TrimRight(line, "\r"))
 	if rest, ok := strings.CutPrefix(text, o.nonce+" "); ok && !errors && o.nonce != "" {
+		if o.dialog != nil && rest == ready {
+			o.dialog.begin()
+		}
 		if id, err := strconv.Atoi(rest); err == nil && id > 1 && len(o.pgids) < maxGroups {
 			o.pgids = append(o.pgids, id)
 		}
 		return
 	}
 	if o.line != nil {
-		o.line(text, errors)
+		// A terminal has one output for both.
+		o.line(text, errors || o.dialog != nil && strings.HasPrefix(text, errorPrefix))
 	}
 }
 

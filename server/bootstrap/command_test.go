@@ -121,35 +121,42 @@ func TestCommandLeavesDaemon(t *testing.T) {
 }
 
 func TestCommandCancelKillsRemoteWork(t *testing.T) {
+	const sleeps = `sleep 1000 & echo $!; wait`
 	tests := []struct {
 		name, user string
+		as         privilege
 		script     string
 	}{
-		{"direct", "", `sleep 1000 & echo $!; wait`},
-		{"deaf to TERM", "", `trap '' TERM; sleep 1000 & echo $!; while :; do wait; done`},
-		{"sudo", userFree, `sleep 1000 & echo $!; wait`},
-		{"sudo with password", userAsked, `sleep 1000 & echo $!; wait`},
+		{"direct", "", privilege{}, sleeps},
+		{"deaf to TERM", "", privilege{}, `trap '' TERM; sleep 1000 & echo $!; while :; do wait; done`},
+		{"sudo", userFree, privilege{become: BecomeSudo}, sleeps},
+		{"sudo with password", userAsked, privilege{BecomeSudo, []byte(testPassword)}, sleeps},
+		{"su", userRefused, privilege{BecomeSu, []byte(rootPassword)}, sleeps},
+		{"doas", userDoasFree, privilege{become: BecomeDoas}, sleeps},
+		{"doas with password", userDoas, privilege{BecomeDoas, []byte(testPassword)}, sleeps},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // each waits for its own grace period
 			c, key := login(t)
-			as := privilege{}
+			s := newSSHD(t, "", []ssh.PublicKey{key})
 			if tt.user != "" {
 				needsRoot(t)
-				c.User, as.sudo = tt.user, true
+				c.User = tt.user
 			}
-			if tt.user == userAsked {
-				as.password = []byte(testPassword)
+			if tt.as.become == BecomeDoas {
+				s.withDoas()
 			}
-			conn := connectTo(t, newBootstrap(t), newSSHD(t, "", []ssh.PublicKey{key}), c)
+			conn := connectTo(t, newBootstrap(t), s, c)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stopped := errors.New("stopped by a person")
 			pid := 0
 			_, err := conn.command(ctx, command{
-				as: as, argv: []string{"sh", "-c", tt.script},
+				as: tt.as, argv: []string{"sh", "-c", tt.script},
 				line: func(text string, _ bool) {
-					if pid, _ = strconv.Atoi(text); pid > 0 {
+					// su and doas have something to say when they are ended.
+					if n, err := strconv.Atoi(text); err == nil {
+						pid = n
 						cancel(stopped)
 					}
 				},

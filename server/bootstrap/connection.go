@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -67,6 +68,11 @@ func (c *connection) close() {
 // open starts a session. When ctx ends first, a host that does not even open a session is beyond use and the
 // connection is ended.
 func (c *connection) open(ctx context.Context, kind string, payload []byte) (*process, error) {
+	return c.openWith(ctx, func(channel ssh.Channel) error { return ask(channel, kind, payload, errRefused) })
+}
+
+// openWith starts a session and has it asked for something.
+func (c *connection) openWith(ctx context.Context, ask func(ssh.Channel) error) (*process, error) {
 	stop := context.AfterFunc(ctx, c.abort)
 	defer stop()
 	channel, requests, err := c.client.OpenChannel("session", nil)
@@ -75,15 +81,24 @@ func (c *connection) open(ctx context.Context, kind string, payload []byte) (*pr
 	}
 	p := &process{connection: c, channel: channel, ended: make(chan struct{})}
 	c.wg.Go(func() { p.watch(requests) })
-	ok, err := channel.SendRequest(kind, true, payload)
-	if err != nil {
+	switch err := ask(channel); {
+	case err == nil:
+		return p, nil
+	case errors.Is(err, errRefused), errors.Is(err, errNoTerminal):
+		_ = channel.Close()
+		return nil, err
+	default:
 		return nil, c.lost(ctx, err)
 	}
-	if !ok {
-		_ = channel.Close()
-		return nil, errRefused
+}
+
+// ask sends a request; refused is the error when the host does not want to.
+func ask(channel ssh.Channel, kind string, payload []byte, refused error) error {
+	ok, err := channel.SendRequest(kind, true, payload)
+	if err == nil && !ok {
+		err = refused
 	}
-	return p, nil
+	return err
 }
 
 // lost says why the connection failed: because ctx ended, or by itself.

@@ -24,7 +24,8 @@ type Credentials struct {
 	PrivateKey   []byte // OpenSSH or PEM; or empty
 	Passphrase   []byte // of the key; or empty
 	Password     []byte // for logging in; or empty
-	SudoPassword []byte // or empty
+	Become       Become // how User becomes root; "" means BecomeSudo
+	SudoPassword []byte // what Become asks for; or empty
 	// Others are further sets, by the names that hosts ask for them with. They have none themselves.
 	Others map[string]*Credentials
 
@@ -58,6 +59,9 @@ func (c *Credentials) Check() error {
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		return fieldError("port", codePortInvalid)
+	}
+	if c.Become != "" && !c.Become.known() {
+		return fieldError("become", codeBecomeInvalid)
 	}
 	if len(c.PrivateKey) == 0 && len(c.Password) > 0 {
 		c.checked = true
@@ -98,7 +102,7 @@ func (c *Credentials) Clone() *Credentials {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clone := &Credentials{
-		User: c.User, Port: c.Port, PrivateKey: bytes.Clone(c.PrivateKey), Passphrase: bytes.Clone(c.Passphrase),
+		User: c.User, Port: c.Port, Become: c.Become, PrivateKey: bytes.Clone(c.PrivateKey), Passphrase: bytes.Clone(c.Passphrase),
 		Password: bytes.Clone(c.Password), SudoPassword: bytes.Clone(c.SudoPassword),
 	}
 	for name, other := range c.Others {
@@ -121,6 +125,9 @@ func (c *Credentials) Changed(given *Credentials) *Credentials {
 			clear(old)
 		}
 		set.PrivateKey, set.Passphrase, set.Password = with.PrivateKey, with.Passphrase, with.Password
+	}
+	if with.Become != "" {
+		set.Become = with.Become
 	}
 	if len(with.SudoPassword) > 0 {
 		clear(set.SudoPassword)

@@ -10,54 +10,59 @@ import (
 
 // Codes of failures. Those that begin with "key_" and the ones beside them also come from Credentials.Check.
 const (
-	codeNameUnresolved     = "name_unresolved"
-	codeNoRoute            = "no_route"
-	codePortClosed         = "port_closed"
-	codeNotSSH             = "not_ssh"
-	codeConnectTimeout     = "connect_timeout"
-	codeConnectSilent      = "connect_silent"
-	codeConnectDropped     = "connect_dropped"
-	codeConnectFailed      = "connect_failed"
-	codeNoCommonAlgorithm  = "no_common_algorithm"
-	codeHostKeyChanged     = "host_key_changed"
-	codeKeyRefused         = "key_refused"
-	codePasswordRefused    = "password_refused"
-	codeMethodRefused      = "method_refused"
-	codeShellRefused       = "shell_refused"
-	codeConnectionLost     = "connection_lost"
-	codeNotRoot            = "not_root"
-	codeSudoMissing        = "sudo_missing"
-	codeSudoPasswordNeeded = "sudo_password_needed"
-	codeSudoRefused        = "sudo_refused"
-	codeOSUnsupported      = "os_unsupported"
-	codeArchUnsupported    = "arch_unsupported"
-	codeDiskFull           = "disk_full"
-	codeServerUnreachable  = "server_unreachable"
-	codeClockOff           = "clock_off"
-	codeCopyFailed         = "copy_failed"
-	codeCannotWrite        = "cannot_write"
-	codePackageBusy        = "package_busy"
-	codePackageUnpublished = "package_unpublished"
-	codePackageFailed      = "package_failed"
-	codeSignatureFailed    = "signature_failed"
-	codeServiceFailed      = "service_failed"
-	codeInterrupted        = "interrupted"
-	codeScriptFailed       = "script_failed"
-	codeAgentMissing       = "agent_missing"
-	codeRegisterTimeout    = "register_timeout"
-	codeHeartbeatTimeout   = "heartbeat_timeout"
-	codeUserInvalid        = "user_invalid"
-	codePortInvalid        = "port_invalid"
-	codeKeyNeeded          = "key_needed"
-	codeKeyTooLarge        = "key_too_large"
-	codeKeyPublic          = "key_public"
-	codeKeyCertificate     = "key_certificate"
-	codeKeyPutty           = "key_putty"
-	codeKeyInvalid         = "key_invalid"
-	codeKeyUnsupported     = "key_unsupported"
-	codeKeyEncrypted       = "key_encrypted"
-	codeWrongPassphrase    = "wrong_passphrase"
-	codeCredentialsMissing = "credentials_missing"
+	codeNameUnresolved       = "name_unresolved"
+	codeNoRoute              = "no_route"
+	codePortClosed           = "port_closed"
+	codeNotSSH               = "not_ssh"
+	codeConnectTimeout       = "connect_timeout"
+	codeConnectSilent        = "connect_silent"
+	codeConnectDropped       = "connect_dropped"
+	codeConnectFailed        = "connect_failed"
+	codeNoCommonAlgorithm    = "no_common_algorithm"
+	codeHostKeyChanged       = "host_key_changed"
+	codeKeyRefused           = "key_refused"
+	codePasswordRefused      = "password_refused"
+	codeMethodRefused        = "method_refused"
+	codeShellRefused         = "shell_refused"
+	codeConnectionLost       = "connection_lost"
+	codeNotRoot              = "not_root"
+	codeSudoMissing          = "sudo_missing"
+	codeSudoPasswordNeeded   = "sudo_password_needed"
+	codeSudoRefused          = "sudo_refused"
+	codeBecomeMissing        = "become_missing"
+	codeBecomePasswordNeeded = "become_password_needed"
+	codeBecomeRefused        = "become_refused"
+	codeBecomeNoTerminal     = "become_no_terminal"
+	codeBecomeInvalid        = "become_invalid"
+	codeOSUnsupported        = "os_unsupported"
+	codeArchUnsupported      = "arch_unsupported"
+	codeDiskFull             = "disk_full"
+	codeServerUnreachable    = "server_unreachable"
+	codeClockOff             = "clock_off"
+	codeCopyFailed           = "copy_failed"
+	codeCannotWrite          = "cannot_write"
+	codePackageBusy          = "package_busy"
+	codePackageUnpublished   = "package_unpublished"
+	codePackageFailed        = "package_failed"
+	codeSignatureFailed      = "signature_failed"
+	codeServiceFailed        = "service_failed"
+	codeInterrupted          = "interrupted"
+	codeScriptFailed         = "script_failed"
+	codeAgentMissing         = "agent_missing"
+	codeRegisterTimeout      = "register_timeout"
+	codeHeartbeatTimeout     = "heartbeat_timeout"
+	codeUserInvalid          = "user_invalid"
+	codePortInvalid          = "port_invalid"
+	codeKeyNeeded            = "key_needed"
+	codeKeyTooLarge          = "key_too_large"
+	codeKeyPublic            = "key_public"
+	codeKeyCertificate       = "key_certificate"
+	codeKeyPutty             = "key_putty"
+	codeKeyInvalid           = "key_invalid"
+	codeKeyUnsupported       = "key_unsupported"
+	codeKeyEncrypted         = "key_encrypted"
+	codeWrongPassphrase      = "wrong_passphrase"
+	codeCredentialsMissing   = "credentials_missing"
 )
 
 // text is what a person is told; "{name}" stands for an argument.
@@ -141,6 +146,23 @@ var texts = map[string]text{
 		"sudo on {host} refuses the user {user}: {output}",
 		"Check the sudo password, and that the user may run all commands as root.",
 	},
+	codeBecomeMissing: {
+		"The user {user} is not root, and there is no {method} on {host}.",
+		"Install {method} on the host, choose another way to become root, or log in as root.",
+	},
+	codeBecomePasswordNeeded: {
+		"{method} on {host} asks for a password.",
+		"Give it: su asks for the password of root, doas for the user's.",
+	},
+	codeBecomeRefused: {
+		"{method} on {host} refuses the user {user}: {output}",
+		"Check the password (of root for su, of the user for doas), and that the user may use {method}.",
+	},
+	codeBecomeNoTerminal: {
+		"{method} asks for its password on a terminal, and {host} gives the user {user} none.",
+		"Allow terminals in the SSH server's settings (PermitTTY), or choose another way to become root.",
+	},
+	codeBecomeInvalid: {"There is no such way to become root.", "Give sudo, su or doas."},
 	codeOSUnsupported: {
 		"The operating system is not supported: {cause}.",
 		"Use a Linux distribution of the Debian, Red Hat or SUSE families, or any with systemd, OpenRC or SysV init.",

@@ -1,7 +1,7 @@
 package bootstrap
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -16,6 +16,11 @@ const leader = `n=$1; shift; read -r _ _ _ _ g _ 2>/dev/null </proc/self/stat; `
 
 // announcer announces the group once more below sudo, which may have made another one (use_pty).
 const announcer = `read -r _ _ _ _ g _ 2>/dev/null </proc/self/stat; echo "$0 ${g:-$$}"; exec "$@"`
+
+// gate is the announcer on a terminal. It takes the terminal's own habits away, says that it is ready for the command's
+// standard input, and hands on as many bytes of it as there are: a terminal has no end. Arguments: bytes, command.
+const gate = `read -r _ _ _ _ g _ 2>/dev/null </proc/self/stat; n=$1; shift; stty raw -echo || exit 126; ` +
+	`echo "$0 ${g:-$$}"; echo "$0 ` + ready + `"; head -c "$n" | "$@"`
 
 // killer asks the groups to end, waits for up to about two seconds, and kills what is left.
 const killer = `for g; do kill -TERM -$g $g 2>/dev/null; done; ` +
@@ -41,18 +46,13 @@ func join(argv []string) string {
 // shellLine is what the user's shell is given to run the command.
 func (c command) shellLine(nonce string) string {
 	argv := c.argv
-	if prefix := c.as.prefix(); prefix != nil {
-		argv = append(append(prefix, "sh", "-c", announcer, nonce), argv...)
+	switch {
+	case c.as.terminal():
+		argv = append([]string{"sh", "-c", gate, nonce, strconv.Itoa(len(c.stdin))}, argv...)
+	case c.as.become != "":
+		argv = append([]string{"sh", "-c", announcer, nonce}, argv...)
 	}
-	return "exec " + join(append([]string{"sh", "-c", leader, "sh", nonce}, argv...))
-}
-
-func killLine(as privilege, groups []int) string {
-	argv := append(as.prefix(), "sh", "-c", killer, "sh")
-	for _, g := range groups {
-		argv = append(argv, fmt.Sprint(g))
-	}
-	return "exec " + join(argv)
+	return "exec " + join(append([]string{"sh", "-c", leader, "sh", nonce}, c.as.wrap(argv)...))
 }
 
 // printable replaces what a terminal or a page would act on.

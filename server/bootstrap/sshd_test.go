@@ -27,12 +27,15 @@ import (
 // Users that exist inside a test's sshd only, with their password. Real hosts of the machine are not touched:
 // as root, sshd runs in a mount namespace with its own passwd, shadow and sudoers.
 const (
-	userAsked    = "asked"   // may use sudo with the password
-	userFree     = "free"    // may use sudo without a password
-	userShell    = "shell"   // may use sudo without a password to run sh, with it to run the rest
-	userRefused  = "refused" // may not use sudo
-	userNoShell  = "noshell" // logs in, but runs nothing
+	userAsked    = "asked"    // may use sudo with the password
+	userFree     = "free"     // may use sudo without a password
+	userShell    = "shell"    // may use sudo without a password to run sh, with it to run the rest
+	userRefused  = "refused"  // may not use sudo
+	userNoShell  = "noshell"  // logs in, but runs nothing
+	userDoas     = "doer"     // may use doas with the password
+	userDoasFree = "doasfree" // may use doas without a password
 	testPassword = "p4ss wörd'$(x)"
+	rootPassword = "of root: $x" // for su
 )
 
 // sshd is a real OpenSSH server on loopback, one process per connection.
@@ -110,8 +113,8 @@ func (s *sshd) writeUsers() {
 	must(s.t, err)
 	// What the machine's root has in its start files is none of the test's business.
 	passwd = bytes.Replace(passwd, []byte(":/root:"), []byte(":"+s.dir+":"), 1)
-	shadow := []byte("root:*:19000::::::\n")
-	for i, name := range []string{userAsked, userFree, userRefused, userNoShell, userShell} {
+	shadow := fmt.Appendf(nil, "root:%s:19000::::::\n", strings.TrimSpace(runTool(s.t, "openssl", "passwd", "-6", rootPassword)))
+	for i, name := range []string{userAsked, userFree, userRefused, userNoShell, userShell, userDoas, userDoasFree} {
 		shell := "/bin/sh"
 		if name == userNoShell {
 			shell = "/usr/sbin/nologin"
@@ -124,6 +127,16 @@ func (s *sshd) writeUsers() {
 	sudoers := fmt.Sprintf("Defaults use_pty\n%s ALL=(ALL:ALL) ALL\n%s ALL=(ALL:ALL) NOPASSWD: ALL\n", userAsked, userFree) +
 		fmt.Sprintf("%[1]s ALL=(ALL:ALL) ALL\n%[1]s ALL=(ALL:ALL) NOPASSWD: /bin/sh\n", userShell)
 	write(s.t, filepath.Join(s.dir, "sudoers"), []byte(sudoers), 0o440)
+}
+
+// withDoas gives the host a doas.conf. Only what exists can be covered by a mount, so it takes an /etc of its own.
+func (s *sshd) withDoas() {
+	s.t.Helper()
+	if _, err := exec.LookPath("doas"); err != nil {
+		s.t.Skip("needs doas")
+	}
+	runTool(s.t, "cp", "-a", "/etc", filepath.Join(s.dir, "etc"))
+	write(s.t, filepath.Join(s.dir, "etc", "doas.conf"), fmt.Appendf(nil, "permit %s\npermit nopass %s\n", userDoas, userDoasFree), 0o400)
 }
 
 func (s *sshd) serve() {
@@ -163,6 +176,7 @@ func (s *sshd) command(args ...string) *exec.Cmd {
 		return exec.Command(args[0], args[1:]...)
 	}
 	const inside = `mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && cd "$1" && shift && ` +
+		`{ [ ! -d etc ] || mount --bind etc /etc; } && ` +
 		`for f in passwd shadow sudoers; do [ ! -e /etc/$f ] || mount --bind $f /etc/$f; done && exec "$@"`
 	args = append([]string{"-m", "--propagation", "private", "sh", "-c", inside, "sh", s.dir}, args...)
 	return exec.Command("unshare", args...)

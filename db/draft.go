@@ -15,6 +15,10 @@ type Draft struct {
 	Method      string // "ssh" or "manual"
 	SSHUser     string `gorm:"column:ssh_user"`
 	SSHPort     int    `gorm:"column:ssh_port"`
+	SSHBecome   string `gorm:"column:ssh_become"` // how the user becomes root; "" for the default
+	JumpHost    string // through which the hosts are reached; "" for none
+	JumpUser    string
+	JumpPort    int
 	CheckID     *int64 // the operation that checked the connections
 	OperationID *int64
 	CreatedBy   string
@@ -44,7 +48,8 @@ func (d *DB) OpenDrafts(ctx context.Context) ([]Draft, error) {
 func (d *DB) SaveDraft(ctx context.Context, w *Draft) error {
 	g := d.write(ctx).Model(&Draft{}).Where("id = ? AND version = ?", w.ID, w.Version).Updates(map[string]any{
 		"version": w.Version + 1, "step": w.Step, "cluster": w.Cluster, "hosts": w.Hosts, "method": w.Method,
-		"ssh_user": w.SSHUser, "ssh_port": w.SSHPort, "check_id": w.CheckID, "operation_id": w.OperationID, "finished_at": w.FinishedAt,
+		"ssh_user": w.SSHUser, "ssh_port": w.SSHPort,
+		"ssh_become": w.SSHBecome, "jump_host": w.JumpHost, "jump_user": w.JumpUser, "jump_port": w.JumpPort, "check_id": w.CheckID, "operation_id": w.OperationID, "finished_at": w.FinishedAt,
 	})
 	if g.Error != nil {
 		return translate("save draft", g.Error)

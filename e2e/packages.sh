@@ -6,7 +6,7 @@ set -eu
 lab="systemd-container mmdebstrap debian-archive-keyring iproute2 openssh-client uidmap"
 test="$lab mariadb-server chromium fonts-noto-cjk shellcheck openssh-server openssh-sftp-server busybox-static dash
 rpm dnf zypper createrepo-c apt-utils reprepro gpgv gcc libc6-dev procps ca-certificates curl wget openssl
-netcat-openbsd sslscan sudo qemu-system-x86 libnss-extrausers"
+netcat-openbsd sslscan sudo doas qemu-system-x86 libnss-extrausers"
 
 case ${1-} in
 lab) want=$lab ;;

@@ -20,6 +20,7 @@ type login struct {
 	PrivateKey   string `json:"private_key,omitempty"`
 	Passphrase   string `json:"passphrase,omitempty"`
 	Password     string `json:"password,omitempty"`
+	Become       string `json:"become,omitempty"`
 	SudoPassword string `json:"sudo_password,omitempty"`
 }
 
@@ -90,6 +91,7 @@ func checkHosts() *cobra.Command {
 	fs := c.Flags()
 	fs.StringVar(&in.SSH.User, "user", "", "`user` to log in as (default root)")
 	fs.IntVar(&in.SSH.Port, "port", 0, "SSH port (default 22)")
+	fs.StringVar(&in.SSH.Become, "become", "", "how the user becomes root: `sudo`, su or doas (default sudo)")
 	fs.IntVar(&in.Parallel, "parallel", 0, "hosts at a time (default the server's)")
 	fs.StringVar(&known, "known-hosts", "", "known_hosts `file` to hold the hosts' keys against")
 	files.flags(c)
@@ -104,7 +106,7 @@ func (f *secretFiles) flags(c *cobra.Command) {
 	fs.StringVar(&f.key, "key", "", "private key `file` to log in with")
 	fs.StringVar(&f.passphrase, "passphrase-file", "", "`file` with the key's passphrase")
 	fs.StringVar(&f.password, "password-file", "", "`file` with the password to log in with")
-	fs.StringVar(&f.sudo, "sudo-password-file", "", "`file` with the password for sudo")
+	fs.StringVar(&f.sudo, "sudo-password-file", "", "`file` with the password that --become asks for: root's for su, the user's for sudo and doas")
 }
 
 func (f *secretFiles) read(to *login) error {

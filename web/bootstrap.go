@@ -28,12 +28,13 @@ type bootstrapRequest struct {
 
 // sshRequest is how to log in. Its secrets end up in bootstrap.Credentials, which overwrites them after use.
 type sshRequest struct {
-	User         string `json:"user,omitempty"`
-	Port         int    `json:"port,omitempty"`
-	PrivateKey   secret `json:"private_key,omitempty"`
-	Passphrase   secret `json:"passphrase,omitempty"`
-	Password     secret `json:"password,omitempty"`
-	SudoPassword secret `json:"sudo_password,omitempty"`
+	User         string           `json:"user,omitempty"`
+	Port         int              `json:"port,omitempty"`
+	PrivateKey   secret           `json:"private_key,omitempty"`
+	Passphrase   secret           `json:"passphrase,omitempty"`
+	Password     secret           `json:"password,omitempty"`
+	Become       bootstrap.Become `json:"become,omitempty"`        // sudo unless given
+	SudoPassword secret           `json:"sudo_password,omitempty"` // what Become asks for
 	// Others are further sets, by the names that hosts ask for them with: "credentials=db".
 	Others map[string]*sshRequest `json:"others,omitempty"`
 }
@@ -45,7 +46,7 @@ func (r *sshRequest) given() bool {
 // credentials hands the secrets over: whoever gets them wipes them.
 func (r *sshRequest) credentials() *bootstrap.Credentials {
 	return &bootstrap.Credentials{
-		User: r.User, Port: r.Port, PrivateKey: r.PrivateKey, Passphrase: r.Passphrase, Password: r.Password, SudoPassword: r.SudoPassword,
+		User: r.User, Port: r.Port, Become: r.Become, PrivateKey: r.PrivateKey, Passphrase: r.Passphrase, Password: r.Password, SudoPassword: r.SudoPassword,
 	}
 }
 
@@ -194,6 +195,9 @@ func (w *Web) again(ctx context.Context, operationID int64, c *bootstrap.Credent
 	}
 	if c.Port == 0 {
 		c.Port = params.Port
+	}
+	if c.Become == "" {
+		c.Become = params.Become
 	}
 	if wrong := checkCredentials(c); wrong != nil {
 		c.Wipe()

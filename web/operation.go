@@ -95,7 +95,8 @@ func (w *Web) run(c *gin.Context, operationID int64) (runView, error) {
 	}
 	v := runView{operation: operationView(s), tasks: w.taskViews(s.Kind, tasks), locked: w.locked(s)}
 	v.operation.Progress, v.operation.Batch = page.Progress(v.tasks), page.BatchOf(v.tasks)
-	v.unlock.User = bootstrapParams(&s.Operation).User
+	params := bootstrapParams(&s.Operation)
+	v.unlock.User, v.unlock.Become = params.User, string(params.Become)
 	v.action = workParams(&s.Operation).Action
 	return v, nil
 }

@@ -20,6 +20,13 @@ import (
 	"hostler/ui/page"
 )
 
+func becomes() (names []string) {
+	for _, b := range bootstrap.Becomes() {
+		names = append(names, string(b))
+	}
+	return names
+}
+
 // TestCodesHaveTexts holds what the server says in codes to the codes that the catalogues have a text for. A code
 // without a text would be shown as it is.
 func TestCodesHaveTexts(t *testing.T) {
@@ -33,6 +40,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes(), mirror.Codes()), page.FailureCodes},
 		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
+		{"way to become root", becomes(), page.Becomes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},
 		{"role", account.Roles, page.Roles},
 		{"act", acts(t), page.AuditActions},

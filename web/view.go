@@ -218,7 +218,8 @@ func (w *Web) taskViews(kind string, ts []db.Task) []page.Task {
 func (w *Web) draftView(d *db.Draft) page.Draft {
 	return page.Draft{
 		ID: d.ID, Version: d.Version, Step: d.Step, Cluster: d.Cluster, Method: d.Method, Hosts: d.Hosts, HostCount: len(hostlist.Read(d.Hosts).Hosts),
-		User: d.SSHUser, Port: d.SSHPort, CheckID: id(d.CheckID), OperationID: id(d.OperationID), CreatedBy: d.CreatedBy, Updated: d.UpdatedAt,
+		User: d.SSHUser, Port: d.SSHPort, Become: d.SSHBecome,
+		CheckID: id(d.CheckID), OperationID: id(d.OperationID), CreatedBy: d.CreatedBy, Updated: d.UpdatedAt,
 	}
 }
 

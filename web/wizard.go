@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
+	"hostler/server/bootstrap"
 	"hostler/server/fleet"
 	"hostler/ui/i18n"
 	"hostler/ui/page"
@@ -147,6 +148,7 @@ type draftRequest struct {
 	Method  *string `json:"method"`
 	User    *string `json:"user"`
 	Port    *int    `json:"port"`
+	Become  *string `json:"become"`
 }
 
 type savedReply struct {
@@ -181,6 +183,9 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	}
 	if in.Port != nil && *in.Port > 0 && *in.Port <= maxPort {
 		d.SSHPort = *in.Port
+	}
+	if in.Become != nil && bootstrap.Become(*in.Become).Check() == nil {
+		d.SSHBecome = *in.Become
 	}
 	d.Cluster, d.SSHUser = truncate(d.Cluster, maxCluster), truncate(d.SSHUser, maxUser)
 	if err := w.saveDraft(c, d, in.Version); err != nil {

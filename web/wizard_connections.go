@@ -191,14 +191,14 @@ type mending struct {
 	user  string
 	port  int
 	given *bootstrap.Credentials
-	fresh bool // given has a key or a password
+	fresh bool // given is more than nothing
 }
 
 func mendOf(ctx context.Context, f *form) (m mending, fields map[string]string) {
 	fields = largeFields(ctx, f)
 	m.given = formCredentials(f)
 	m.user, m.given.User = m.given.User, ""
-	m.fresh = len(m.given.PrivateKey)+len(m.given.Password)+len(m.given.SudoPassword) > 0
+	m.fresh = len(m.given.PrivateKey)+len(m.given.Password)+len(m.given.SudoPassword) > 0 || m.given.Become != ""
 	refuseKeys(ctx, fields, map[string]*string{"user": &m.user})
 	var settings hostlist.Settings
 	if m.user != "" && settings.SetUser(m.user) != nil {
@@ -210,8 +210,12 @@ func mendOf(ctx context.Context, f *form) (m mending, fields map[string]string) 
 		}
 		m.port = settings.Port
 	}
+	var wrong *bootstrap.FieldError
+	if errors.As(m.given.Become.Check(), &wrong) {
+		fields["become"] = credentialText(ctx, wrong)
+	}
 	if len(m.given.PrivateKey)+len(m.given.Password) > 0 {
-		if wrong := checkCredentials(m.given); wrong != nil {
+		if wrong = checkCredentials(m.given); wrong != nil {
 			fields[formField(wrong.Field)] = credentialText(ctx, wrong)
 		}
 	}

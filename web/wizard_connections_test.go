@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hostler/db"
+	"hostler/server/bootstrap"
 )
 
 // check starts the check of a draft's hosts and waits for it.
@@ -94,9 +95,50 @@ func TestACheckWithoutItsKeyStartsNothing(t *testing.T) {
 	}
 }
 
+// How the user becomes root is kept in the draft and the operation, and can be mended for hosts where it is another way.
+func TestWizardTakesTheWayToBecomeRoot(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	form := b.hostsForm(path, "node1.lab.test\nbad.lab.test", sshKey(t))
+	form.Set("become", "runas")
+	if r := b.upload(path+"/hosts", form, scripts); r.status != http.StatusUnprocessableEntity || r.failure(t).Fields["become"] == "" {
+		t.Fatalf("an unknown way answered %d %s", r.status, r.body)
+	}
+	form.Set("become", "su")
+	form.Set("next", "connections")
+	if r := b.upload(path+"/hosts", form, scripts); r.status != 200 {
+		t.Fatalf("the hosts answered %d %s", r.status, r.body)
+	}
+	o := must[[]db.Operation](t)(s.db.Operations(t.Context(), 0, 1))[0]
+	s.awaitOperation(o.ID, db.Failed)
+	if got := bootstrapParams(&o).Become; got != bootstrap.BecomeSu {
+		t.Errorf("the operation becomes root by %q", got)
+	}
+	if r := b.get(path + "/hosts"); !strings.Contains(r.body, `<option value="su" selected`) {
+		t.Error("the draft forgot the way to become root")
+	}
+
+	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), o.ID))
+	mend := url.Values{"task": {fmt.Sprint(tasks[1].ID)}, "become": {"runas"}}
+	if r := b.upload(path+"/connections/mend", mend, scripts); r.status != http.StatusUnprocessableEntity || r.failure(t).Fields["become"] == "" {
+		t.Errorf("an unknown way to mend answered %d %s", r.status, r.body)
+	}
+	mend.Set("become", "doas")
+	if r := b.upload(path+"/connections/mend", mend, scripts); r.status != 200 {
+		t.Fatalf("mending answered %d %s", r.status, r.body)
+	}
+	s.awaitOperation(o.ID, db.Done)
+	all := must[*bootstrap.Credentials](t)(s.web.borrow(t.Context(), o.ID))
+	defer all.Wipe()
+	if mended := all.Others["mended-1"]; all.Become != bootstrap.BecomeSu || mended == nil || mended.Become != bootstrap.BecomeDoas || len(mended.PrivateKey) == 0 {
+		t.Errorf("the credentials are %v with %v", all, all.Others)
+	}
+}
+
 func TestCheckByProgram(t *testing.T) {
 	s := newServer(t)
-	ssh := map[string]any{"private_key": sshKey(t), "others": map[string]any{"db": map[string]any{"user": "dba", "password": "secret"}}}
+	ssh := map[string]any{"private_key": sshKey(t), "others": map[string]any{"db": map[string]any{"user": "dba", "password": "secret", "become": "doas"}}}
 	var started startedReply
 	s.api(post, api+"/checks", toJSON(t, map[string]any{"hosts": "node1.lab.test\ndb1.lab.test credentials=db", "ssh": ssh})).json(t, &started)
 	s.awaitOperation(started.OperationID, db.Done)
@@ -105,6 +147,7 @@ func TestCheckByProgram(t *testing.T) {
 	}
 	for field, body := range map[string]map[string]any{
 		"ssh.others.web":             {"hosts": "w credentials=web", "ssh": ssh},
+		"ssh.become":                 {"hosts": "w", "ssh": map[string]any{"password": "x", "become": "runas"}},
 		"ssh.others.web.private_key": {"hosts": "w credentials=web", "ssh": map[string]any{"password": "x", "others": map[string]any{"web": nil}}},
 	} {
 		if r := s.api(post, api+"/checks", toJSON(t, body)); r.status != http.StatusUnprocessableEntity || r.failure(t).Fields[field] == "" {

@@ -127,6 +127,9 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 		fields["many"] = page.FieldText(ctx, "many")
 	}
 	d.SSHUser = truncate(credentials.User, maxUser)
+	if credentials.Become.Check() == nil {
+		d.SSHBecome = string(credentials.Become)
+	}
 	if d.Method == page.MethodManual {
 		return nil, fields
 	}
@@ -231,7 +234,7 @@ func (w *Web) hostsAgain(c *gin.Context, status int, d *db.Draft, fields map[str
 // formCredentials takes the secrets out of a form. A file that was chosen wins over what was pasted.
 func formCredentials(f *form) *bootstrap.Credentials {
 	c := &bootstrap.Credentials{
-		User: strings.TrimSpace(f.text("user")), PrivateKey: f.take("key_file"), Passphrase: f.take("passphrase"),
+		User: strings.TrimSpace(f.text("user")), Become: bootstrap.Become(f.text("become")), PrivateKey: f.take("key_file"), Passphrase: f.take("passphrase"),
 		Password: f.take("password"), SudoPassword: f.take("sudo_password"),
 	}
 	if len(c.PrivateKey) == 0 {

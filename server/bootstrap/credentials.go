@@ -60,8 +60,8 @@ func (c *Credentials) Check() error {
 	if c.Port < 1 || c.Port > 65535 {
 		return fieldError("port", codePortInvalid)
 	}
-	if c.Become != "" && !c.Become.known() {
-		return fieldError("become", codeBecomeInvalid)
+	if err := c.Become.Check(); err != nil {
+		return err
 	}
 	if len(c.PrivateKey) == 0 && len(c.Password) > 0 {
 		c.checked = true

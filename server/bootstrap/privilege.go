@@ -140,5 +140,10 @@ func (r *run) try(ctx context.Context, c command) (said string, o outcome, err e
 	return said, o, err
 }
 
-// known reports whether there is such a way to become root.
-func (b Become) known() bool { return slices.Contains(Becomes(), b) }
+// Check refuses what is no way to become root, with a *FieldError; "" is the default one.
+func (b Become) Check() error {
+	if b != "" && !slices.Contains(Becomes(), b) {
+		return fieldError("become", codeBecomeInvalid)
+	}
+	return nil
+}

@@ -50,10 +50,14 @@ type Input struct {
 	Placeholder        string
 	Autocomplete       string // "off" when empty
 	Required, Focus    bool
-	Min, Max, Length   int  // limits of numbers and of the number of characters; 0 for none
-	Rows               int  // more than 0 makes a text area
-	Mono               bool // the value is code
+	Min, Max, Length   int      // limits of numbers and of the number of characters; 0 for none
+	Rows               int      // more than 0 makes a text area
+	Options            []Option // some make a list to choose Value from
+	Mono               bool     // the value is code
 }
+
+// Option is something to choose.
+type Option struct{ Value, Label string }
 
 func (f Input) id() string { return "field-" + f.Name }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"hostler/ui/component"
 	"hostler/ui/i18n"
 	"hostler/ui/layout"
 )
@@ -111,11 +112,32 @@ func (v OperationView) again(only string) string {
 	return filtered(v.Again, "operation", strconv.FormatInt(v.Operation.ID, 10), "only", only)
 }
 
-// CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password and
+// CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password, become and
 // sudo_password. It never holds what was typed.
 type CredentialsView struct {
 	User   string // SSH user of the operation, only shown
+	Become string // how the user becomes root; "" for the first way
+	Change bool   // only what is given changes
 	Fields map[string]string
+}
+
+// Becomes are the ways to become root, the default first.
+var Becomes = []string{"sudo", "su", "doas"}
+
+// becomes are what the form offers.
+func (v CredentialsView) becomes(ctx context.Context) (options []component.Option) {
+	if v.Change {
+		options = append(options, component.Option{Label: i18n.T(ctx, "hosts.become_same")})
+	}
+	for _, name := range Becomes {
+		options = append(options, component.Option{Value: name, Label: name})
+	}
+	return options
+}
+
+// opened tells that something is wrong with a field that is folded away.
+func (v CredentialsView) opened() bool {
+	return v.Fields["password"] != "" || v.Fields["become"] != "" || v.Fields["sudo_password"] != ""
 }
 
 // codeHostKeyChanged is the failure that a person may answer by trusting the host's new key.

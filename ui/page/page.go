@@ -51,6 +51,7 @@ var FailureCodes = []string{
 	"method_refused", "name_unresolved", "no_common_algorithm", "no_route", "not_root", "not_ssh",
 	"os_unsupported", "package_busy", "package_failed", "package_unpublished", "password_refused", "port_closed", "port_invalid",
 	"register_timeout", "script_failed", "server_unreachable", "service_failed", "shell_refused",
+	"become_invalid", "become_missing", "become_no_terminal", "become_password_needed", "become_refused",
 	"signature_failed", "step_timeout", "sudo_missing", "sudo_password_needed", "sudo_refused", "user_invalid",
 	"wrong_passphrase", "credentials_missing",
 	"host_gone", "job_bad", "job_bad_package", "job_canceled", "job_checksum",

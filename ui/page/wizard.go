@@ -33,8 +33,9 @@ type Draft struct {
 	HostCount   int    // names that Hosts expands to
 	User        string
 	Port        int
-	CheckID     int64 // 0: the connections were not checked
-	OperationID int64 // 0: not started
+	Become      string // how the user becomes root; "" for the first way
+	CheckID     int64  // 0: the connections were not checked
+	OperationID int64  // 0: not started
 	CreatedBy   string
 	Updated     time.Time
 }
@@ -53,7 +54,7 @@ type WizardStartView struct {
 }
 
 // WizardHostsView is GET /wizards/{id}/hosts. Its form posts hosts, hosts_file, many, method, key_file, key, passphrase, user, port,
-// password, sudo_password and version.
+// password, become, sudo_password and version.
 type WizardHostsView struct {
 	Frame      layout.Frame
 	Draft      Draft
@@ -79,7 +80,7 @@ type PreviewError struct {
 }
 
 // WizardConnectionsView is GET /wizards/{id}/connections: the check of the hosts at work, and what it found. Its form
-// posts version and starts the bootstrap; POST /wizards/{id}/connections/mend takes task, user, port and credentials,
+// posts version and starts the bootstrap; POST /wizards/{id}/connections/mend takes task, user, port and credentials, of which those that are empty stay as they are,
 // POST /wizards/{id}/connections/compare known_hosts or known_hosts_file.
 type WizardConnectionsView struct {
 	Frame     layout.Frame

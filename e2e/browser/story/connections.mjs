@@ -31,7 +31,7 @@ story("an inventory is imported, connections are checked and mended in place, an
 
   await page.getByText("Try failed hosts with another user, port or key").click();
   await page.locator(".mend #field-user").fill("operator");
-  await page.getByText("More: login password, sudo password").click();
+  await page.getByText("More: login password, becoming root").click();
   await page.locator(".mend #field-sudo_password").fill(lab.passwordOf("operator"));
   await visitor.look("mending");
   await page.getByRole("button", { name: "Try these again" }).click();

@@ -15,7 +15,7 @@ const serverGone = [/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RE
 async function giveKey(page) {
   await page.locator("#field-key").fill(lockedKey);
   await page.locator("#field-passphrase").fill(passphrase);
-  await page.getByText("More: login password, sudo password").click();
+  await page.getByText("More: login password, becoming root").click();
   await page.locator("#field-sudo_password").fill(sudoPassword);
 }
 

@@ -8,7 +8,7 @@ interface Refusal {
 const pause = 800;
 const retryAfter = 5000;
 // What a draft keeps. Everything else that a form may hold, above all its secrets, is never sent while typing.
-const texts = ["cluster", "hosts", "method", "user"];
+const texts = ["cluster", "hosts", "method", "user", "become"];
 const numbers = ["version", "port"];
 
 /**

@@ -13,17 +13,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"hostler/agent/state"
 	"hostler/agent/wire"
 )
-
-// versionPattern is what versions may look like: they name directories.
-var versionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~:_-]{0,63}$`)
-
-// IsVersion says whether a version may be called so; it may be left away, too.
-func IsVersion(version string) bool { return version == "" || versionPattern.MatchString(version) }
 
 // Place is where child agents are kept.
 type Place struct {

@@ -44,23 +44,6 @@ type Definition struct {
 // maxDefinitions bounds the list, and so the size of a heartbeat.
 const maxDefinitions = 200
 
-// maxName bounds a name, in bytes.
-const maxName = 64
-
-// ValidName says whether a child agent may have that name: it is part of paths.
-func ValidName(name string) bool {
-	if name == "" || len(name) > maxName {
-		return false
-	}
-	for i, c := range []byte(name) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
-			return false
-		}
-	}
-	return true
-}
-
 func newDefinition(file string) *Definition {
 	return &Definition{
 		File: file, Umask: 0o022, Enabled: true, Env: map[string]string{}, Stop: syscall.SIGTERM, Grace: 10 * time.Second,

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hostler/agent/wire"
 )
 
 // keys says how each "section.key" of a definition is taken over; an error becomes one of its line.
@@ -63,8 +65,8 @@ func text(field func(d *Definition) *string) func(d *Definition, text string) er
 }
 
 func parseName(text string) (string, error) {
-	if !ValidName(text) {
-		return "", fmt.Errorf("must be up to %d letters, digits, dots and dashes, and begin with a letter or a digit, not %.80q", maxName, text)
+	if !wire.IsChildName(text) {
+		return "", fmt.Errorf("must be up to %d letters, digits, dots and dashes, and begin with a letter or a digit, not %.80q", wire.MaxChildName, text)
 	}
 	return text, nil
 }

@@ -41,7 +41,7 @@ func find(s *supervise.Supervisor, name string) (wire.ChildAgent, bool) {
 func ofChild(parts *Parts, do func(ctx context.Context, work *Work, child wire.ChildAgent) error) func(context.Context, *Work) (wire.JobResult, error) {
 	return func(ctx context.Context, work *Work) (wire.JobResult, error) {
 		name := work.Job.Name
-		if !supervise.ValidName(name) {
+		if !wire.IsChildName(name) {
 			return wire.JobResult{}, badJob("%.80q cannot be a child agent's name", name)
 		}
 		child, known := find(parts.Children, name)

@@ -44,7 +44,7 @@ func installChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, er
 func upgradeChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, error) {
 	do := installChild(parts)
 	return func(ctx context.Context, work *Work) (wire.JobResult, error) {
-		if _, known := find(parts.Children, work.Job.Name); !known && supervise.ValidName(work.Job.Name) {
+		if _, known := find(parts.Children, work.Job.Name); !known && wire.IsChildName(work.Job.Name) {
 			return wire.JobResult{}, failed(wire.ErrCodeNoChild, "there is no child agent %s", work.Job.Name)
 		}
 		return do(ctx, work)
@@ -53,9 +53,9 @@ func upgradeChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, er
 
 func (i *installing) check() (sum []byte, err error) {
 	switch {
-	case !supervise.ValidName(i.job.Name):
+	case !wire.IsChildName(i.job.Name):
 		return nil, badJob("%.80q cannot be a child agent's name", i.job.Name)
-	case !install.IsVersion(i.job.Version):
+	case i.job.Version != "" && !wire.IsVersion(i.job.Version):
 		return nil, badJob("%.80q cannot be a version", i.job.Version)
 	case i.job.URL == "":
 		return nil, badJob("the URL is missing")
@@ -299,7 +299,7 @@ func uninstallChild(parts *Parts) func(context.Context, *Work) (wire.JobResult, 
 	return func(ctx context.Context, work *Work) (wire.JobResult, error) {
 		i := &installing{parts: parts, work: work, job: work.Job}
 		name := work.Job.Name
-		if !supervise.ValidName(name) {
+		if !wire.IsChildName(name) {
 			return wire.JobResult{}, badJob("%.80q cannot be a child agent's name", name)
 		}
 		_, known := find(parts.Children, name)

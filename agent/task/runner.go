@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -16,9 +15,6 @@ import (
 	"hostler/agent/command"
 	"hostler/agent/wire"
 )
-
-// idPattern is what a job's id may look like: it names a directory.
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 const (
 	// maxID bounds an id that can be answered at all, in bytes.
@@ -116,7 +112,7 @@ func (r *Runner) Acknowledge(results []wire.JobResult) error {
 	err := r.Journal.Acknowledge(results)
 	for _, result := range results {
 		r.output.forget(result.ID)
-		if idPattern.MatchString(result.ID) {
+		if wire.IsJobID(result.ID) {
 			_ = os.RemoveAll(filepath.Join(r.Dir, result.ID)) // what stays is removed at the next start
 		}
 	}
@@ -156,7 +152,7 @@ func (r *Runner) Submit(jobs []wire.Job) error {
 		case r.known[job.ID] != nil || seen[job.ID]:
 		case r.Journal.Knows(job.ID):
 			signal(r.ready)
-		case !idPattern.MatchString(job.ID):
+		case !wire.IsJobID(job.ID):
 			r.conclude(wire.JobResult{ID: job.ID}, badJob("its id is not made of letters, digits, dots and dashes"))
 		case len(r.items)+len(fresh) < maxOpen:
 			seen[job.ID] = true

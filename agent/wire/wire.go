@@ -1,4 +1,5 @@
-// Package wire holds the types that the agent and the server exchange, and nothing else.
+// Package wire holds the types that the agent and the server exchange, what the names in them may look like, and nothing
+// else.
 //
 // The messages on the secured port are those of the BootAgent document, letter for letter: a client that
 // sends exactly that document's fields is served. Everything Hostler adds is an optional field or a new path,

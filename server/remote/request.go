@@ -298,13 +298,11 @@ func checkAccount(wrong *Invalid, field, name string) {
 	}
 }
 
-var childPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 func checkChildName(wrong *Invalid, name string) {
 	switch {
 	case name == "":
 		wrong.add("name", CodeMissing, "this is needed")
-	case !childPattern.MatchString(name):
+	case !wire.IsChildName(name):
 		wrong.add("name", CodeFormat, "a child agent's name has letters, digits, dots, hyphens and underscores, at most 64, and begins with a letter or a digit")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -207,8 +208,80 @@ func TestAFullDiskIsToldAsSuch(t *testing.T) {
 	}
 }
 
+func TestPortsOfFTPReplies(t *testing.T) {
+	for _, c := range []struct {
+		parse func(string) (int, error)
+		text  string
+		want  int // 0: it is refused
+	}{
+		{parseEPSV, "Entering Extended Passive Mode (|||6446|)", 6446},
+		{parseEPSV, "Entering (extended) Passive Mode (|||6446|).", 6446},
+		{parseEPSV, "(!!!1!)", 1},
+		{parseEPSV, "(~~~65535~)", 65535},
+		{parseEPSV, "(1112341)", 234},
+		{parseEPSV, "()))1)))", 1},
+		{parseEPSV, "(|||00021|)", 21},
+		{parseEPSV, "", 0},
+		{parseEPSV, "(", 0},
+		{parseEPSV, "((((", 0},
+		{parseEPSV, "(|", 0},
+		{parseEPSV, "(|||", 0},
+		{parseEPSV, "(||||)", 0},
+		{parseEPSV, "|||6446|", 0},
+		{parseEPSV, "(|||0|)", 0},
+		{parseEPSV, "(|||65536|)", 0},
+		{parseEPSV, "(|||000021|)", 0},
+		{parseEPSV, "(|||99999999999999999999|)", 0},
+		{parseEPSV, "(|||6446!)", 0},
+		{parseEPSV, "(|!|6446|)", 0},
+		{parseEPSV, "(||6446|)", 0},
+		{parseEPSV, "(|||6446|", 0},
+		{parseEPSV, "(|||64 46|)", 0},
+		{parseEPSV, "(|||-1|)", 0},
+		{parseEPSV, "(|||+1|)", 0},
+		{parseEPSV, "(|||0x1|)", 0},
+		{parseEPSV, "(   6446 )", 0},
+		{parseEPSV, "(\x00\x00\x006446\x00)", 0},
+		{parseEPSV, "(ééé6446é)", 0},
+		{parseEPSV, "(|||\u0661|)", 0},
+		{parseEPSV, "(|1|127.0.0.1|6446|)", 0},
+		{parsePASV, "Entering Passive Mode (127,0,0,1,25,46)", 25<<8 | 46},
+		{parsePASV, "Entering Passive Mode. 127,0,0,1,0,46.", 46},
+		{parsePASV, "=1,2,3,4,255,255", 65535},
+		{parsePASV, "1 of 2, at (1,2,3,4,001,000),", 256},
+		{parsePASV, "", 0},
+		{parsePASV, "(127,0,0,1,25)", 0},
+		{parsePASV, "(127,0,0,1,25,)", 0},
+		{parsePASV, "(127,0,0,1,,25,46)", 0},
+		{parsePASV, "(127,0,0,1,25,46,7)", 0},
+		{parsePASV, "(127,0,0,1,0,0)", 0},
+		{parsePASV, "(127,0,0,1,256,1)", 0},
+		{parsePASV, "(127,0,0,1,1,256)", 0},
+		{parsePASV, "(1270,0,0,1,25,46)", 0},
+		{parsePASV, "(127,0,0,1,25,4600)", 0},
+		{parsePASV, "(127,0,0,1,-25,46)", 0},
+		{parsePASV, "(127,0,0,1, 25,46)", 0},
+		{parsePASV, "(127.0.0.1.25.46)", 0},
+		{parsePASV, "127,0,0,1,2\x005,46", 0},
+		{parsePASV, "127,0,0,1,2\xff,46", 0},
+		{parsePASV, ",,,,,", 0},
+		{parsePASV, "127,0,0,1,\u0662\u0665,46", 0},
+	} {
+		if got, err := c.parse(c.text); got != c.want || (err == nil) != (c.want != 0) {
+			t.Errorf("%q: got %d, %v; want %d", c.text, got, err, c.want)
+		}
+	}
+}
+
+// What the parsers take has these shapes, whatever a server writes.
+var (
+	replyShape = regexp.MustCompile(`^[1-5][0-9][0-9]([ -]|$)`)
+	epsvShape  = regexp.MustCompile(`\(([!-~])([!-~])([!-~])([0-9]{1,5})([!-~])\)`)
+	pasvShape  = regexp.MustCompile(`([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})`)
+)
+
 func FuzzFTPReply(f *testing.F) {
-	for _, seed := range []string{"220 hello\r\n", "220-a\r\n b\r\n220 c\r\n", "227 (1,2,3,4,5,6)\r\n", "229 (|||1|)\r\n", "22", "999 x\n", "220-\n220-\n"} {
+	for _, seed := range []string{"220 hello\r\n", "220-a\r\n b\r\n220 c\r\n", "227 (1,2,3,4,5,6)\r\n", "229 (|||1|)\r\n", "22", "999 x\n", "220-\n220-\n", "", "2", "022 x\n", "622 x\n", "22a x\n", "2222\n", "220\tx\n", "220\n", "227 1,2,3,4,5,6\n", "229 (((((1((\n", "\xff20 \n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -216,10 +289,15 @@ func FuzzFTPReply(f *testing.F) {
 		if err == nil && (code < 100 || code > 599 || strings.ContainsRune(line, '\n')) {
 			t.Errorf("%q is %d %q", text, code, line)
 		}
-		for _, parse := range []func(string) (int, error){parseEPSV, parsePASV} {
-			if port, err := parse(line); err == nil && (port < 1 || port > 65535) {
-				t.Errorf("%q names port %d", line, port)
+		for shape, parse := range map[*regexp.Regexp]func(string) (int, error){epsvShape: parseEPSV, pasvShape: parsePASV} {
+			for _, text := range []string{line, text} {
+				if port, err := parse(text); err == nil && (port < 1 || port > 65535 || !shape.MatchString(text)) {
+					t.Errorf("%q names port %d", text, port)
+				}
 			}
+		}
+		if got, want := isReply(text), replyShape.MatchString(text); got != want {
+			t.Errorf("%q begins a reply: %t, want %t", text, got, want)
 		}
 	})
 }

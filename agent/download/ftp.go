@@ -8,7 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -127,25 +127,37 @@ func (s *session) passive() (int, error) {
 	return parsePASV(text)
 }
 
-var (
-	epsvPattern = regexp.MustCompile(`\(([!-~])([!-~])([!-~])([0-9]{1,5})([!-~])\)`)
-	pasvPattern = regexp.MustCompile(`([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})`)
-)
+const digits = "0123456789"
 
-func parseEPSV(text string) (int, error) {
-	found := epsvPattern.FindStringSubmatch(text)
-	if found == nil || found[1] != found[2] || found[2] != found[3] || found[3] != found[5] {
-		return 0, fmt.Errorf("cannot understand the ftp server's port: %.200q", text)
-	}
-	return checkPort(found[4], "0", text)
+// isNumber says whether a text is a number of at most so many digits.
+func isNumber(text string, most int) bool {
+	return text != "" && len(text) <= most && strings.Trim(text, digits) == ""
 }
 
-func parsePASV(text string) (int, error) {
-	found := pasvPattern.FindStringSubmatch(text)
-	if found == nil {
-		return 0, fmt.Errorf("cannot understand the ftp server's port: %.200q", text)
+// parseEPSV takes the port out of "(|||6446|)" (RFC 2428, 3). Any other visible character may stand where the bars do.
+func parseEPSV(text string) (int, error) {
+	for _, rest := range strings.Split(text, "(")[1:] {
+		if bar := rest[:min(1, len(rest))]; bar > " " && bar <= "~" {
+			rest, begins := strings.CutPrefix(rest, bar+bar+bar)
+			port, _, ends := strings.Cut(rest, bar+")")
+			if begins && ends && isNumber(port, 5) {
+				return checkPort(port, "0", text)
+			}
+		}
 	}
-	return checkPort(found[6], found[5], text)
+	return 0, fmt.Errorf("cannot understand the ftp server's port: %.200q", text)
+}
+
+// parsePASV takes the port out of "(127,0,0,1,25,46)" (RFC 959, 4.1.2). Servers write what they like around the numbers
+// (RFC 1123, 4.1.2.6).
+func parsePASV(text string) (int, error) {
+	for numbers := range strings.FieldsFuncSeq(text, func(r rune) bool { return !strings.ContainsRune(digits+",", r) }) {
+		six := strings.Split(strings.Trim(numbers, ","), ",")
+		if len(six) == 6 && !slices.ContainsFunc(six, func(n string) bool { return !isNumber(n, 3) }) {
+			return checkPort(six[5], six[4], text)
+		}
+	}
+	return 0, fmt.Errorf("cannot understand the ftp server's port: %.200q", text)
 }
 
 func checkPort(low, high, text string) (int, error) {
@@ -193,7 +205,7 @@ func readReply(lines *bufio.Reader) (code int, text string, err error) {
 		}
 		text := strings.TrimRight(string(line), "\r\n")
 		switch {
-		case first == "" && !replyPattern.MatchString(text):
+		case first == "" && !isReply(text):
 			return 0, "", fmt.Errorf("cannot understand the ftp server's reply: %.200q", text)
 		case first == "":
 			first = text[:3]
@@ -209,7 +221,14 @@ func readReply(lines *bufio.Reader) (code int, text string, err error) {
 	return 0, "", errors.New("cannot read the ftp server's reply: it has no end")
 }
 
-var replyPattern = regexp.MustCompile(`^[1-5][0-9][0-9]([ -]|$)`)
+// isReply says whether a line begins as the first one of a reply does: with a code, and a blank or a dash behind it.
+func isReply(line string) bool {
+	if len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+		return false
+	}
+	code := line[:min(3, len(line))]
+	return len(code) == 3 && isNumber(code, 3) && code[0] >= '1' && code[0] <= '5'
+}
 
 // transfer is the data connection. Its end counts only when the server confirms it: a connection that broke looks
 // the same.

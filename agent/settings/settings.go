@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -142,17 +141,27 @@ func (s *Settings) hostnameFromKernel() error {
 	return nil
 }
 
-var namePattern = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
-
 func name(text string) (string, error) {
 	text = strings.ToLower(strings.TrimSuffix(text, "."))
 	if ip := net.ParseIP(text); ip != nil {
 		return ip.String(), nil
 	}
-	if len(text) > 253 || !namePattern.MatchString(text) {
+	if !isHostName(text) {
 		return "", fmt.Errorf("is neither a host name nor an IP address: %.80q", text)
 	}
 	return text, nil
+}
+
+const alphanumerics = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+// isHostName goes by RFC 1123, and allows underscores: hosts have them.
+func isHostName(text string) bool {
+	for label := range strings.SplitSeq(text, ".") {
+		if label == "" || strings.Trim(label, alphanumerics+"_-") != "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return len(text) <= 253
 }
 
 func number(text string, low, high int) (int, error) {
@@ -165,7 +174,7 @@ func number(text string, low, high int) (int, error) {
 
 // word is part of a path.
 func word(text string) (string, error) {
-	if text == "" || len(text) > 64 || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || text[0] == '-' {
+	if text == "" || len(text) > 64 || strings.Trim(text, alphanumerics+"-") != "" || text[0] == '-' {
 		return "", fmt.Errorf("must be up to 64 small letters, digits and dashes, not %.80q", text)
 	}
 	return text, nil

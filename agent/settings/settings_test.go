@@ -3,6 +3,7 @@ package settings
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,23 @@ count = 0
 	if len(s.Unknown) != 1 || s.Unknown[0] != "line 15: agent.later" {
 		t.Errorf("unknown keys %q", s.Unknown)
 	}
+}
+
+// hostNames is what isHostName has to take, but for the length.
+var hostNames = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
+
+func FuzzHostName(f *testing.F) {
+	for _, text := range []string{
+		"", "a", "7", "_", "node1", "node1.lab.test", "a-b", "a--b", "a_b", "_dmarc.x", "3com.net", "a-.b", "-a", "a-", "a.-b", ".", "a.", ".a", "a..b", "A", "a b", "a\n", "a\nb",
+		"a/b", "../x", "a\x00", "a\xff", "ä", "名", "a:b", "a*", strings.Repeat("a.", 126) + "a", strings.Repeat("a.", 127), strings.Repeat("a", 253), strings.Repeat("a", 254),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, want := isHostName(text), len(text) <= 253 && hostNames.MatchString(text); got != want {
+			t.Errorf("%q: got %t, want %t", text, got, want)
+		}
+	})
 }
 
 func TestReadRefuses(t *testing.T) {

@@ -3,7 +3,7 @@
 package distro
 
 import (
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -43,7 +43,7 @@ type System struct {
 // known is the table: what an ID, and for IDs that several have the name or platform, means.
 var known = []struct {
 	id     string
-	says   *regexp.Regexp // what must be in the release text; nil: nothing
+	says   []string // one of these must be in the release text, in letters of any case; nil: nothing must
 	family Family
 }{
 	{"rhel", nil, RHEL},
@@ -55,9 +55,9 @@ var known = []struct {
 	{"amzn", nil, RHEL}, // Amazon
 	{"openeuler", nil, RHEL},
 	{"anolis", nil, RHEL},
-	{"kylin", regexp.MustCompile(`(?i)advanced server|server`), RHEL},
+	{"kylin", []string{"server"}, RHEL},
 	{"kylin", nil, Debian}, // its desktop
-	{"uos", regexp.MustCompile(`platform:uel|(?i)server`), RHEL},
+	{"uos", []string{"platform:uel", "server"}, RHEL},
 	{"uos", nil, Debian}, // its desktop
 	{"deepin", nil, Debian},
 	{"opensuse-leap", nil, SUSE},
@@ -89,7 +89,7 @@ func Detect(r Release) System {
 
 func familyOf(id, says string, likes []string) Family {
 	for _, row := range known {
-		if row.id == id && (row.says == nil || row.says.MatchString(says)) {
+		if row.id == id && (row.says == nil || containsAny(strings.ToLower(says), row.says)) {
 			return row.family
 		}
 	}
@@ -101,8 +101,9 @@ func familyOf(id, says string, likes []string) Family {
 	return Other
 }
 
-// oldLine is the one line of systems before os-release: "CentOS release 6.10 (Final)".
-var oldLine = regexp.MustCompile(`^(.*?) (?:Linux )?(?:Server |Workstation |Client )?release ([0-9][0-9.]*)`)
+func containsAny(text string, words []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
+}
 
 // oldIDs are how the names in such lines begin.
 var oldIDs = []struct{ name, id string }{
@@ -119,8 +120,10 @@ var oldIDs = []struct{ name, id string }{
 // old tells systems that have no os-release.
 func old(r Release) System {
 	line, _, _ := strings.Cut(strings.TrimSpace(r.RedHat), "\n")
-	if parts := oldLine.FindStringSubmatch(line); parts != nil {
-		s := System{Family: RHEL, Name: line, Version: parts[2], Major: major(parts[2])}
+	// "CentOS release 6.10 (Final)"
+	_, rest, _ := strings.Cut(line, " release ")
+	if version := leading(rest, digits+"."); major(version) != "" {
+		s := System{Family: RHEL, Name: line, Version: version, Major: major(version)}
 		for _, known := range oldIDs {
 			if strings.HasPrefix(strings.ToLower(line), known.name) {
 				s.ID = known.id
@@ -178,9 +181,14 @@ func first(texts ...string) string {
 	return ""
 }
 
-var leadingDigits = regexp.MustCompile(`^[0-9]+`)
+const digits = "0123456789"
 
-func major(version string) string { return leadingDigits.FindString(version) }
+func major(version string) string { return leading(version, digits) }
+
+// leading is the beginning of a text that is made of some characters.
+func leading(text, characters string) string {
+	return text[:len(text)-len(strings.TrimLeft(text, characters))]
+}
 
 // machines are the names of uname and of package managers for Go's architectures.
 var machines = map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i686": "386", "i386": "386", "armv7l": "arm", "armv6l": "arm", "loongarch64": "loong64", "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}

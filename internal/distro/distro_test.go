@@ -28,6 +28,14 @@ func TestDetect(t *testing.T) {
 			distro.Release{RedHat: "Red Hat Enterprise Linux Server release 6.9 (Santiago)\n"},
 			distro.System{Family: distro.RHEL, ID: "rhel", Name: "Red Hat Enterprise Linux Server release 6.9 (Santiago)", Version: "6.9", Major: "6"},
 		},
+		"a release without a number": {
+			distro.Release{RedHat: "Red Hat Enterprise Linux release .9 (Plow)\n"},
+			distro.System{Family: distro.Other},
+		},
+		"no release": {
+			distro.Release{RedHat: "release 6.9\n"},
+			distro.System{Family: distro.Other},
+		},
 		"Rocky": {
 			distro.Release{OS: "NAME=\"Rocky Linux\"\nVERSION=\"9.3 (Blue Onyx)\"\nID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.3\"\nPRETTY_NAME=\"Rocky Linux 9.3 (Blue Onyx)\"\n"},
 			distro.System{Family: distro.RHEL, ID: "rocky", Name: "Rocky Linux 9.3 (Blue Onyx)", Version: "9.3", Major: "9"},
@@ -67,6 +75,10 @@ func TestDetect(t *testing.T) {
 		"UOS server": {
 			distro.Release{OS: "NAME=\"UnionTech OS Server 20\"\nVERSION=\"20\"\nID=\"uos\"\nVERSION_ID=\"20\"\nPLATFORM_ID=\"platform:uel20\"\nPRETTY_NAME=\"UnionTech OS Server 20\"\n"},
 			distro.System{Family: distro.RHEL, ID: "uos", Name: "UnionTech OS Server 20", Version: "20", Major: "20"},
+		},
+		"UOS server that does not say so": {
+			distro.Release{OS: "NAME=\"UnionTech OS 20\"\nVERSION=\"20\"\nID=uos\nVERSION_ID=\"20\"\nPLATFORM_ID=\"platform:uel20\"\nPRETTY_NAME=\"UnionTech OS 20\"\n"},
+			distro.System{Family: distro.RHEL, ID: "uos", Name: "UnionTech OS 20", Version: "20", Major: "20"},
 		},
 		"UOS desktop": {
 			distro.Release{OS: "PRETTY_NAME=\"UnionTech OS Desktop 20 Pro\"\nNAME=\"uos\"\nVERSION_ID=\"20\"\nVERSION=\"20\"\nID=uos\nHOME_URL=\"https://www.chinauos.com/\"\n"},

@@ -28,7 +28,7 @@ type Graph map[string]*Package
 type Rule struct {
 	Packages []string // patterns: "db" is one package of the module, "db/..." that one and all below it
 	Except   []string // of Packages
-	Never    []string // patterns of packages of the module, and import paths of other modules
+	Never    []string // patterns of packages of the module, import paths of other modules, and "std/" with those of the standard library
 	Unless   []string // of Never
 	Only     bool     // true: nothing but the standard library; Never is empty
 	Reason   string
@@ -49,6 +49,10 @@ var Rules = []Rule{
 	{
 		Packages: []string{"agent/..."}, Never: []string{"server/...", "web/...", "ui/...", "db/...", gin, gorm, templ},
 		Reason: "the agent is small and runs on every host; the server's parts are none of its business",
+	},
+	{
+		Packages: []string{"agent"}, Never: []string{"std/regexp/..."},
+		Reason: "the agent must stay below 8 MB, and its rules are simple enough to be written in code",
 	},
 	{
 		Packages: []string{"db/..."}, Never: []string{"server/...", "web/...", "ui/...", gin, templ},
@@ -132,7 +136,7 @@ func (g Graph) ways(from string) [][]string {
 	for i := 0; i < len(found); i++ {
 		way := found[i]
 		p := g[way[len(way)-1]]
-		if p == nil || p.Standard {
+		if p == nil {
 			continue
 		}
 		for _, next := range p.Imports {
@@ -149,9 +153,15 @@ func matchAny(patterns []string, path string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return match(pattern, path) })
 }
 
-// match holds an import path against a pattern. One whose first element has no dot is in the module.
+// match holds an import path against a pattern. One whose first element has no dot is in the module, or in the standard
+// library if that is "std".
 func match(pattern, path string) bool {
-	if first, _, _ := strings.Cut(pattern, "/"); pattern == "..." || !strings.Contains(first, ".") {
+	standard, inStandard := strings.CutPrefix(pattern, "std/")
+	first, _, _ := strings.Cut(pattern, "/")
+	switch {
+	case inStandard:
+		pattern = standard
+	case pattern == "..." || !strings.Contains(first, "."):
 		pattern = Module + "/" + pattern
 	}
 	parent, below := strings.CutSuffix(pattern, "/...")

@@ -124,7 +124,7 @@ func TestCheckFinds(t *testing.T) {
 	}{
 		"nothing":                    {"server: server/app; server/app: web server/fleet; web: ui server/fleet agent/wire github.com/gin-gonic/gin; ui: github.com/a-h/templ; server/fleet: db; db: gorm.io/gorm agent/wire", nil},
 		"wire imports the agent":     {"agent/wire: agent/ini", []string{"hostler/agent/wire must not import hostler/agent/ini: the protocol's types"}},
-		"wire imports a module":      {"agent/wire: example.org/x std", []string{"hostler/agent/wire must not import example.org/x"}},
+		"wire imports a module":      {"agent/wire: example.org/x std/fmt", []string{"hostler/agent/wire must not import example.org/x"}},
 		"the agent at a distance":    {"agent: agent/report; agent/report: db; db: gorm.io/gorm", []string{"hostler/agent must not import hostler/db", "hostler/agent must not import gorm.io/gorm", "hostler/agent/report must not import hostler/db", "hostler/agent/report must not import gorm.io/gorm"}},
 		"a part below a module":      {"agent/link: github.com/gin-gonic/gin/binding", []string{"hostler/agent/link must not import github.com/gin-gonic/gin/binding"}},
 		"the database":               {"db: server/event", []string{"hostler/db must not import hostler/server/event"}},
@@ -138,6 +138,9 @@ func TestCheckFinds(t *testing.T) {
 		"the app in the edge":        {"web: server/app", []string{"hostler/web must not import hostler/server/app"}},
 		"the app from the outside":   {"e2e/swarm: server/app; server: server/app", nil},
 		"a test's part":              {"server/job: db/dbtest", []string{"hostler/server/job must not import hostler/db/dbtest"}},
+		"expressions in the agent":   {"agent: agent/task; agent/task: std/regexp", []string{"hostler/agent must not import regexp: the agent must stay below 8 MB"}},
+		"expressions by a library":   {"agent: example.org/x; example.org/x: std/go/doc; std/go/doc: std/regexp/syntax", []string{"hostler/agent must not import regexp/syntax"}},
+		"expressions in the server":  {"server: std/regexp", nil},
 		"a name that only begins so": {"webhook: agent/report; agent: server2", nil},
 	} {
 		got := graph(c.imports).Check(rules.Rules)
@@ -160,16 +163,19 @@ func TestCheckShowsTheWay(t *testing.T) {
 	}
 }
 
-// graph makes a graph of lines "from: to to; from: to"; a name with a dot is another module's and "std" the
-// standard library.
+// graph makes a graph of lines "from: to to; from: to"; a name with a dot is another module's, and one below std
+// the standard library's.
 func graph(lines string) rules.Graph {
 	full := func(name string) string {
-		if first, _, _ := strings.Cut(name, "/"); name == "std" || strings.Contains(first, ".") {
+		if standard, is := strings.CutPrefix(name, "std/"); is {
+			return standard
+		}
+		if first, _, _ := strings.Cut(name, "/"); strings.Contains(first, ".") {
 			return name
 		}
 		return rules.Module + "/" + name
 	}
-	g := rules.Graph{"std": {ImportPath: "std", Standard: true}}
+	g := rules.Graph{"fmt": {ImportPath: "fmt", Standard: true}}
 	for line := range strings.SplitSeq(lines, ";") {
 		from, to, _ := strings.Cut(line, ":")
 		p := &rules.Package{ImportPath: full(strings.TrimSpace(from))}

@@ -56,6 +56,13 @@ func run() error {
 		{What: "agent, CPU while a child writes 10,000 lines/s", Got: percent(chatty), Wanted: "1 %"},
 		{What: "agent, kill -9 of a child to running again", Got: milliseconds(own.restart), Wanted: "10 ms"},
 	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		info, err := os.Stat("repo/agentbin/dist/hostler-agent-linux-" + arch)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, rig.Row{What: "agent, binary for " + arch, Got: fmt.Sprintf("%.3f MB", float64(info.Size())/1e6), Wanted: "8 MB"})
+	}
 	for _, p := range peers {
 		f, err := p.measure(ctx)
 		if err != nil {

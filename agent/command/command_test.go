@@ -195,7 +195,7 @@ func TestCancelEndsWhatIgnoresSIGTERM(t *testing.T) {
 }
 
 func TestCanceledBeforeItBegan(t *testing.T) {
-	dir, mark := t.TempDir(), filepath.Join(t.TempDir(), "mark")
+	dir, mark := filepath.Join(t.TempDir(), "job"), filepath.Join(t.TempDir(), "mark")
 	if err := Cancel(dir); err != nil {
 		t.Fatal(err)
 	}

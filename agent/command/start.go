@@ -67,9 +67,8 @@ func Run(ctx context.Context, dir string, prepare func() (*Spec, error), grown f
 
 // open makes the directory and its pipes where they are missing, and opens the runner's for reading.
 func open(dir string) (*os.File, error) {
-	// Others may pass through, not look: the script in it belongs to the command's user.
-	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // see above
-		return nil, fmt.Errorf("cannot make the job's directory: %w", err)
+	if err := makeDir(dir); err != nil {
+		return nil, err
 	}
 	for _, name := range []string{aliveFile, controlFile} {
 		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil && !errors.Is(err, syscall.EEXIST) {
@@ -81,6 +80,14 @@ func open(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("cannot open the job's pipe: %w", err)
 	}
 	return alive, nil
+}
+
+func makeDir(dir string) error {
+	// Others may pass through, not look: the script in it belongs to the command's user.
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // see above
+		return fmt.Errorf("cannot make the job's directory: %w", err)
+	}
+	return nil
 }
 
 // await waits until no runner holds the pipe, which is at once where there is none, and returns the outcome, nil
@@ -146,8 +153,12 @@ func reap(dir string) {
 	}
 }
 
-// Cancel has the command in dir ended, or not begun. It returns before that has happened.
+// Cancel has the command in dir ended, or not begun, also where Run is still to make dir. It returns before that has
+// happened.
 func Cancel(dir string) error {
+	if err := makeDir(dir); err != nil {
+		return err
+	}
 	noted := state.WriteFile(filepath.Join(dir, cancelFile), nil, 0o600)
 	control, err := os.OpenFile(filepath.Join(dir, controlFile), os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) || errors.Is(err, fs.ErrNotExist) {

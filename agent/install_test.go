@@ -88,7 +88,7 @@ func TestScenario26KilledInTheMiddleOfAnInstallation(t *testing.T) {
 		here func() bool
 	}{
 		{"nothing is killed", nil},
-		{"the archive is there", exists(filepath.Join(host.Dir, "state", "jobs", "*", "package*"))},
+		{"the archive is there", exists(filepath.Join(host.Dir, "state", "jobs", "job-1", "package*"))},
 		{"it is being unpacked", func() bool { // or has been, on a machine that looks away
 			return exists(filepath.Join(home, "trees", ".new"))() || exists(filepath.Join(home, "trees", "2-*"))()
 		}},
@@ -118,11 +118,7 @@ func TestScenario26KilledInTheMiddleOfAnInstallation(t *testing.T) {
 			agent.Wait()
 			agent = startAgent(t, program, host)
 		}
-		q.wait(t)
-		q.mu.Lock()
-		result := q.results["job-"+version]
-		q.mu.Unlock()
-		if result.ErrCode != 0 || current() != version || defined() != version {
+		if result := q.wait(t, "job-"+version); result.ErrCode != 0 || current() != version || defined() != version {
 			t.Fatalf("%s: %+v; the tree is %s, the definition %s, want %s", stage.name, result, current(), defined(), version)
 		}
 	}
@@ -130,10 +126,7 @@ func TestScenario26KilledInTheMiddleOfAnInstallation(t *testing.T) {
 	q.open = append(q.open, wire.Job{ID: "end", Action: wire.ActionUninstall, Name: "BasicAgent"})
 	q.mu.Unlock()
 	server.Wake()
-	q.wait(t)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if result := q.results["end"]; result.ErrCode != 0 || exists(home)() {
+	if result := q.wait(t, "end"); result.ErrCode != 0 || exists(home)() {
 		t.Errorf("uninstalled: %+v", result)
 	}
 }

@@ -78,13 +78,22 @@ func (q *queue) take(results []wire.JobResult) (wire.ResultReply, error) {
 	return wire.ResultReply{}, nil
 }
 
-// wait waits for results.
-func (q *queue) wait(t *testing.T) {
+// wait waits for the result of a job. Those of others may come meanwhile, and again: an agent that was killed before it had
+// the answer sends them once more.
+func (q *queue) wait(t *testing.T, id string) wire.JobResult {
 	t.Helper()
-	select {
-	case <-q.finished:
-	case <-time.After(time.Minute):
-		t.Fatal("no result came within a minute")
+	for {
+		q.mu.Lock()
+		result, done := q.results[id]
+		q.mu.Unlock()
+		if done {
+			return result
+		}
+		select {
+		case <-q.finished:
+		case <-time.After(time.Minute):
+			t.Fatalf("no result of %s came within a minute", id)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -22,6 +23,15 @@ type login struct {
 	Password     string `json:"password,omitempty"`
 	Become       string `json:"become,omitempty"`
 	SudoPassword string `json:"sudo_password,omitempty"`
+	Jump         *jump  `json:"jump,omitempty"`
+}
+
+// jump is the host through which the others are reached.
+type jump struct {
+	Host       string `json:"host"`
+	PrivateKey string `json:"private_key,omitempty"`
+	Passphrase string `json:"passphrase,omitempty"`
+	Password   string `json:"password,omitempty"`
 }
 
 func checkHosts() *cobra.Command {
@@ -32,8 +42,9 @@ func checkHosts() *cobra.Command {
 			SSH      login  `json:"ssh"`
 			Parallel int    `json:"parallel,omitempty"`
 		}
-		files secretFiles
-		known string
+		files   secretFiles
+		known   string
+		through string
 	)
 	c := &cobra.Command{
 		Use:   "check [flags] TEXT…",
@@ -45,6 +56,9 @@ func checkHosts() *cobra.Command {
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in.Hosts = strings.Join(args, "\n")
+			if through != "" {
+				in.SSH.Jump = &jump{Host: through}
+			}
 			if err := files.read(&in.SSH); err != nil {
 				return err
 			}
@@ -92,6 +106,7 @@ func checkHosts() *cobra.Command {
 	fs.StringVar(&in.SSH.User, "user", "", "`user` to log in as (default root)")
 	fs.IntVar(&in.SSH.Port, "port", 0, "SSH port (default 22)")
 	fs.StringVar(&in.SSH.Become, "become", "", "how the user becomes root: `sudo`, su or doas (default sudo)")
+	fs.StringVarP(&through, "jump", "J", "", "jump host through which the hosts are reached: `[user@]host[:port]`")
 	fs.IntVar(&in.Parallel, "parallel", 0, "hosts at a time (default the server's)")
 	fs.StringVar(&known, "known-hosts", "", "known_hosts `file` to hold the hosts' keys against")
 	files.flags(c)
@@ -99,7 +114,7 @@ func checkHosts() *cobra.Command {
 }
 
 // secretFiles are where secrets are read from: a command line is no place for them.
-type secretFiles struct{ key, passphrase, password, sudo string }
+type secretFiles struct{ key, passphrase, password, sudo, jumpKey, jumpPassphrase, jumpPassword string }
 
 func (f *secretFiles) flags(c *cobra.Command) {
 	fs := c.Flags()
@@ -107,14 +122,24 @@ func (f *secretFiles) flags(c *cobra.Command) {
 	fs.StringVar(&f.passphrase, "passphrase-file", "", "`file` with the key's passphrase")
 	fs.StringVar(&f.password, "password-file", "", "`file` with the password to log in with")
 	fs.StringVar(&f.sudo, "sudo-password-file", "", "`file` with the password that --become asks for: root's for su, the user's for sudo and doas")
+	fs.StringVar(&f.jumpKey, "jump-key", "", "private key `file` for the jump host (default as for the hosts)")
+	fs.StringVar(&f.jumpPassphrase, "jump-passphrase-file", "", "`file` with the passphrase of that key")
+	fs.StringVar(&f.jumpPassword, "jump-password-file", "", "`file` with the password for the jump host")
 }
 
 func (f *secretFiles) read(to *login) error {
+	through := cmp.Or(to.Jump, &jump{})
+	if to.Jump == nil && f.jumpKey+f.jumpPassphrase+f.jumpPassword != "" {
+		return errors.New("give the jump host with --jump")
+	}
 	for _, secret := range []struct {
 		file string
 		line bool // a single line, of which the end is no part
 		to   *string
-	}{{f.key, false, &to.PrivateKey}, {f.passphrase, true, &to.Passphrase}, {f.password, true, &to.Password}, {f.sudo, true, &to.SudoPassword}} {
+	}{
+		{f.key, false, &to.PrivateKey}, {f.passphrase, true, &to.Passphrase}, {f.password, true, &to.Password}, {f.sudo, true, &to.SudoPassword},
+		{f.jumpKey, false, &through.PrivateKey}, {f.jumpPassphrase, true, &through.Passphrase}, {f.jumpPassword, true, &through.Password},
+	} {
 		if secret.file == "" {
 			continue
 		}
@@ -134,11 +159,25 @@ func (f *secretFiles) read(to *login) error {
 func printChecked(c *cobra.Command, o *client.Operation, keys []client.ShownKey) error {
 	shown := map[string]client.ShownKey{}
 	for _, k := range keys {
-		shown[k.Host] = k
+		if !k.Jump {
+			shown[k.Host] = k
+		}
 	}
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	if _, err := fmt.Fprintln(w, "HOST\tRESULT\tKEY\tKNOWN\tFOUND"); err != nil {
 		return err
+	}
+	for _, k := range keys {
+		if !k.Jump {
+			continue
+		}
+		trusted := "new"
+		if k.Known {
+			trusted = "known"
+		}
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.Host, "-", k.Fingerprint, cmp.Or(k.Comparison, trusted), "the jump host"); err != nil {
+			return err
+		}
 	}
 	for i := range o.Tasks {
 		t := &o.Tasks[i]

@@ -35,18 +35,39 @@ type sshRequest struct {
 	Password     secret           `json:"password,omitempty"`
 	Become       bootstrap.Become `json:"become,omitempty"`        // sudo unless given
 	SudoPassword secret           `json:"sudo_password,omitempty"` // what Become asks for
+	Jump         *jumpRequest     `json:"jump,omitempty"`
 	// Others are further sets, by the names that hosts ask for them with: "credentials=db".
 	Others map[string]*sshRequest `json:"others,omitempty"`
 }
 
+// jumpRequest is the host through which the others are reached.
+type jumpRequest struct {
+	Host       string `json:"host"`
+	User       string `json:"user,omitempty"`
+	Port       int    `json:"port,omitempty"`
+	PrivateKey secret `json:"private_key,omitempty"`
+	Passphrase secret `json:"passphrase,omitempty"`
+	Password   secret `json:"password,omitempty"`
+}
+
+func (r *jumpRequest) jump() *bootstrap.Jump {
+	if r == nil {
+		return nil
+	}
+	return &bootstrap.Jump{Address: r.Host, Login: &bootstrap.Credentials{
+		User: r.User, Port: r.Port, PrivateKey: r.PrivateKey, Passphrase: r.Passphrase, Password: r.Password,
+	}}
+}
+
 func (r *sshRequest) given() bool {
-	return len(r.PrivateKey)+len(r.Passphrase)+len(r.Password)+len(r.SudoPassword) > 0
+	return r.Jump != nil || len(r.PrivateKey)+len(r.Passphrase)+len(r.Password)+len(r.SudoPassword) > 0
 }
 
 // credentials hands the secrets over: whoever gets them wipes them.
 func (r *sshRequest) credentials() *bootstrap.Credentials {
 	return &bootstrap.Credentials{
 		User: r.User, Port: r.Port, Become: r.Become, PrivateKey: r.PrivateKey, Passphrase: r.Passphrase, Password: r.Password, SudoPassword: r.SudoPassword,
+		Jump: r.Jump.jump(),
 	}
 }
 
@@ -149,7 +170,11 @@ func (r *sshRequest) checkOthers(fields map[string]string, hosts []hostlist.Host
 
 // checkCredentials checks what a person gave; nil when it is right.
 func checkCredentials(c *bootstrap.Credentials) *bootstrap.FieldError {
-	for field, value := range map[string][]byte{"passphrase": c.Passphrase, "password": c.Password, "sudo_password": c.SudoPassword} {
+	given := map[string][]byte{"passphrase": c.Passphrase, "password": c.Password, "sudo_password": c.SudoPassword}
+	if c.Jump != nil && c.Jump.Login != nil {
+		given["jump.passphrase"], given["jump.password"] = c.Jump.Login.Passphrase, c.Jump.Login.Password
+	}
+	for field, value := range given {
 		if len(value) > maxField {
 			return &bootstrap.FieldError{Field: field, Code: "too_long", Message: "This is too long."}
 		}
@@ -198,6 +223,9 @@ func (w *Web) again(ctx context.Context, operationID int64, c *bootstrap.Credent
 	}
 	if c.Become == "" {
 		c.Become = params.Become
+	}
+	if was := params.Jump; was != nil {
+		c.GoThrough(was.Host, was.User, was.Port)
 	}
 	if wrong := checkCredentials(c); wrong != nil {
 		c.Wipe()

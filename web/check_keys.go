@@ -23,7 +23,8 @@ type keysReply struct {
 
 type shownKeyReply struct {
 	Host        string               `json:"host"`
-	Target      string               `json:"target"` // "name:port"
+	Jump        bool                 `json:"jump,omitempty"` // it is the jump host's
+	Target      string               `json:"target"`         // "name:port"
 	Algorithm   string               `json:"algorithm"`
 	Fingerprint string               `json:"fingerprint"`
 	Known       bool                 `json:"known"` // it was trusted before the check
@@ -70,7 +71,7 @@ func (w *Web) compareKeys(c *gin.Context) error {
 	reply := keysReply{Keys: make([]shownKeyReply, len(keys))}
 	for i, k := range keys {
 		reply.Keys[i] = shownKeyReply{
-			Host: k.Host, Target: k.Row.Target, Algorithm: k.Row.Algorithm, Fingerprint: k.Row.Fingerprint, Known: k.Known, Comparison: k.Comparison,
+			Host: k.Host, Jump: k.Jump, Target: k.Row.Target, Algorithm: k.Row.Algorithm, Fingerprint: k.Row.Fingerprint, Known: k.Known, Comparison: k.Comparison,
 		}
 	}
 	c.JSON(http.StatusOK, reply)
@@ -121,7 +122,7 @@ func keyViews(keys []bootstrap.HostKey) []page.ShownKey {
 	views := make([]page.ShownKey, len(keys))
 	for i, k := range keys {
 		views[i] = page.ShownKey{
-			Host: k.Host, Algorithm: k.Row.Algorithm, Fingerprint: k.Row.Fingerprint, Known: k.Known,
+			Host: k.Host, Jump: k.Jump, Algorithm: k.Row.Algorithm, Fingerprint: k.Row.Fingerprint, Known: k.Known,
 			Comparison: string(k.Comparison), Harmful: slices.Contains(harm, k.Comparison),
 		}
 	}

@@ -66,7 +66,7 @@ func fieldLimit(name string) int64 {
 	switch name {
 	case "hosts", "hosts_file", "known_hosts", "known_hosts_file":
 		return maxHosts
-	case "key", "key_file":
+	case "key", "key_file", "jump_key", "jump_key_file":
 		return maxKey
 	case "script", "definition", "shown", "envs":
 		return maxScript

@@ -97,6 +97,9 @@ func (w *Web) run(c *gin.Context, operationID int64) (runView, error) {
 	v.operation.Progress, v.operation.Batch = page.Progress(v.tasks), page.BatchOf(v.tasks)
 	params := bootstrapParams(&s.Operation)
 	v.unlock.User, v.unlock.Become = params.User, string(params.Become)
+	if j := params.Jump; j != nil {
+		v.unlock.Jump = page.JumpView{Host: j.Host, User: j.User, Port: j.Port}
+	}
 	v.action = workParams(&s.Operation).Action
 	return v, nil
 }

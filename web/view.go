@@ -219,6 +219,7 @@ func (w *Web) draftView(d *db.Draft) page.Draft {
 	return page.Draft{
 		ID: d.ID, Version: d.Version, Step: d.Step, Cluster: d.Cluster, Method: d.Method, Hosts: d.Hosts, HostCount: len(hostlist.Read(d.Hosts).Hosts),
 		User: d.SSHUser, Port: d.SSHPort, Become: d.SSHBecome,
+		Jump:    page.JumpView{Host: d.JumpHost, User: d.JumpUser, Port: d.JumpPort},
 		CheckID: id(d.CheckID), OperationID: id(d.OperationID), CreatedBy: d.CreatedBy, Updated: d.UpdatedAt,
 	}
 }

@@ -149,6 +149,10 @@ type draftRequest struct {
 	User    *string `json:"user"`
 	Port    *int    `json:"port"`
 	Become  *string `json:"become"`
+
+	JumpHost *string `json:"jump_host"`
+	JumpUser *string `json:"jump_user"`
+	JumpPort *int    `json:"jump_port"`
 }
 
 type savedReply struct {
@@ -169,11 +173,15 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	if in.Hosts != nil && len(*in.Hosts) > maxHosts {
 		fields["hosts"] = page.FieldText(c.Request.Context(), "hosts_too_many")
 	}
-	refuseKeys(c.Request.Context(), fields, map[string]*string{"cluster": in.Cluster, "hosts": in.Hosts, "user": in.User})
+	refuseKeys(c.Request.Context(), fields, map[string]*string{
+		"cluster": in.Cluster, "hosts": in.Hosts, "user": in.User, "jump_host": in.JumpHost, "jump_user": in.JumpUser,
+	})
 	if len(fields) > 0 {
 		return invalid(fields)
 	}
-	for to, given := range map[*string]*string{&d.Cluster: in.Cluster, &d.Hosts: in.Hosts, &d.SSHUser: in.User} {
+	for to, given := range map[*string]*string{
+		&d.Cluster: in.Cluster, &d.Hosts: in.Hosts, &d.SSHUser: in.User, &d.JumpHost: in.JumpHost, &d.JumpUser: in.JumpUser,
+	} {
 		if given != nil {
 			*to = *given
 		}
@@ -181,13 +189,16 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	if in.Method != nil && (*in.Method == page.MethodSSH || *in.Method == page.MethodManual) {
 		d.Method = *in.Method
 	}
-	if in.Port != nil && *in.Port > 0 && *in.Port <= maxPort {
-		d.SSHPort = *in.Port
+	for to, given := range map[*int]*int{&d.SSHPort: in.Port, &d.JumpPort: in.JumpPort} {
+		if given != nil && *given > 0 && *given <= maxPort {
+			*to = *given
+		}
 	}
 	if in.Become != nil && bootstrap.Become(*in.Become).Check() == nil {
 		d.SSHBecome = *in.Become
 	}
 	d.Cluster, d.SSHUser = truncate(d.Cluster, maxCluster), truncate(d.SSHUser, maxUser)
+	d.JumpHost, d.JumpUser = truncate(d.JumpHost, maxUser), truncate(d.JumpUser, maxUser)
 	if err := w.saveDraft(c, d, in.Version); err != nil {
 		return err
 	}

@@ -167,7 +167,10 @@ func (w *Web) mendConnections(c *gin.Context) error {
 	if len(fields) == 0 {
 		err = w.mend(ctx, *d.CheckID, m, identity(c).Name)
 	}
+	var wrong *bootstrap.FieldError
 	switch {
+	case errors.As(err, &wrong):
+		fields[formField(wrong.Field)], err = credentialText(ctx, wrong), nil
 	case errors.Is(err, operation.ErrSecretsNeeded):
 		fields[""], err = page.FieldText(ctx, "check_locked"), nil
 	case errors.Is(err, operation.ErrNothingToDo):
@@ -198,7 +201,7 @@ func mendOf(ctx context.Context, f *form) (m mending, fields map[string]string) 
 	fields = largeFields(ctx, f)
 	m.given = formCredentials(f)
 	m.user, m.given.User = m.given.User, ""
-	m.fresh = len(m.given.PrivateKey)+len(m.given.Password)+len(m.given.SudoPassword) > 0 || m.given.Become != ""
+	m.fresh = len(m.given.PrivateKey)+len(m.given.Password)+len(m.given.SudoPassword) > 0 || m.given.Become != "" || m.given.Jump != nil
 	refuseKeys(ctx, fields, map[string]*string{"user": &m.user})
 	var settings hostlist.Settings
 	if m.user != "" && settings.SetUser(m.user) != nil {
@@ -215,9 +218,13 @@ func mendOf(ctx context.Context, f *form) (m mending, fields map[string]string) 
 		fields["become"] = credentialText(ctx, wrong)
 	}
 	if len(m.given.PrivateKey)+len(m.given.Password) > 0 {
+		// What is not said of the jump host is as it was, and checked with that.
+		jump := m.given.Jump
+		m.given.Jump = nil
 		if wrong = checkCredentials(m.given); wrong != nil {
 			fields[formField(wrong.Field)] = credentialText(ctx, wrong)
 		}
+		m.given.Jump = jump
 	}
 	for _, id := range f.texts("task") {
 		if n, err := strconv.ParseInt(id, 10, 64); err == nil {
@@ -246,7 +253,12 @@ func (w *Web) mend(ctx context.Context, checkID int64, m mending, actor string) 
 			return err
 		}
 		set = "mended-" + strconv.Itoa(len(all.Others)+1)
-		all.With(set, all.Changed(m.given))
+		changed := all.Changed(m.given)
+		all.With(set, changed)
+		if wrong := checkCredentials(changed); wrong != nil {
+			all.Wipe()
+			return wrong
+		}
 		secrets = all
 	}
 	params := map[int64]any{}

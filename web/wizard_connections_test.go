@@ -136,6 +136,78 @@ func TestWizardTakesTheWayToBecomeRoot(t *testing.T) {
 	}
 }
 
+// The jump host is kept without its secrets, in the draft and in the operation, and can be mended for failed hosts.
+func TestWizardTakesAJumpHost(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	form := b.hostsForm(path, "node1.lab.test\nbad.lab.test", sshKey(t))
+	form.Set("next", "connections")
+	form.Set("jump_user", "hop")
+	form.Set("jump_password", "marker-jump")
+	for name, value := range map[string]string{"jump_host": "a b", "jump_port": "x", "jump_key": "ssh-rsa AAAA me"} {
+		wrong := url.Values{"jump_host": {"bastion.test"}, "jump_port": {"2222"}}
+		for k, v := range form {
+			wrong[k] = v
+		}
+		wrong.Set(name, value)
+		if r := b.upload(path+"/hosts", wrong, scripts); r.status != http.StatusUnprocessableEntity || r.failure(t).Fields[name] == "" || strings.Contains(r.body, "marker-jump") {
+			t.Errorf("%s answered %d %s", name, r.status, r.body)
+		}
+		form.Set("version", b.version(path+"/hosts"))
+	}
+	form.Set("jump_host", "bastion.test")
+	form.Set("jump_port", "2222")
+	if r := b.upload(path+"/hosts", form, scripts); r.status != 200 {
+		t.Fatalf("the hosts answered %d %s", r.status, r.body)
+	}
+	o := must[[]db.Operation](t)(s.db.Operations(t.Context(), 0, 1))[0]
+	s.awaitOperation(o.ID, db.Failed)
+	if j := bootstrapParams(&o).Jump; j == nil || *j != (bootstrap.JumpParams{Host: "bastion.test", User: "hop", Port: 2222}) {
+		t.Errorf("the operation goes through %+v", j)
+	}
+	if r := b.get(path + "/hosts"); !strings.Contains(r.body, `value="bastion.test"`) || !strings.Contains(r.body, `value="2222"`) || strings.Contains(r.body, "marker-jump") {
+		t.Error("the draft forgot the jump host, or shows its password")
+	}
+
+	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), o.ID))
+	mend := url.Values{"task": {fmt.Sprint(tasks[1].ID)}, "jump_port": {"70000"}}
+	if r := b.upload(path+"/connections/mend", mend, scripts); r.status != http.StatusUnprocessableEntity || r.failure(t).Fields["jump_port"] == "" {
+		t.Errorf("a wrong port answered %d %s", r.status, r.body)
+	}
+	mend.Set("jump_port", "2022")
+	if r := b.upload(path+"/connections/mend", mend, scripts); r.status != 200 {
+		t.Fatalf("mending answered %d %s", r.status, r.body)
+	}
+	s.awaitOperation(o.ID, db.Done)
+	all := must[*bootstrap.Credentials](t)(s.web.borrow(t.Context(), o.ID))
+	defer all.Wipe()
+	mended := all.Others["mended-1"]
+	if mended == nil || mended.Jump == nil || mended.Jump.Login.Port != 2022 || mended.Jump.Address != "bastion.test" || string(mended.Jump.Login.Password) != "marker-jump" {
+		t.Errorf("the mended credentials are %v", mended)
+	}
+}
+
+// After a restart the key is asked for again, and the way through the jump host is known.
+func TestUnlockKnowsTheJumpHost(t *testing.T) {
+	s := newServer(t)
+	var started startedReply
+	ssh := map[string]any{"private_key": sshKey(t), "jump": map[string]any{"host": "hop@bastion.test:2222"}}
+	s.api(post, api+"/bootstraps", toJSON(t, map[string]any{"hosts": "bad.lab.test", "ssh": ssh})).json(t, &started)
+	s.awaitOperation(started.OperationID, db.Failed)
+	if err := s.web.Engine.Forget(t.Context(), started.OperationID); err != nil {
+		t.Fatal(err)
+	}
+	given := &bootstrap.Credentials{PrivateKey: []byte(sshKey(t))}
+	defer given.Wipe()
+	if err := s.web.again(t.Context(), started.OperationID, given); err != nil {
+		t.Fatal(err)
+	}
+	if j := given.Jump; j == nil || j.Address != "bastion.test" || j.Login.User != "hop" || j.Login.Port != 2222 || j.Login.Key() != given.Key() {
+		t.Errorf("it goes through %+v", j)
+	}
+}
+
 func TestCheckByProgram(t *testing.T) {
 	s := newServer(t)
 	ssh := map[string]any{"private_key": sshKey(t), "others": map[string]any{"db": map[string]any{"user": "dba", "password": "secret", "become": "doas"}}}
@@ -147,6 +219,7 @@ func TestCheckByProgram(t *testing.T) {
 	}
 	for field, body := range map[string]map[string]any{
 		"ssh.others.web":             {"hosts": "w credentials=web", "ssh": ssh},
+		"ssh.jump.host":              {"hosts": "w", "ssh": map[string]any{"password": "x", "jump": map[string]any{"host": "a b"}}},
 		"ssh.become":                 {"hosts": "w", "ssh": map[string]any{"password": "x", "become": "runas"}},
 		"ssh.others.web.private_key": {"hosts": "w credentials=web", "ssh": map[string]any{"password": "x", "others": map[string]any{"web": nil}}},
 	} {

@@ -112,6 +112,9 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 	}
 	misplaced := map[string]string{}
 	refuseKeys(ctx, misplaced, map[string]*string{"hosts": &d.Hosts, "user": &credentials.User})
+	if j := credentials.Jump; j != nil {
+		refuseKeys(ctx, misplaced, map[string]*string{"jump_host": &j.Address, "jump_user": &j.Login.User})
+	}
 	defer func() { maps.Copy(fields, misplaced) }() // they are empty now, which is not what is wrong with them
 	w.takeFile(ctx, d, f, fields)
 	list := hostlist.Read(d.Hosts)
@@ -133,12 +136,8 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 	if d.Method == page.MethodManual {
 		return nil, fields
 	}
-	port := strings.TrimSpace(f.text("port"))
-	if n, err := strconv.Atoi(port); err == nil {
-		credentials.Port = n
-	} else if port != "" {
-		credentials.Port = -1 // refused below, with the same words as a port out of range
-	}
+	credentials.Port = formPort(f, "port")
+	keepJump(d, f)
 	if wrong := checkCredentials(credentials); wrong != nil {
 		if name := formField(wrong.Field); fields[name] == "" {
 			fields[name] = credentialText(ctx, wrong)
@@ -148,6 +147,12 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 		d.SSHPort = credentials.Port
 	}
 	return list.Hosts, fields
+}
+
+// keepJump puts what a form says of the jump host into the draft, without its secrets.
+func keepJump(d *db.Draft, f *form) {
+	d.JumpHost, d.JumpUser = truncate(strings.TrimSpace(f.text("jump_host")), maxUser), truncate(strings.TrimSpace(f.text("jump_user")), maxUser)
+	d.JumpPort = max(0, min(formPort(f, "jump_port"), maxPort))
 }
 
 // takeFile adds a file with another program's list to the hosts, as the page's script does, and turns such a list that
@@ -240,15 +245,42 @@ func formCredentials(f *form) *bootstrap.Credentials {
 	if len(c.PrivateKey) == 0 {
 		c.PrivateKey = f.take("key")
 	}
+	c.Jump = formJump(f)
 	return c
+}
+
+// formJump takes the jump host out of a form; nil when nothing was said of one.
+func formJump(f *form) *bootstrap.Jump {
+	login := &bootstrap.Credentials{
+		User: strings.TrimSpace(f.text("jump_user")), PrivateKey: f.take("jump_key_file"), Passphrase: f.take("jump_passphrase"),
+		Password: f.take("jump_password"), Port: formPort(f, "jump_port"),
+	}
+	if len(login.PrivateKey) == 0 {
+		login.PrivateKey = f.take("jump_key")
+	}
+	j := &bootstrap.Jump{Address: strings.TrimSpace(f.text("jump_host")), Login: login}
+	if j.Address == "" && login.User == "" && login.Port == 0 && len(login.PrivateKey)+len(login.Passphrase)+len(login.Password) == 0 {
+		return nil
+	}
+	return j
+}
+
+// formPort is a port; 0 when the field is empty, and -1, which is refused like a port out of range, when it is none.
+func formPort(f *form, name string) int {
+	port := strings.TrimSpace(f.text(name))
+	if port == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n == 0 {
+		return -1
+	}
+	return n
 }
 
 // formField is the form's name for a field of bootstrap.Credentials.
 func formField(field string) string {
-	if field == "private_key" {
-		return "key"
-	}
-	return field
+	return strings.Replace(strings.Replace(field, ".", "_", 1), "private_key", "key", 1)
 }
 
 // largeFields complains about fields that had more than they may have.
@@ -256,6 +288,8 @@ func largeFields(ctx context.Context, f *form) map[string]string {
 	fields := map[string]string{}
 	for name := range f.tooLarge {
 		switch name {
+		case "jump_key", "jump_key_file":
+			fields["jump_key"] = page.FieldText(ctx, "key_too_large")
 		case "key", "key_file":
 			fields["key"] = page.FieldText(ctx, "key_too_large")
 		case "hosts", "hosts_file":

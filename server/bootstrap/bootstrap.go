@@ -59,6 +59,7 @@ type Limits struct {
 	Kill      time.Duration            // for ending remote work; 5 s
 	Register  time.Duration            // for the registration; 60 s
 	Heartbeat time.Duration            // for the first heartbeat; 60 s
+	Idle      time.Duration            // how long a connection to a jump host is kept that nobody uses; 1 min
 	Package   time.Duration            // for a busy package manager; 2 min
 	Steps     map[string]time.Duration // of steps by their names, where they shall differ from the phases' own, for tests
 }
@@ -74,6 +75,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Kill, 5 * time.Second},
 		{&l.Register, time.Minute},
 		{&l.Heartbeat, time.Minute},
+		{&l.Idle, time.Minute},
 		{&l.Package, 2 * time.Minute},
 	} {
 		if *d.field == 0 {
@@ -101,11 +103,20 @@ func New(o Options) *Bootstrap {
 // Params are the operation's parameters, equal for all hosts. They hold no secret and tell a page what to ask
 // for again after the server was restarted.
 type Params struct {
+	User           string      `json:"user"`
+	Port           int         `json:"port"`
+	Become         Become      `json:"become,omitempty"`
+	KeyFingerprint string      `json:"key_fingerprint,omitempty"`
+	Jump           *JumpParams `json:"jump,omitempty"`
+	DraftID        *int64      `json:"draft_id,omitempty"`
+}
+
+// JumpParams are what is known of the jump host without its secrets.
+type JumpParams struct {
+	Host           string `json:"host"`
 	User           string `json:"user"`
 	Port           int    `json:"port"`
-	Become         Become `json:"become,omitempty"`
 	KeyFingerprint string `json:"key_fingerprint,omitempty"`
-	DraftID        *int64 `json:"draft_id,omitempty"`
 }
 
 // TaskParams are one host's parameters; all may be left out.
@@ -125,6 +136,11 @@ func Spec(cluster, createdBy string, hosts []hostlist.Host, c *Credentials) oper
 		Kind: KindName, Title: fmt.Sprintf("Bootstrap %d hosts", len(hosts)), Cluster: cluster, CreatedBy: createdBy,
 		Parallel: DefaultParallel, Secrets: c,
 		Params: Params{User: c.User, Port: c.Port, Become: c.Become, KeyFingerprint: c.Key().Fingerprint},
+	}
+	if j := c.Jump; j != nil {
+		p := s.Params.(Params)
+		p.Jump = &JumpParams{Host: j.Address, User: j.Login.User, Port: j.Login.Port, KeyFingerprint: j.Login.Key().Fingerprint}
+		s.Params = p
 	}
 	if len(hosts) == 1 {
 		s.Title = "Bootstrap " + hosts[0].Name

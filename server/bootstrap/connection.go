@@ -106,5 +106,8 @@ func (c *connection) lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if via := c.target.via; via != nil && !via.answers() {
+		return via.jumpLost(err)
+	}
 	return fail(codeConnectionLost, err, "host", c.target.address, "error", cause(err))
 }

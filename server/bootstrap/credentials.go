@@ -26,6 +26,8 @@ type Credentials struct {
 	Password     []byte // for logging in; or empty
 	Become       Become // how User becomes root; "" means BecomeSudo
 	SudoPassword []byte // what Become asks for; or empty
+	// Jump is the host through which the hosts are reached; nil when the server reaches them itself.
+	Jump *Jump
 	// Others are further sets, by the names that hosts ask for them with. They have none themselves.
 	Others map[string]*Credentials
 
@@ -63,15 +65,19 @@ func (c *Credentials) Check() error {
 	if err := c.Become.Check(); err != nil {
 		return err
 	}
-	if len(c.PrivateKey) == 0 && len(c.Password) > 0 {
-		c.checked = true
-		return nil
+	if len(c.PrivateKey) > 0 || len(c.Password) == 0 {
+		key, signer, info, err := parseKey(c.PrivateKey, c.Passphrase)
+		if err != nil {
+			return err
+		}
+		c.key, c.signer, c.info = key, signer, info
 	}
-	key, signer, info, err := parseKey(c.PrivateKey, c.Passphrase)
-	if err != nil {
-		return err
+	if c.Jump != nil {
+		if err := c.Jump.check(c); err != nil {
+			return err
+		}
 	}
-	c.key, c.signer, c.info, c.checked = key, signer, info, true
+	c.checked = true
 	return nil
 }
 
@@ -89,6 +95,7 @@ func (c *Credentials) Wipe() {
 	for _, other := range c.Others {
 		other.Wipe()
 	}
+	c.Jump.wipe()
 	for _, secret := range []*[]byte{&c.PrivateKey, &c.Passphrase, &c.Password, &c.SudoPassword} {
 		clear(*secret)
 		*secret = nil
@@ -104,6 +111,7 @@ func (c *Credentials) Clone() *Credentials {
 	clone := &Credentials{
 		User: c.User, Port: c.Port, Become: c.Become, PrivateKey: bytes.Clone(c.PrivateKey), Passphrase: bytes.Clone(c.Passphrase),
 		Password: bytes.Clone(c.Password), SudoPassword: bytes.Clone(c.SudoPassword),
+		Jump: c.Jump.clone(),
 	}
 	for name, other := range c.Others {
 		clone.With(name, other.Clone())
@@ -120,6 +128,13 @@ func (c *Credentials) Changed(given *Credentials) *Credentials {
 	}
 	set.Others = nil
 	with := given.Clone()
+	if with.Jump == nil { // the set goes through that of c
+		set.Jump.wipe()
+		set.Jump = nil
+	} else {
+		with.Jump.complete(set.Jump)
+		set.Jump = with.Jump
+	}
 	if len(with.PrivateKey)+len(with.Password) > 0 {
 		for _, old := range [][]byte{set.PrivateKey, set.Passphrase, set.Password} {
 			clear(old)
@@ -180,6 +195,9 @@ func (c *Credentials) String() string {
 		if len(field.value) > 0 {
 			given = append(given, field.name)
 		}
+	}
+	if c.Jump != nil {
+		given = append(given, "through "+c.Jump.Address)
 	}
 	return fmt.Sprintf("%s port %s (%s)", c.User, strconv.Itoa(c.Port), strings.Join(given, ", "))
 }

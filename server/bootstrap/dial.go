@@ -31,8 +31,9 @@ type target struct {
 	name    string // what the host is called
 	address string // the name or address to connect to
 	port    int
-	user    string // who logs in; "" for the user of the credentials
-	looking bool   // the host's key is not kept when it is new
+	user    string      // who logs in; "" for the user of the credentials
+	looking bool        // the host's key is not kept when it is new
+	via     *connection // to the jump host; nil when there is none
 }
 
 func (t target) String() string { return net.JoinHostPort(t.address, strconv.Itoa(t.port)) }
@@ -54,11 +55,11 @@ func (b *Bootstrap) dial(ctx context.Context, t target, c *Credentials, logf fun
 	for i := 0; ; i++ {
 		conn, err := b.dialOnce(ctx, t, c, keys, logf)
 		var f *operation.Failure
-		if i == len(redials) || !errors.As(err, &f) || f.Code != codeConnectDropped {
+		if i == len(redials) || !errors.As(err, &f) || f.Code != codeConnectDropped && f.Code != codeJumpBusy {
 			return conn, err
 		}
 		pause := redials[i] + jitter(redials[i])
-		logf("%s closed the connection at once; trying again in %s", t, pause.Round(time.Millisecond))
+		logf("%s Trying again in %s", f.Cause, pause.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -79,14 +80,14 @@ func jitter(limit time.Duration) time.Duration {
 func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys *hostKeys, logf func(string, ...any)) (*connection, error) {
 	dialCtx, cancel := context.WithTimeout(ctx, b.Limits.Dial)
 	defer cancel()
-	raw, err := b.Dial(dialCtx, "tcp", t.String())
+	raw, err := b.open(dialCtx, t)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, b.dialFailure(t, err)
+		return nil, err
 	}
-	if raw.RemoteAddr().String() != t.String() {
+	if t.via == nil && raw.RemoteAddr().String() != t.String() {
 		logf("connected to %s", raw.RemoteAddr())
 	}
 	h := &handshake{bootstrap: b, target: t, credentials: c, keys: keys, wire: &opening{Conn: raw}}
@@ -100,12 +101,31 @@ func (b *Bootstrap) dialOnce(ctx context.Context, t target, c *Credentials, keys
 	}
 	if err != nil {
 		_ = raw.Close()
+		if t.via != nil && ctx.Err() == nil && !t.via.answers() {
+			return nil, t.via.jumpLost(err)
+		}
 		return nil, err
 	}
 	logf("logged in as %s (%s)", t.user, printable(string(client.ServerVersion())))
 	conn := newConnection(client, raw, t, b.Limits)
 	conn.key, conn.known = keys.row(), known
 	return conn, nil
+}
+
+// open opens a connection to a host's SSH server. Failures are *operation.Failure unless ctx has ended.
+func (b *Bootstrap) open(ctx context.Context, t target) (net.Conn, error) {
+	if t.via != nil {
+		raw, err := b.dialThrough(ctx, t)
+		if err != nil {
+			return nil, b.throughFailure(t, err)
+		}
+		return raw, nil
+	}
+	raw, err := b.Dial(ctx, "tcp", t.String())
+	if err != nil {
+		return nil, b.dialFailure(t, err)
+	}
+	return raw, nil
 }
 
 // dialFailure tells apart why there is no TCP connection.

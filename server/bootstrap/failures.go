@@ -69,7 +69,18 @@ const (
 type text struct{ cause, hint string }
 
 // texts holds the English texts of every failure of this package.
-var texts = map[string]text{
+var texts = joined(hostTexts, jumpTexts)
+
+func joined(parts ...map[string]text) map[string]text {
+	all := map[string]text{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
+// hostTexts are those of hosts and of what a person gives.
+var hostTexts = map[string]text{
 	codeNameUnresolved: {
 		"The name {host} does not resolve to an address: {error}.",
 		"Check the spelling, add the name to the DNS, or give the host's IP address.",

@@ -110,9 +110,9 @@ type ChangedKey struct {
 
 // ForgetHostKey stops trusting the old keys of a task's host, so that the task's next run trusts the key that it
 // finds. Only those that the task's failure names are forgotten. It gives operation.ErrNothingToDo unless the
-// task has failed because the host's key had changed; forgotten is false when somebody else was faster.
+// task has failed because the key of the host, or of its jump host, had changed; forgotten is false when somebody else was faster.
 func ForgetHostKey(ctx context.Context, d *db.DB, t *db.Task) (k ChangedKey, forgotten bool, err error) {
-	if t.State != db.Failed || t.Problem.Code != codeHostKeyChanged {
+	if t.State != db.Failed || t.Problem.Code != codeHostKeyChanged && t.Problem.Code != codeJumpHostKeyChanged {
 		return k, false, operation.ErrNothingToDo
 	}
 	args := t.Problem.Args

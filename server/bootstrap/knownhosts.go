@@ -30,30 +30,45 @@ const (
 // HostKey is the key that a host showed to a check.
 type HostKey struct {
 	Host       string
+	Jump       bool // it is the jump host's
 	Row        db.SSHHostKey
 	Known      bool       // it was trusted before
 	Comparison Comparison // with the file that was given; "" without one
 }
 
-// HostKeys are the keys that the hosts of a check showed, but of those that somebody took out. known may be nil.
+// HostKeys are the keys that the hosts of a check showed, but of those that somebody took out, and those of the jump hosts,
+// each once and first. known may be nil.
 func HostKeys(tasks []db.Task, known *KnownHosts) ([]HostKey, error) {
-	var keys []HostKey
+	var jumps, keys []HostKey
+	seen := map[string]bool{}
 	for i := range tasks {
-		f := FoundOf(&tasks[i])
-		if f.Key.Key == "" || tasks[i].State == db.Skipped {
+		if tasks[i].State == db.Skipped {
 			continue
 		}
-		k := HostKey{Host: tasks[i].Name, Row: f.Key, Known: f.Known}
-		if known != nil {
-			p, err := ParamsOf(&tasks[i])
-			if err != nil {
-				return nil, err
-			}
-			k.Comparison = known.compare(f.Key, p.Address)
+		p, err := ParamsOf(&tasks[i])
+		if err != nil {
+			return nil, err
 		}
-		keys = append(keys, k)
+		f := FoundOf(&tasks[i])
+		if j := f.Jump; j != nil && !seen[j.Target+" "+j.Key] {
+			seen[j.Target+" "+j.Key] = true
+			name, _, _ := cutTarget(j.Target)
+			jumps = append(jumps, HostKey{Host: name, Jump: true, Row: *j, Known: f.JumpKnown, Comparison: known.compare(*j, "")})
+		}
+		if f.Key.Key != "" {
+			keys = append(keys, HostKey{Host: tasks[i].Name, Row: f.Key, Known: f.Known, Comparison: known.compare(f.Key, p.Address)})
+		}
 	}
-	return keys, nil
+	return append(jumps, keys...), nil
+}
+
+// cutTarget is a target's name and port.
+func cutTarget(target string) (name, port string, ok bool) {
+	i := strings.LastIndexByte(target, ':')
+	if i < 0 {
+		return target, "", false
+	}
+	return target[:i], target[i+1:], true
 }
 
 // KnownHosts is what a file of known_hosts says, see sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT".
@@ -79,14 +94,17 @@ func ReadKnownHosts(text string) (*KnownHosts, error) {
 	return &KnownHosts{check}, nil
 }
 
-// compare looks the host up by its name, and by the address that it was reached at when the file lacks the name.
+// compare looks the host up by its name, and by the address that it was reached at when the file lacks the name. No file
+// says nothing.
 func (k *KnownHosts) compare(row db.SSHHostKey, address string) Comparison {
+	if k == nil {
+		return ""
+	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(row.Key))
 	if err != nil {
 		return KeyAbsent
 	}
-	i := strings.LastIndexByte(row.Target, ':')
-	name, port := row.Target[:i], row.Target[i+1:]
+	name, port, _ := cutTarget(row.Target)
 	said := k.ask(name, port, key)
 	if said == KeyAbsent && address != "" {
 		said = k.ask(address, port, key)

@@ -25,6 +25,16 @@ func connect(ctx context.Context, r *run) error {
 	}
 	r.task.Logf("connecting to %s as %s", t, t.user)
 	t.looking = r.found != nil
+	if j := r.jumpOf(c); j != nil {
+		r.task.Logf("through the jump host %s", j.Address)
+		if t.via, err = r.through(ctx, j); err != nil {
+			return err
+		}
+		r.jump = j
+		if err := r.noteJump(t.via); err != nil {
+			return err
+		}
+	}
 	if r.conn, err = r.dial(ctx, t, c, r.task.Logf); err != nil {
 		return err
 	}

@@ -23,7 +23,10 @@ const CheckParallel = 200
 type Found struct {
 	Key   db.SSHHostKey `json:"key"`             // that the host showed
 	Known bool          `json:"known,omitempty"` // and that was trusted already
-	Clock int           `json:"clock,omitempty"` // seconds that the host's clock is ahead of the server's
+	// Jump is the key that the jump host showed, if there is one, and whether it was trusted already.
+	Jump      *db.SSHHostKey `json:"jump,omitempty"`
+	JumpKnown bool           `json:"jump_known,omitempty"`
+	Clock     int            `json:"clock,omitempty"` // seconds that the host's clock is ahead of the server's
 }
 
 // CheckSpec describes an operation that checks hosts with credentials that were checked.
@@ -87,14 +90,17 @@ func Checked(tasks []db.Task) ([]hostlist.Host, error) {
 	return hosts, nil
 }
 
-// TrustFound trusts the keys that a check found and says how many were new.
+// TrustFound trusts the keys that a check found, those of jump hosts too, and says how many were new.
 func TrustFound(ctx context.Context, d *db.DB, tasks []db.Task) (n int, err error) {
-	for i := range tasks {
-		f := FoundOf(&tasks[i])
-		if f.Key.Key == "" || f.Known || tasks[i].State == db.Skipped {
+	keys, err := HostKeys(tasks, nil)
+	if err != nil {
+		return 0, err
+	}
+	for i := range keys {
+		if keys[i].Known {
 			continue
 		}
-		if err := d.TrustSSHHostKey(ctx, &f.Key); err != nil {
+		if err := d.TrustSSHHostKey(ctx, &keys[i].Row); err != nil {
 			return n, err
 		}
 		n++

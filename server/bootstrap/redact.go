@@ -31,6 +31,9 @@ func (r *run) redact(text string) string {
 func (c *Credentials) redact(line []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.Jump != nil && c.Jump.Login != nil {
+		line = c.Jump.Login.redact(line)
+	}
 	secrets := [][]byte{c.Password, c.SudoPassword, c.Passphrase}
 	for keyLine := range bytes.Lines(c.PrivateKey) {
 		keyLine = bytes.TrimSpace(keyLine)

@@ -15,6 +15,7 @@ type run struct {
 	task    *operation.Task
 	started time.Time
 	conn    *connection
+	jump    *Jump     // through which the host is reached; nil when it is not, or not yet
 	system  system    // found by detect
 	root    privilege // how commands become root on the host
 	files   *files    // the private directory on the host
@@ -36,7 +37,13 @@ func (b *Bootstrap) begin(t *operation.Task) {
 // end removes the run's files from the host and closes the connection.
 func end(ctx context.Context, t *operation.Task) {
 	r, ok := t.Local.(*run)
-	if !ok || r.conn == nil {
+	if !ok {
+		return
+	}
+	if r.jump != nil {
+		defer r.jump.release(r.Limits.Idle)
+	}
+	if r.conn == nil {
 		return
 	}
 	defer r.conn.close()
@@ -68,17 +75,32 @@ func (r *run) credentials() (*Credentials, error) {
 	if err := r.task.Params(&p); err != nil {
 		return nil, err
 	}
-	if p.Credentials != "" {
-		if c, ok = c.Others[p.Credentials]; !ok {
-			return nil, fail(codeCredentialsMissing, nil, "name", p.Credentials)
-		}
-	}
 	if err := c.Check(); err != nil {
-		var f *FieldError
-		if errors.As(err, &f) {
-			return nil, &operation.Failure{Code: f.Code, Cause: f.Message, Hint: f.Hint, Args: f.Args}
-		}
-		return nil, err
+		return nil, failureOf(err)
 	}
-	return c, nil
+	if p.Credentials == "" {
+		return c, nil
+	}
+	if c, ok = c.Others[p.Credentials]; !ok {
+		return nil, fail(codeCredentialsMissing, nil, "name", p.Credentials)
+	}
+	return c, failureOf(c.Check())
+}
+
+// failureOf makes a failure of what is wrong with credentials.
+func failureOf(err error) error {
+	var f *FieldError
+	if errors.As(err, &f) {
+		return &operation.Failure{Code: f.Code, Cause: f.Message, Hint: f.Hint, Args: f.Args}
+	}
+	return err
+}
+
+// jumpOf is through which host those with these credentials are reached: that of the operation when they have none
+// themselves. nil when the server reaches them.
+func (r *run) jumpOf(c *Credentials) *Jump {
+	if all, ok := r.task.Secrets().(*Credentials); ok && c.Jump == nil {
+		return all.Jump
+	}
+	return c.Jump
 }

@@ -229,6 +229,7 @@ func (c *Client) Start(ctx context.Context, path string, in any) (int64, error) 
 // ShownKey is the SSH key that a host showed to a check.
 type ShownKey struct {
 	Host        string `json:"host"`
+	Jump        bool   `json:"jump"` // it is the jump host's
 	Fingerprint string `json:"fingerprint"`
 	Known       bool   `json:"known"`      // it was trusted before
 	Comparison  string `json:"comparison"` // with the known hosts that were given; "" without any

@@ -112,13 +112,37 @@ func (v OperationView) again(only string) string {
 	return filtered(v.Again, "operation", strconv.FormatInt(v.Operation.ID, 10), "only", only)
 }
 
-// CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password, become and
-// sudo_password. It never holds what was typed.
+// CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password, become,
+// sudo_password and those of the jump host. It never holds what was typed.
 type CredentialsView struct {
 	User   string // SSH user of the operation, only shown
 	Become string // how the user becomes root; "" for the first way
-	Change bool   // only what is given changes
+	Jump   JumpView
+	Change bool // only what is given changes
 	Fields map[string]string
+}
+
+// JumpView is the host through which hosts are reached; none without Host.
+type JumpView struct {
+	Host, User string
+	Port       int // 0: 22
+}
+
+func (j JumpView) port() string {
+	if j.Port == 0 {
+		return ""
+	}
+	return strconv.Itoa(j.Port)
+}
+
+// jumps tells that there is a jump host, or something is wrong with what is said of one.
+func (v CredentialsView) jumps() bool {
+	for name := range v.Fields {
+		if strings.HasPrefix(name, "jump_") {
+			return true
+		}
+	}
+	return v.Jump != JumpView{}
 }
 
 // Becomes are the ways to become root, the default first.
@@ -142,6 +166,9 @@ func (v CredentialsView) opened() bool {
 
 // codeHostKeyChanged is the failure that a person may answer by trusting the host's new key.
 const codeHostKeyChanged = "host_key_changed"
+
+// codeJumpHostKeyChanged is the same of a jump host.
+const codeJumpHostKeyChanged = "jump_host_key_changed"
 
 // Step is one step of a task's latest run.
 type Step struct {

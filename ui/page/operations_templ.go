@@ -789,7 +789,7 @@ func TaskPage(v TaskView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if r.Group == GroupFailed && v.Task.Problem.Code == codeHostKeyChanged && v.Frame.AddsHosts() {
+				if r.Group == GroupFailed && (v.Task.Problem.Code == codeHostKeyChanged || v.Task.Problem.Code == codeJumpHostKeyChanged) && v.Frame.AddsHosts() {
 					templ_7745c5c3_Err = trustKey(v).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

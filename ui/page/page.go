@@ -52,6 +52,8 @@ var FailureCodes = []string{
 	"os_unsupported", "package_busy", "package_failed", "package_unpublished", "password_refused", "port_closed", "port_invalid",
 	"register_timeout", "script_failed", "server_unreachable", "service_failed", "shell_refused",
 	"become_invalid", "become_missing", "become_no_terminal", "become_password_needed", "become_refused",
+	"behind_connect_failed", "behind_name_unresolved", "behind_no_route", "jump_busy", "jump_connect_dropped", "jump_connect_failed", "jump_connect_silent", "jump_connect_timeout", "jump_forward_refused", "jump_host_key_changed",
+	"jump_invalid", "jump_key_refused", "jump_lost", "jump_method_refused", "jump_name_unresolved", "jump_no_common_algorithm", "jump_no_route", "jump_not_ssh", "jump_password_refused", "jump_port_closed",
 	"signature_failed", "step_timeout", "sudo_missing", "sudo_password_needed", "sudo_refused", "user_invalid",
 	"wrong_passphrase", "credentials_missing",
 	"host_gone", "job_bad", "job_bad_package", "job_canceled", "job_checksum",

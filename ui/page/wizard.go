@@ -33,6 +33,7 @@ type Draft struct {
 	HostCount   int    // names that Hosts expands to
 	User        string
 	Port        int
+	Jump        JumpView
 	Become      string // how the user becomes root; "" for the first way
 	CheckID     int64  // 0: the connections were not checked
 	OperationID int64  // 0: not started
@@ -54,7 +55,8 @@ type WizardStartView struct {
 }
 
 // WizardHostsView is GET /wizards/{id}/hosts. Its form posts hosts, hosts_file, many, method, key_file, key, passphrase, user, port,
-// password, become, sudo_password and version.
+// password, become, sudo_password, jump_host, jump_user, jump_port, jump_key, jump_key_file, jump_passphrase,
+// jump_password and version.
 type WizardHostsView struct {
 	Frame      layout.Frame
 	Draft      Draft
@@ -97,6 +99,7 @@ type WizardConnectionsView struct {
 // ShownKey is the SSH host key that a host showed.
 type ShownKey struct {
 	Host        string
+	Jump        bool // it is the jump host's
 	Algorithm   string
 	Fingerprint string
 	Known       bool // it was trusted already

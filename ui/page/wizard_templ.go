@@ -715,7 +715,7 @@ func WizardHostsPage(v WizardHostsView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = credentials(CredentialsView{Become: v.Draft.Become, Fields: v.Fields}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = credentials(CredentialsView{Become: v.Draft.Become, Jump: v.Draft.Jump, Fields: v.Fields}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

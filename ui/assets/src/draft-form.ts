@@ -8,8 +8,8 @@ interface Refusal {
 const pause = 800;
 const retryAfter = 5000;
 // What a draft keeps. Everything else that a form may hold, above all its secrets, is never sent while typing.
-const texts = ["cluster", "hosts", "method", "user", "become"];
-const numbers = ["version", "port"];
+const texts = ["cluster", "hosts", "method", "user", "become", "jump_host", "jump_user"];
+const numbers = ["version", "port", "jump_port"];
 
 /**
  * A form that is sent by fetch, so that a refusal loses nothing that was typed, not even the key. One that names

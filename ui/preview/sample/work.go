@@ -133,6 +133,8 @@ func wizardPages() []Page {
 			return page.WizardHostsPage(page.WizardHostsView{Frame: f, Draft: draft, Preview: preview()})
 		}},
 		{"/wizards/5/hosts", false, func(f layout.Frame) templ.Component {
+			draft := draft
+			draft.Become, draft.Jump = "doas", page.JumpView{Host: "bastion.dc1.example", User: "hop"}
 			return page.WizardHostsPage(page.WizardHostsView{Frame: f, Draft: draft, Preview: preview(), KeyDropped: true, Fields: map[string]string{
 				"hosts": "Some lines are not understood; see the preview.", "key": "This is a public key; the private key is needed.",
 			}})
@@ -143,6 +145,7 @@ func wizardPages() []Page {
 			d := started
 			d.CheckID, d.OperationID = checked.ID, 0
 			return page.WizardConnectionsPage(page.WizardConnectionsView{Frame: f, Draft: d, Operation: checked, Tasks: Tasks(), Compared: true, Keys: []page.ShownKey{
+				{Host: "bastion.dc1.example", Jump: true, Algorithm: "ssh-ed25519", Fingerprint: "SHA256:5cVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Comparison: "absent"},
 				{Host: "node03.dc1.example", Algorithm: "ssh-ed25519", Fingerprint: "SHA256:7aVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Comparison: "differs", Harmful: true},
 				{Host: "node01.dc1.example", Algorithm: "ssh-ed25519", Fingerprint: "SHA256:9fVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Comparison: "absent"},
 				{Host: "node02.dc1.example", Algorithm: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:3xVnmVBnxV7hQ4hQ8Kk1lJ0q4u1yJ2mK0q0rO3r3b3M", Known: true, Comparison: "same"},

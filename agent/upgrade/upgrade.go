@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"hostler/agent/state"
@@ -35,6 +36,8 @@ const (
 	maxStarts = 3
 	// selftestTimeout bounds the self-test of a new binary.
 	selftestTimeout = 30 * time.Second
+	// busyWait is between attempts to execute it while somebody holds it open for writing.
+	busyWait = 10 * time.Millisecond
 	// maxBad bounds the list of versions that did not work.
 	maxBad = 20
 )
@@ -169,9 +172,7 @@ func Binary() (string, error) {
 func Selftest(ctx context.Context, binary, config, version string) error {
 	ctx, cancel := context.WithTimeout(ctx, selftestTimeout)
 	defer cancel()
-	test := exec.CommandContext(ctx, binary, "selftest", "--config", config)
-	test.WaitDelay = time.Second
-	output, err := test.CombinedOutput()
+	output, err := selftest(ctx, binary, config)
 	output = output[:min(len(output), 1000)]
 	if err != nil {
 		return fmt.Errorf("its self-test failed: %w: %s", err, bytes.TrimSpace(output))
@@ -180,6 +181,24 @@ func Selftest(ctx context.Context, binary, config, version string) error {
 		return fmt.Errorf("it is not version %s: %s", version, bytes.TrimSpace(output))
 	}
 	return nil
+}
+
+// selftest waits until the binary can be executed: a process that the agent started while it wrote the file holds that open
+// until it has become its own program.
+func selftest(ctx context.Context, binary, config string) ([]byte, error) {
+	for {
+		test := exec.CommandContext(ctx, binary, "selftest", "--config", config)
+		test.WaitDelay = time.Second
+		output, err := test.CombinedOutput()
+		if !errors.Is(err, syscall.ETXTBSY) {
+			return output, err
+		}
+		select {
+		case <-time.After(busyWait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // Checksum is "SHA256:<hex>" of a file.

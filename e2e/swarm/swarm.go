@@ -39,8 +39,15 @@ type Agent struct {
 	started  time.Time
 }
 
-// Join enrols a host with a token and registers it.
-func Join(ctx context.Context, s Server, hostname, token string) (*Agent, error) {
+// Applicant is a host with its key and the request for its certificate.
+type Applicant struct {
+	hostname string
+	key      *ecdsa.PrivateKey
+	csr      string // PEM
+}
+
+// Apply makes a host's key and its request.
+func Apply(hostname string) (*Applicant, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -49,25 +56,37 @@ func Join(ctx context.Context, s Server, hostname, token string) (*Agent, error)
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{server: s, hostname: hostname, started: time.Now()}
-	request := wire.EnrollRequest{
-		Hostname: hostname, Token: token, CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+	return &Applicant{hostname, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}))}, nil
+}
+
+// Join enrols a host with a token and registers it.
+func Join(ctx context.Context, s Server, hostname, token string) (*Agent, error) {
+	p, err := Apply(hostname)
+	if err != nil {
+		return nil, err
 	}
+	return p.Join(ctx, s, token)
+}
+
+// Join enrols the host with a token and registers it.
+func (p *Applicant) Join(ctx context.Context, s Server, token string) (*Agent, error) {
+	a := &Agent{server: s, hostname: p.hostname, started: time.Now()}
+	request := wire.EnrollRequest{Hostname: p.hostname, Token: token, CSR: p.csr}
 	var enrolled wire.EnrollReply
 	first := a.newClient(nil)
 	defer first.CloseIdleConnections()
 	if err := a.post(ctx, first, s.Handshake, wire.PathEnroll, request, &enrolled); err != nil {
-		return nil, fmt.Errorf("cannot enrol %s: %w", hostname, err)
+		return nil, fmt.Errorf("cannot enrol %s: %w", p.hostname, err)
 	}
 	block, _ := pem.Decode([]byte(enrolled.Certificate))
 	if block == nil {
 		return nil, errors.New("cannot enrol: the answer holds no certificate")
 	}
-	a.client = a.newClient(&tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key})
+	a.client = a.newClient(&tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: p.key})
 	var registered wire.RegisterReply
-	err = a.post(ctx, a.client, s.Secured, wire.PathRegister, wire.RegisterRequest{Hostname: hostname, AgentSN: enrolled.AgentSN}, &registered)
+	err := a.post(ctx, a.client, s.Secured, wire.PathRegister, wire.RegisterRequest{Hostname: p.hostname, AgentSN: enrolled.AgentSN}, &registered)
 	if err != nil {
-		return nil, fmt.Errorf("cannot register %s: %w", hostname, err)
+		return nil, fmt.Errorf("cannot register %s: %w", p.hostname, err)
 	}
 	return a, nil
 }

@@ -91,18 +91,21 @@ func (s *Server) Stop() {
 
 // Published waits until the server has built and published the agent's packages, which it does beside its first work.
 func (s *Server) Published(ctx context.Context) error {
-	return s.Until(ctx, "done with the agent's packages", func() (bool, error) {
-		for _, r := range []string{"apt", "yum", "static"} {
-			_, err := os.Stat(filepath.Join(s.Data, "repo", "repositories", r, "channels", "stable", "current"))
-			if errors.Is(err, fs.ErrNotExist) {
-				return false, nil
-			}
-			if err != nil {
-				return false, err
-			}
+	return s.Until(ctx, "done with the agent's packages", func() (bool, error) { return Published(s.Data) })
+}
+
+// Published says whether the server with that data directory has published the agent's packages.
+func Published(data string) (bool, error) {
+	for _, r := range []string{"apt", "yum", "static"} {
+		_, err := os.Stat(filepath.Join(data, "repo", "repositories", r, "channels", "stable", "current"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
 		}
-		return true, nil
-	})
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // Dial connects to a port of the server in the lab, whatever name it is called by.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,8 +20,7 @@ import (
 const (
 	enrolments = 1000
 	waiting    = 10_000
-	rounds     = 3 // of enrolments
-	pages      = 25
+	rounds     = 3  // of enrolments
 	together   = 32 // enrolments at a time
 )
 
@@ -70,17 +70,22 @@ func measure(ctx context.Context, url, dir string) ([]rig.Row, error) {
 		return nil, err
 	}
 	defer s.stop()
-	var rates, costs []float64
+	var rates, costs, loads []float64
 	for round := range rounds {
-		before := rig.ProcessCPU(s.cmd.Process.Pid)
-		took, err := s.enrolMany(ctx, round)
+		hosts, err := applicants(round)
+		if err != nil {
+			return nil, err
+		}
+		before, own := rig.ProcessCPU(s.cmd.Process.Pid), rig.ProcessCPU(os.Getpid())
+		took, err := s.enrolMany(ctx, round, hosts)
 		if err != nil {
 			return nil, err
 		}
 		rates = append(rates, enrolments/took.Seconds())
 		costs = append(costs, (rig.ProcessCPU(s.cmd.Process.Pid)-before)/enrolments)
+		loads = append(loads, (rig.ProcessCPU(os.Getpid())-own)/enrolments)
 	}
-	page, err := s.timePage(ctx)
+	pages, err := s.timePages(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +96,12 @@ func measure(ctx context.Context, url, dir string) ([]rig.Row, error) {
 	signing := time.Since(began)
 	return []rig.Row{
 		{What: fmt.Sprintf("%d enrolments with registration", enrolments), Got: fmt.Sprintf("%.0f/s", rig.Median(rates)), Wanted: "400/s"},
-		{What: "the server's processor time for one", Got: fmt.Sprintf("%.1f ms", rig.Median(costs)*1000)},
-		{What: fmt.Sprintf("page of a queue of %d", waiting), Got: fmt.Sprintf("%.1f ms", page*1000), Wanted: "100 ms"},
+		{What: "  the server's processor time for one", Got: milliseconds(costs)},
+		{What: "  the load's", Got: milliseconds(loads)},
+		{What: fmt.Sprintf("page of a queue of %d", waiting), Got: milliseconds(pages), Wanted: "100 ms"},
+		{What: fmt.Sprintf("  the slowest of all %d pages", len(pages)), Got: fmt.Sprintf("%.1f ms", slices.Max(pages)*1000), Wanted: "100 ms"},
 		{What: fmt.Sprintf("signing all %d", waiting), Got: fmt.Sprintf("%.1f s", signing.Seconds()), Wanted: "20 s"},
 	}, nil
 }
+
+func milliseconds(values []float64) string { return fmt.Sprintf("%.1f ms", rig.Median(values)*1000) }

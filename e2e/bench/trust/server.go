@@ -14,12 +14,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,7 +84,7 @@ func start(ctx context.Context, url, dir string) (*server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := s.ready(ctx); err != nil {
+	if err := s.ready(ctx, dir); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("%w\n%s", err, s.log.String())
 	}
@@ -113,7 +115,8 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 	return ports, nil
 }
 
-func (s *server) ready(ctx context.Context) error {
+// ready waits until the server answers, and until it has packed the agents: that is the work of a first start.
+func (s *server) ready(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -121,12 +124,15 @@ func (s *server) ready(ctx context.Context) error {
 	for {
 		err := s.call(ctx, http.MethodGet, "/readyz", nil, nil)
 		if err == nil {
-			return nil
+			var published bool
+			if published, err = rig.Published(dir); published {
+				return nil
+			}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return err
+			return errors.Join(ctx.Err(), err)
 		}
 	}
 }
@@ -189,24 +195,35 @@ func request(name string, now time.Time) (*db.EnrolRequest, error) {
 	}, nil
 }
 
-// enrolMany enrols and registers hosts, each with connections of its own, and says how long that took.
-func (s *server) enrolMany(ctx context.Context, round int) (time.Duration, error) {
+// applicants are the hosts of a round. That they make their keys is no work of the server's, and here it would take the
+// processors from it.
+func applicants(round int) (<-chan *swarm.Applicant, error) {
+	all := make(chan *swarm.Applicant, enrolments)
+	defer close(all)
+	for i := range enrolments {
+		p, err := swarm.Apply(fmt.Sprintf("host%d-%04d.bench.test", round, i))
+		if err != nil {
+			return nil, err
+		}
+		all <- p
+	}
+	return all, nil
+}
+
+// enrolMany enrols and registers the hosts of a round, each with connections of its own, and says how long that took.
+func (s *server) enrolMany(ctx context.Context, round int, next <-chan *swarm.Applicant) (time.Duration, error) {
+	failed := make(chan error, together)
 	var token struct{ Token string }
 	if err := s.call(ctx, http.MethodPost, "/api/v1/enrol-tokens", map[string]any{"uses": enrolments}, &token); err != nil {
 		return 0, err
 	}
 	to := swarm.Server{Name: "127.0.0.1", Handshake: s.handshake, Secured: s.secured, CA: s.ca}
-	next, failed := make(chan int, enrolments), make(chan error, together)
-	for i := range enrolments {
-		next <- i
-	}
-	close(next)
 	began := time.Now()
 	var working sync.WaitGroup
 	for range together {
 		working.Go(func() {
-			for i := range next {
-				a, err := swarm.Join(ctx, to, fmt.Sprintf("host%d-%04d.bench.test", round, i), token.Token)
+			for p := range next {
+				a, err := p.Join(ctx, to, token.Token)
 				if err != nil {
 					failed <- err
 					return
@@ -230,30 +247,51 @@ func (s *server) enrolMany(ctx context.Context, round int) (time.Duration, error
 	return took, err
 }
 
-// timePage is the median time of the page with the queue, in seconds.
-func (s *server) timePage(ctx context.Context) (float64, error) {
-	var times []float64
-	for range pages {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/trust/waiting", nil)
-		if err != nil {
-			return 0, err
-		}
-		r.AddCookie(&http.Cookie{Name: "hostler_session", Value: s.session})
+var (
+	nextPage    = regexp.MustCompile(`href="([^"]+)" rel="next"`)
+	waitingName = regexp.MustCompile(`waiting\d{5}\.bench\.test`)
+)
+
+// timePages goes through the queue to its end and says how long each page took, in seconds.
+func (s *server) timePages(ctx context.Context) (times []float64, err error) {
+	listed := map[string]bool{}
+	for path := "/trust/waiting"; path != ""; {
 		began := time.Now()
-		answer, err := s.http.Do(r)
+		page, err := s.page(ctx, path)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		body, err := io.ReadAll(answer.Body)
 		times = append(times, time.Since(began).Seconds())
-		if err = errors.Join(err, answer.Body.Close()); err != nil {
-			return 0, err
+		for _, name := range waitingName.FindAll(page, -1) {
+			listed[string(name)] = true
 		}
-		if !bytes.Contains(body, []byte("waiting00000.bench.test")) {
-			return 0, fmt.Errorf("the page answered %s", answer.Status)
+		path = ""
+		if next := nextPage.FindSubmatch(page); next != nil {
+			path = html.UnescapeString(string(next[1]))
 		}
 	}
-	return rig.Median(times), nil
+	if len(listed) != waiting {
+		return nil, fmt.Errorf("the pages list %d hosts that wait, not %d", len(listed), waiting)
+	}
+	return times, nil
+}
+
+// page reads a page as a browser with a session does.
+func (s *server) page(ctx context.Context, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.AddCookie(&http.Cookie{Name: "hostler_session", Value: s.session})
+	answer, err := s.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err = errors.Join(err, answer.Body.Close()); err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s", path, answer.Status)
+	}
+	return body, err
 }
 
 // signAll signs the whole queue.

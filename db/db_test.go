@@ -145,6 +145,30 @@ func TestFlushHosts(t *testing.T) {
 	}
 }
 
+func TestManyHostsAreStoredAtOnce(t *testing.T) {
+	d := dbtest.Open(t)
+	known := &db.Host{AgentSN: "sn7", Name: "before", State: db.HostInit}
+	must(t, d.UpsertHost(t.Context(), known))
+	const n = 250
+	var hs []*db.Host
+	for i := range n {
+		hs = append(hs, &db.Host{AgentSN: fmt.Sprint("sn", i), Name: fmt.Sprint("node", i), State: db.HostInit})
+	}
+	again := &db.Host{AgentSN: "sn8", Name: "again", State: db.HostInit}
+	must(t, d.UpsertHosts(t.Context(), append(hs, again)))
+	if hs[7].ID != known.ID || hs[8].ID != again.ID {
+		t.Errorf("got ids %d and %d of one host, %d and %d of another", known.ID, hs[7].ID, hs[8].ID, again.ID)
+	}
+	hs[8].Name = "again"
+	for _, h := range hs {
+		got, err := d.HostByID(t.Context(), h.ID)
+		must(t, err)
+		if got.AgentSN != h.AgentSN || got.Name != h.Name {
+			t.Fatalf("host %d is %s %s, want %s %s", h.ID, got.AgentSN, got.Name, h.AgentSN, h.Name)
+		}
+	}
+}
+
 func TestLogReadsFromAnyOffset(t *testing.T) {
 	d := dbtest.Open(t)
 	o := &db.Operation{Kind: "k", State: db.Running, Parallel: 1}

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,21 +71,49 @@ type HostKey struct {
 
 // UpsertHost inserts a host or replaces what registration tells of it, found by its serial number; h.ID is
 // set in either case.
-func (d *DB) UpsertHost(ctx context.Context, h *Host) error {
-	return d.Tx(ctx, func(tx *DB) error {
-		err := tx.write(ctx).Clauses(clause.OnConflict{
-			Columns: []clause.Column{{Name: "agent_sn"}},
-			DoUpdates: clause.AssignmentColumns([]string{
-				"name", "fqdn", "cluster", "address", "state", "tags", "os_name", "arch",
-				"agent_version", "facts", "task_id", "draft_id", "registered_at", "updated_at",
-			}),
-		}).Create(h).Error
-		if err != nil {
-			return translate("store host", err)
+func (d *DB) UpsertHost(ctx context.Context, h *Host) error { return d.UpsertHosts(ctx, []*Host{h}) }
+
+// UpsertHosts is UpsertHost for several, all or none. Of two with one serial number the later one counts.
+func (d *DB) UpsertHosts(ctx context.Context, hs []*Host) error {
+	err := d.Tx(ctx, func(tx *DB) error {
+		for some := range slices.Chunk(hs, 100) {
+			if err := tx.upsertHosts(ctx, some); err != nil {
+				return err
+			}
 		}
-		// MySQL reports another id when the row was there already.
-		return translate("store host", tx.read(ctx).Model(&Host{}).Select("id").Where("agent_sn = ?", h.AgentSN).Row().Scan(&h.ID))
+		return nil
 	})
+	return translate("store hosts", err)
+}
+
+func (d *DB) upsertHosts(ctx context.Context, hs []*Host) error {
+	rows, sns := make([]Host, len(hs)), make([]string, len(hs))
+	for i, h := range hs {
+		rows[i], sns[i] = *h, h.AgentSN
+	}
+	err := d.write(ctx).Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "agent_sn"}},
+		DoUpdates: clause.AssignmentColumns([]string{
+			"name", "fqdn", "cluster", "address", "state", "tags", "os_name", "arch",
+			"agent_version", "facts", "task_id", "draft_id", "registered_at", "updated_at",
+		}),
+	}).Create(rows).Error
+	if err != nil {
+		return err
+	}
+	// MySQL reports other ids when rows were there already.
+	rows = nil
+	if err := d.read(ctx).Select("id", "agent_sn").Where("agent_sn IN ?", sns).Find(&rows).Error; err != nil {
+		return err
+	}
+	ids := make(map[string]int64, len(rows))
+	for _, row := range rows {
+		ids[row.AgentSN] = row.ID
+	}
+	for _, h := range hs {
+		h.ID = ids[h.AgentSN]
+	}
+	return nil
 }
 
 // HostByID finds a host; ErrNotFound when there is none.

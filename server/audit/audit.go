@@ -15,11 +15,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"hostler/db"
+	"hostler/internal/together"
 )
 
 // Actions of the log itself.
@@ -72,18 +72,8 @@ type Log struct {
 
 	written, lost atomic.Int64
 
-	mu    sync.Mutex
-	queue []*batch
-
-	turn  chan struct{} // holds one while somebody writes
-	known db.AuditHead  // the newest entry of which this directory knows; of who has the turn
-}
-
-// batch is what one caller wants written.
-type batch struct {
-	entries []db.AuditEntry
-	done    chan struct{}
-	err     error
+	entries *together.Group[db.AuditEntry]
+	known   db.AuditHead // the newest entry of which this directory knows; of who stores entries
 }
 
 // Open opens the log for writing; ErrNoKey when it is another directory's, unless it is to be served all the same.
@@ -92,7 +82,8 @@ func Open(ctx context.Context, d *db.DB, o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{Reader: r, log: o.Log, now: o.Now, flood: newFlood(o.Now), turn: make(chan struct{}, 1)}
+	l := &Log{Reader: r, log: o.Log, now: o.Now, flood: newFlood(o.Now)}
+	l.entries = together.New(l.store)
 	if err := l.open(ctx, o.Serve); err != nil {
 		return nil, fmt.Errorf("cannot open the audit log: %w", err)
 	}
@@ -177,49 +168,22 @@ func (l *Log) cut(known, found db.AuditHead, code string) db.AuditEntry {
 
 // Write adds entries and returns when they are stored. Those of callers that come at once are stored together.
 func (l *Log) Write(ctx context.Context, entries ...db.AuditEntry) error {
-	b := &batch{entries: entries, done: make(chan struct{})}
 	for i := range entries {
 		if entries[i].Time.IsZero() {
 			entries[i].Time = l.now()
 		}
 	}
-	l.mu.Lock()
-	l.queue = append(l.queue, b)
-	l.mu.Unlock()
-	select {
-	case l.turn <- struct{}{}:
-		l.writeQueue(ctx)
-		<-l.turn
-	case <-b.done:
+	err := l.entries.Do(ctx, entries...)
+	if err != nil {
+		l.lost.Add(int64(len(entries)))
 	}
-	<-b.done // whoever had the turn last has taken it out of the queue
-	return b.err
-}
-
-// writeQueue stores what waits; the caller has the turn.
-func (l *Log) writeQueue(ctx context.Context) {
-	l.mu.Lock()
-	batches := l.queue
-	l.queue = nil
-	l.mu.Unlock()
-	if len(batches) == 0 {
-		return
-	}
-	var entries []db.AuditEntry
-	for _, b := range batches {
-		entries = append(entries, b.entries...)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
-	defer cancel()
-	err := l.store(ctx, entries)
-	for _, b := range batches {
-		b.err = err
-		close(b.done)
-	}
+	return err
 }
 
 // store adds entries behind the newest one.
 func (l *Log) store(ctx context.Context, entries []db.AuditEntry) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
 	added, err := l.db.AppendAudit(ctx, func(newest db.AuditHead) []db.AuditEntry {
 		all := make([]db.AuditEntry, 0, len(entries)+1)
 		if newest.Entry < l.known.Entry || newest.Entry == l.known.Entry && newest.Hash != l.known.Hash {
@@ -233,7 +197,6 @@ func (l *Log) store(ctx context.Context, entries []db.AuditEntry) error {
 		return all
 	})
 	if err != nil {
-		l.lost.Add(int64(len(entries)))
 		return err
 	}
 	l.written.Add(int64(len(added)))

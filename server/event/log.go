@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"hostler/db"
+	"hostler/internal/together"
 )
 
 // Kinds of events. The pages find their texts by them.
@@ -91,16 +92,23 @@ type Log struct {
 	db  *db.DB
 	bus *Bus
 	log *slog.Logger
+
+	rows *together.Group[*db.Event]
 }
 
 // NewLog returns an event log.
-func NewLog(d *db.DB, bus *Bus, log *slog.Logger) *Log { return &Log{db: d, bus: bus, log: log} }
+func NewLog(d *db.DB, bus *Bus, log *slog.Logger) *Log {
+	l := &Log{db: d, bus: bus, log: log}
+	l.rows = together.New(l.create)
+	return l
+}
 
 // Record stores and publishes an event; Time and Severity have defaults. An event that cannot be stored goes
 // to the program's log instead, because what it tells of has happened all the same.
 func (l *Log) Record(ctx context.Context, e db.Event) { l.RecordAll(ctx, []db.Event{e}) }
 
-// RecordAll is Record for events that belong together: it stores them in one transaction.
+// RecordAll is Record for events that belong together: it stores them in one transaction, with those of others that come at
+// once.
 func (l *Log) RecordAll(ctx context.Context, es []db.Event) {
 	if len(es) == 0 {
 		return
@@ -113,7 +121,11 @@ func (l *Log) RecordAll(ctx context.Context, es []db.Event) {
 			es[i].Severity = db.SeverityInfo
 		}
 	}
-	if err := l.db.CreateEvents(context.WithoutCancel(ctx), es); err != nil {
+	rows := make([]*db.Event, len(es))
+	for i := range es {
+		rows[i] = &es[i]
+	}
+	if err := l.rows.Do(ctx, rows...); err != nil {
 		for _, e := range es {
 			l.log.Error("cannot store an event", "kind", e.Kind, "params", e.Params, "err", err)
 		}
@@ -121,4 +133,17 @@ func (l *Log) RecordAll(ctx context.Context, es []db.Event) {
 	for _, e := range es {
 		l.bus.Publish(Topic, e)
 	}
+}
+
+// create stores events and sets their ids.
+func (l *Log) create(ctx context.Context, es []*db.Event) error {
+	rows := make([]db.Event, len(es))
+	for i, e := range es {
+		rows[i] = *e
+	}
+	err := l.db.CreateEvents(ctx, rows)
+	for i, e := range es {
+		*e = rows[i]
+	}
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hostler/db"
+	"hostler/internal/together"
 	"hostler/server/event"
 )
 
@@ -57,6 +58,7 @@ type Fleet struct {
 	events *event.Log
 	log    *slog.Logger
 	opts   Options
+	hosts  *together.Group[*db.Host] // stores registrations
 
 	mu      sync.RWMutex
 	byID    map[int64]*entry
@@ -88,7 +90,7 @@ func New(d *db.DB, bus *event.Bus, events *event.Log, log *slog.Logger, opts Opt
 		opts.Elapsed = func() time.Duration { return time.Since(start) }
 	}
 	return &Fleet{
-		db: d, bus: bus, events: events, log: log, opts: opts,
+		db: d, bus: bus, events: events, log: log, opts: opts, hosts: together.New(d.UpsertHosts),
 		byID: map[int64]*entry{}, bySN: map[string]*entry{}, dirty: map[int64]bool{}, late: map[int64]bool{},
 		waiters: map[*waiter]struct{}{}, refused: map[string]time.Duration{},
 	}

@@ -32,7 +32,7 @@ func (f *Fleet) Register(ctx context.Context, cert *db.Certificate, r wire.Regis
 	}
 	h, store := f.announced(cert, r, address)
 	if store {
-		if err := f.db.UpsertHost(ctx, &h); err != nil {
+		if err := f.hosts.Do(ctx, &h); err != nil {
 			return wire.RegisterReply{}, err
 		}
 	}

@@ -186,6 +186,19 @@ func TestWake(t *testing.T) {
 	stop()
 }
 
+func TestWhatChildAgentsDoIsToldAtOnce(t *testing.T) {
+	f := newFixture(t)
+	f.start()
+	agenttest.Receive(t, f.Statuses)
+	f.host.Clock.Waiting() // for the step to pass
+	f.news <- struct{}{}
+	if wait := f.host.Clock.Waiting(); wait > wakePace {
+		t.Fatalf("the agent waits %v to tell it", wait)
+	}
+	f.host.Clock.Advance(wakePace)
+	agenttest.Receive(t, f.Statuses)
+}
+
 func TestAFloodOfWakesIsFiveHeartbeatsASecond(t *testing.T) {
 	f := newFixture(t)
 	f.wakes = true

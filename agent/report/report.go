@@ -52,6 +52,7 @@ type Options struct {
 	Events   *event.Spool
 	Room     *space.Room
 	Woken    <-chan struct{} // receives when the server wants a heartbeat
+	News     <-chan struct{} // receives when Children would return something else than before
 	Moment   func() task.Moment
 	Answered func() // is called when a server has answered a heartbeat
 	Children func() []wire.ChildAgent
@@ -69,7 +70,7 @@ type Reporter struct {
 	registered bool
 	lastBeat   time.Time // last heartbeat that the server answered; zero: none since registration
 	jitter     int       // thousandths of the interval after it
-	woken      bool      // the server wants a heartbeat
+	woken      bool      // the server wants a heartbeat, or there is something for one to say
 	renewAt    time.Time
 	renewAgain time.Time // what a server says of renewal counts from then on
 	quietUntil time.Time // nothing is sent before this
@@ -109,6 +110,8 @@ func (r *Reporter) Run(ctx context.Context) {
 		case <-r.Runner.Ready():
 		case <-r.Events.Ready():
 		case <-r.Woken:
+			r.woken = true
+		case <-r.News:
 			r.woken = true
 		case <-r.Clock.After(wait):
 		}

@@ -58,6 +58,7 @@ type Supervisor struct {
 	problems map[string]string // by file, those that were told
 	changed  chan struct{}     // closed and made anew whenever a view changes
 	started  chan struct{}     // closed once Run has begun with the children
+	news     chan struct{}     // holds one if a heartbeat would say something new
 
 	looking sync.Mutex // guards what the last look at the host's processes saw
 	tree    process.Tree
@@ -74,7 +75,7 @@ func New(options Options) *Supervisor {
 	}
 	return &Supervisor{
 		Options: options, children: map[string]*child{}, views: map[string]*view{}, problems: map[string]string{},
-		changed: make(chan struct{}), started: make(chan struct{}),
+		changed: make(chan struct{}), started: make(chan struct{}), news: make(chan struct{}, 1),
 	}
 }
 
@@ -103,6 +104,9 @@ func (s *Supervisor) Run(ctx context.Context) {
 
 // Started is closed once Run has found out which child agents there are and which of them run.
 func (s *Supervisor) Started() <-chan struct{} { return s.started }
+
+// News receives when a child agent has come, has gone or is in another state than before.
+func (s *Supervisor) News() <-chan struct{} { return s.news }
 
 // Reload reads the definitions anew. What has a new definition goes on as it is until it is started again; what has none
 // any more is not started again.
@@ -162,6 +166,7 @@ func (s *Supervisor) look(name string, d *Definition) {
 		if s.children[name] == c {
 			delete(s.children, name)
 			delete(s.views, name)
+			s.tellNews()
 		}
 		close(c.gone)
 	})
@@ -304,7 +309,11 @@ func (s *Supervisor) ask(ctx context.Context, name string, r request) error {
 func (s *Supervisor) show(name string, v *view) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.views[name]; old != nil {
+	old := s.views[name]
+	if old == nil || old.Version != v.Version || old.Status != v.Status || old.Ready != v.Ready || old.PID != v.PID {
+		s.tellNews()
+	}
+	if old != nil {
 		v.reportedCPU, v.reportedAt = old.reportedCPU, old.reportedAt
 		if v.PID != old.PID {
 			v.reportedCPU, v.reportedAt = 0, time.Time{}
@@ -313,6 +322,13 @@ func (s *Supervisor) show(name string, v *view) {
 	s.views[name] = v
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+func (s *Supervisor) tellNews() {
+	select {
+	case s.news <- struct{}{}:
+	default: // nobody has heard the former ones yet
+	}
 }
 
 // view is what others see of a child agent.

@@ -148,6 +148,29 @@ func TestRemoveForgets(t *testing.T) {
 	}
 }
 
+func TestEveryChangeIsNews(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", forever, "restart.policy = fast")
+	r.start()
+	news := func(what string, told func(wire.ChildAgent) bool) wire.ChildAgent {
+		for child := r.child("A"); ; child = r.child("A") {
+			if told(child) {
+				return child
+			}
+			t.Log("waiting for news of", what)
+			agenttest.Receive(t, r.s.News())
+		}
+	}
+	first := news("its start", func(c wire.ChildAgent) bool { return c.Status == wire.ChildRunning && c.Ready }).PID
+	kill(t, first)
+	news("the next one", func(c wire.ChildAgent) bool { return c.Status == wire.ChildRunning && c.Ready && c.PID != first })
+	r.must(r.s.Stop(t.Context(), "A"))
+	news("its stop", func(c wire.ChildAgent) bool { return c.Status == wire.ChildStopped })
+	r.must(os.Remove(filepath.Join(r.dir, "a.ini")))
+	r.must(r.s.Remove(t.Context(), "A"))
+	news("its removal", func(c wire.ChildAgent) bool { return c.Name == "" })
+}
+
 func TestADefinitionThatGoesAwayLeavesTheProcessAlone(t *testing.T) {
 	r := newRig(t)
 	r.define("a.ini", "A", forever)

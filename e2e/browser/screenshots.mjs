@@ -81,7 +81,7 @@ try {
   await until("some heartbeats to show", async () => Date.now() - Date.parse(host.registered_at) > beats * 10_000, 200_000);
   await picture("host", `/hosts/${host.id}`, (v) => v.page.locator(".beats").waitFor());
   lab.powerOff(closed);
-  await until("a host to be lost", async () => (await server.hostByName(closed)).state === "lost", 60_000);
+  await until("a host to be lost", async () => (await server.hostByName(closed)).state === "lost");
   await picture("overview", "/", (v) => v.page.locator("#overview-attention a").first().waitFor());
 } finally {
   await closeBrowser();

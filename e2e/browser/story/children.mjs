@@ -31,7 +31,7 @@ story("a child agent outlives its agent, is started again, and obeys its buttons
   await page.goto(`/hosts/${(await hostByName(host)).id}`);
   await mark(page);
   const row = page.locator("#host-children tr").filter({ hasText: "BasicAgent" });
-  await row.getByText("Running", { exact: true }).waitFor({ timeout: 30_000 });
+  await row.getByText("Running", { exact: true }).waitFor();
   await row.getByText("100M").waitFor();
   assert.ok(await stillThere(page), "without loading the page again");
   await visitor.look("child");
@@ -46,7 +46,7 @@ story("a child agent outlives its agent, is started again, and obeys its buttons
   await until("it runs again", async () => !["", first].includes(lab.run(host, "pgrep -fx 'sleep 4711' || :")));
   const second = pid();
   await page.goto("/events");
-  await page.getByText("BasicAgent").first().waitFor({ timeout: 20_000 });
+  await page.getByText("BasicAgent").first().waitFor();
   await visitor.look("child");
 
   await page.goto("/child-agents");
@@ -93,7 +93,7 @@ story("a child agent is installed, upgraded, taken from the catalogue to another
   const sent = async () => {
     await page.locator(".work-form .form-actions button").click();
     await page.waitForURL(/\/operations\/\d+$/);
-    await page.locator('[data-value="state"]').getByText("Done", { exact: true }).waitFor({ timeout: 60_000 });
+    await page.locator('[data-value="state"]').getByText("Done", { exact: true }).waitFor();
   };
   const says = (/** @type {string} */ name, /** @type {string} */ version) =>
     until(`gauge ${version} on ${name}`, async () => lab.run(name, "grep -rhs gauge /var/log/hostler-agent/agents || :").includes(`gauge ${version}`));
@@ -107,7 +107,7 @@ story("a child agent is installed, upgraded, taken from the catalogue to another
     await page.locator("#field-definition").fill("[agent]\nname = gauge\nversion = 1.0\ncommand = bin/gauge\n");
     await page.locator(".work-form .form-actions button").click();
     await page.waitForURL(/\/operations\/\d+$/);
-    await page.locator("#outcomes").getByText(/checksum/i).first().waitFor({ timeout: 60_000 });
+    await page.locator("#outcomes").getByText(/checksum/i).first().waitFor();
     await visitor.look("other-checksum");
     assert.equal(runs("node2.lab.test"), "0", "nothing was installed");
 
@@ -135,6 +135,9 @@ story("a child agent is installed, upgraded, taken from the catalogue to another
     assert.equal(runs("node2.lab.test"), "1", "the other host's is left alone");
 
     await page.goto("/child-agents?search=gauge");
+    for (const [name, version] of [["node2.lab.test", "1.0"], ["node3.lab.test", "1.1"]]) {
+      await page.locator("#children tr").filter({ hasText: name }).getByText(version ?? "", { exact: true }).waitFor();
+    }
     await page.locator("[data-select-all]").check();
     await visitor.allowing([/422/], async () => {
       await page.getByRole("button", { name: "Uninstall" }).click();
@@ -143,7 +146,7 @@ story("a child agent is installed, upgraded, taken from the catalogue to another
     });
     await page.getByRole("button", { name: "Uninstall" }).click();
     await page.waitForURL(/\/operations\/\d+$/);
-    await page.locator('[data-value="state"]').getByText("Done", { exact: true }).waitFor({ timeout: 60_000 });
+    await page.locator('[data-value="state"]').getByText("Done", { exact: true }).waitFor();
     for (const name of ["node2.lab.test", "node3.lab.test"]) assert.equal(runs(name), "0", `it is gone from ${name}`);
     await page.goto("/child-agents/catalogue");
     await page.getByRole("button", { name: "Forget: gauge 1.0" }).click();

@@ -53,7 +53,7 @@ story("a job is watched while it runs, and canceled", async () => {
   await page.locator("#job-stdout").getByText("begun").waitFor();
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.locator("#job-head").getByText("Canceled", { exact: true }).waitFor();
-  assert.equal(lab.run("node1.lab.test", "pgrep -cx sleep || :"), "0", "nothing of it is left");
+  assert.equal(lab.run("node1.lab.test", "pgrep -fcx 'sleep 1000' || :"), "0", "nothing of it is left");
 });
 
 story("commands and files go by the command line, too", async () => {

@@ -41,7 +41,7 @@ story("files that are dropped are sent one after another, and each is pushed", a
   await page.locator(".work-form .form-actions button").click();
   await page.waitForURL(/\/operations\/\d+$/);
   await page.getByText("Each file is pushed by an operation of its own").waitFor();
-  await until("both files", async () => lab.run(two[0] ?? "", "cat /tmp/dropped-one /tmp/dropped-two 2>/dev/null || :") === "one\ntwo", 30_000);
+  await until("both files", async () => lab.run(two[0] ?? "", "cat /tmp/dropped-one /tmp/dropped-two 2>/dev/null || :") === "one\ntwo");
   assert.equal(lab.run(two[0] ?? "", "ls /tmp/unwanted 2>/dev/null || echo gone"), "gone");
 });
 

@@ -19,7 +19,7 @@ story("a host that runs the page's command arrives in the list", async () => {
   secret("the enrolment token", /printf "%s\\n" (\S+)/.exec(command)?.[1] ?? "", /\/manual /);
 
   lab.run(newcomer, command);
-  await row(page, newcomer).and(page.locator('[data-tone="done"]')).waitFor({ timeout: 30_000 });
+  await row(page, newcomer).and(page.locator('[data-tone="done"]')).waitFor();
   await page.locator('[data-value="arrived"]').getByText("1", { exact: true }).waitFor();
   await page.locator('[data-value="uses"]').getByText("9", { exact: true }).waitFor();
   assert.ok(await stillThere(page), "without loading the page again");

@@ -42,7 +42,7 @@ story("a bad list is refused at its lines, and nothing typed is lost", async () 
   });
   assert.equal(await page.locator("#field-hosts").inputValue(), typed);
   assert.equal(await page.locator("#field-key").inputValue(), lab.key, "the key is still there");
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "field-hosts", "the cursor is in the field to mend");
+  await page.locator("#field-hosts:focus").waitFor(); // the cursor is in the field to mend
   assert.deepEqual((await api("/operations")).items, [], "nothing was started");
 
   await page.locator("#field-hosts").fill(four[0]);
@@ -139,8 +139,8 @@ story("overview, hosts and a host show them beating, live", async () => {
   await mark(page);
   const first = await Promise.all(four.map(beat));
   for (const [i, host] of four.entries()) {
-    assert.equal(await row(page, host).locator('[data-cell="state"]').textContent(), "Healthy");
-    await until(`a new heartbeat of ${host}`, async () => ((await beat(host)) ?? "") > (first[i] ?? ""), 20_000);
+    await row(page, host).locator('[data-cell="state"]').getByText("Healthy", { exact: true }).waitFor();
+    await until(`a new heartbeat of ${host}`, async () => ((await beat(host)) ?? "") > (first[i] ?? ""));
   }
   assert.ok(await stillThere(page), "without loading the page again");
 });

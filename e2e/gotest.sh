@@ -14,7 +14,8 @@ trap 'exit 130' INT TERM
 for computes in 'modernc.org/...' 'github.com/ulikunitz/xz/...' 'compress/...' golang.org/x/crypto/argon2; do
     set -- "-gcflags=$computes=-race=false" "$@"
 done
-go test -race -vet=off -v "$@" >"$log" 2>&1
+# A package may take long where others run beside it; a test that hangs is told all the same.
+go test -race -vet=off -timeout 30m -v "$@" >"$log" 2>&1
 status=$?
 if [ $status -eq 0 ]; then
     grep -E '^ok[[:space:]]' "$log"

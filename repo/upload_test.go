@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -174,6 +176,46 @@ func TestArchivesAreLookedThrough(t *testing.T) {
 	}
 	if sums := get(t, s, "agents/SHA256SUMS").Body.String(); !strings.Contains(sums, p.Digest+"  "+p.File+"\n") {
 		t.Errorf("SHA256SUMS:\n%s", sums)
+	}
+}
+
+func TestOffersAreWhatChannelsServe(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	mustCreate(t, s, "agents", Archive, "dev", "stable")
+	mustCreate(t, s, "debs", Apt)
+	version := func(name string, size int64) uploads {
+		return uploads{{name + ".tar.gz", packed(t, tar.Header{Name: "run", Size: size})}}
+	}
+	offers := func(name string) (all []string) {
+		for _, o := range s.Offers(name) {
+			all = append(all, o.Name+" "+o.Version+" in "+strings.Join(o.Channels, ","))
+			if code := get(t, s, o.Path()).Code; code != http.StatusOK {
+				t.Errorf("%s answers %d", o.Path(), code)
+			}
+		}
+		return all
+	}
+	upload(t, s, "agents", "dev", version("gauge-1.9", 9))
+	if _, err := s.Promote(t.Context(), "agents", Promotion{Channel: "stable", Snapshot: 2}); err != nil {
+		t.Fatal(err)
+	}
+	ten := upload(t, s, "agents", "dev", version("gauge-1.10", 10)).Files[0].Package
+	upload(t, s, "agents", "dev", version("meter-3", 3))
+	if got := offers(""); !slices.Equal(got, []string{"gauge 1.10 in dev", "gauge 1.9 in dev,stable", "meter 3 in dev"}) {
+		t.Errorf("offered are %q", got)
+	}
+	mustPublish(t, s, "1.0.0") // the agent, which is none
+	if got := offers("meter"); !slices.Equal(got, []string{"meter 3 in dev"}) {
+		t.Errorf("of one name are offered %q", got)
+	}
+	if _, err := s.Drop("agents", "dev", []string{ten.Digest}, "tester"); err != nil {
+		t.Fatal(err)
+	}
+	if got := offers("gauge"); !slices.Equal(got, []string{"gauge 1.9 in dev,stable"}) {
+		t.Errorf("after one was dropped, offered are %q", got)
+	}
+	if got := offers("hostler-agent"); got != nil {
+		t.Errorf("the agent is offered: %q", got)
 	}
 }
 

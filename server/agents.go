@@ -84,7 +84,7 @@ func childAction(action, short string, brings, configures bool) *cobra.Command {
 	o.flags(c)
 	t.flags(c)
 	if brings {
-		c.Flags().StringVar(&in.URL, "url", "", "`URL` of the deb, rpm, tar.gz or zip (default what was installed before; see agents catalogue)")
+		c.Flags().StringVar(&in.URL, "url", "", "`URL` of the deb, rpm, tar.gz or zip (default what was installed before, or the repository has; see agents catalogue)")
 		c.Flags().StringVar(&in.Checksum, "checksum", "", "its `checksum`, SHA256:… ")
 		c.Flags().StringVar(&in.Version, "version-of", "", "its `version`")
 	}

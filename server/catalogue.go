@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,18 +13,25 @@ import (
 // catalogue lists what was installed before.
 func catalogue() *cobra.Command {
 	var o connection
+	var repository bool
 	c := &cobra.Command{
 		Use:   "catalogue",
-		Short: "List the child agents that were installed before",
+		Short: "List the child agents that were installed before, or that the repository has",
 		Long: "List the versions of child agents that were installed on some host. \"hostler agents install NAME\" without --url installs " +
-			"the last used one of them, or that of --version-of.",
+			"the last used one of them, or that of --version-of; of a name that is not among them, the archive that the repository has.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if repository {
+				return printList(c, &o, "child-archives", nil, "NAME\tVERSION\tARCH\tREPOSITORY\tCHANNELS", func(a *client.ChildArchive) string {
+					return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", a.Name, a.Version, a.Arch, a.Repository, strings.Join(a.Channels, ","))
+				})
+			}
 			return printList(c, &o, "child-definitions", nil, "NAME\tVERSION\tUSED\tBY\tURL", func(d *client.ChildDefinition) string {
 				return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", d.Name, printable(d.Version), d.UsedAt.Local().Format(time.DateTime), d.UsedBy, printable(d.URL))
 			})
 		},
 	}
+	c.Flags().BoolVar(&repository, "repository", false, "list the archives that channels of the repository serve instead")
 	o.flags(c)
 	return c
 }

@@ -17,6 +17,38 @@ type definitionsReply struct {
 	Next  string               `json:"next"` // always "": they come all at once
 }
 
+type offersReply struct {
+	Items []offerReply `json:"items"`
+	Next  string       `json:"next"` // always "": they come all at once
+}
+
+// offerReply is an archive of the repository.
+type offerReply struct {
+	Name       string   `json:"name"`
+	Version    string   `json:"version"` // "" when the archive's name does not tell
+	Arch       string   `json:"arch"`    // likewise
+	Repository string   `json:"repository"`
+	Channels   []string `json:"channels"`
+	URL        string   `json:"url"`
+	Checksum   string   `json:"checksum"`
+	Size       int64    `json:"size"` // bytes
+}
+
+// listOffers is GET child-archives: what the repository has that can be installed as child agents.
+func (w *Web) listOffers(c *gin.Context) error {
+	all := []offerReply{}
+	for _, o := range w.Repo.Offers("") {
+		all = append(all, offerReply{
+			Name: o.Name, Version: o.Version, Arch: o.Arch, Repository: o.Repository, Channels: o.Channels,
+			URL: w.Remote.Repository + o.Path(), Checksum: checksumOf(o.Digest), Size: o.Size,
+		})
+	}
+	c.JSON(http.StatusOK, offersReply{Items: all})
+	return nil
+}
+
+func checksumOf(digest string) string { return "SHA256:" + digest }
+
 // listDefinitions is GET child-definitions.
 func (w *Web) listDefinitions(c *gin.Context) error {
 	all, err := w.DB.ChildDefinitions(c.Request.Context())
@@ -71,7 +103,17 @@ func (w *Web) cataloguePage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return show(c, http.StatusOK, page.CataloguePage(page.CatalogueView{Frame: w.frame(c), Known: known}))
+	return show(c, http.StatusOK, page.CataloguePage(page.CatalogueView{Frame: w.frame(c), Known: known, Offers: w.offerViews()}))
+}
+
+func (w *Web) offerViews() []page.Offer {
+	var views []page.Offer
+	for _, o := range w.Repo.Offers("") {
+		views = append(views, page.Offer{
+			Name: o.Name, Version: o.Version, Arch: o.Arch, Repository: o.Repository, Channels: o.Channels, Digest: o.Digest, Size: uint64(o.Size),
+		})
+	}
+	return views
 }
 
 func (w *Web) definitionViews(c *gin.Context) ([]page.ChildDefinition, error) {
@@ -93,8 +135,8 @@ func (w *Web) knownVersions(c *gin.Context) ([]page.ChildDefinition, error) {
 	return w.definitionViews(c)
 }
 
-// fillKnown fills in what was installed before of the child agent that the form is for, and on the form that configures one,
-// the limits that it has on the only host.
+// fillKnown fills in what was installed before of the child agent that the form is for, the archive of the repository that was
+// chosen for it, and on the form that configures one, the limits that it has on the only host.
 func (w *Web) fillKnown(c *gin.Context, form *page.WorkForm) error {
 	installs, configures := c.FullPath() == "/child-agents/new", c.FullPath() == "/child-agents/configure"
 	if !installs && !configures {
@@ -114,6 +156,13 @@ func (w *Web) fillKnown(c *gin.Context, form *page.WorkForm) error {
 		form.Definition, form.Shown, form.Version = known.Definition, known.Definition, known.Version
 		if installs {
 			form.URL, form.Checksum = known.URL, known.Checksum
+		}
+	}
+	if archive := c.Query("archive"); installs && archive != "" {
+		for _, o := range w.Repo.Offers(form.Name) {
+			if o.Digest == archive {
+				form.Version, form.URL, form.Checksum = o.Version, w.Remote.Repository+o.Path(), checksumOf(o.Digest)
+			}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -84,6 +85,49 @@ func TestWhatWasInstalledIsOfferedAgain(t *testing.T) {
 	}
 	if r := s.api(post, api+"/child-definitions/forget", `{"name":"BasicAgent","version":"1.5.6"}`); r.status != http.StatusNotFound || len(known()) != 0 {
 		t.Errorf("it was forgotten twice: %d", r.status)
+	}
+}
+
+func TestArchivesOfTheRepositoryAreOffered(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	c, _ := s.register("node1.lab.test")
+	const host = "node1.lab.test"
+	if r := s.api(post, api+"/repositories", `{"name":"tools","kind":"archive","channels":["dev"]}`); r.status != http.StatusCreated {
+		t.Fatalf("making a repository answered %d %s", r.status, r.body)
+	}
+	s.uploadPackages(api+"/repositories/tools/packages", nil, "gauge-1.0.tar.gz", string(archiveOf(t, "one")), "gauge-1.1.tar.gz", string(archiveOf(t, "two")))
+	var offers offersReply
+	s.api(get, api+"/child-archives", "").json(t, &offers)
+	if len(offers.Items) != 2 || offers.Items[0].Version != "1.1" || offers.Items[1].Version != "1.0" || offers.Items[0].Channels[0] != "dev" {
+		t.Fatalf("offered are %+v", offers.Items)
+	}
+	newest, older := offers.Items[0], offers.Items[1]
+	path := "/child-agents/new?archive=" + strings.TrimPrefix(older.Checksum, "SHA256:") + "&name=gauge&version=1.0"
+	for page, wants := range map[string][]string{
+		"/child-agents/catalogue": {strings.ReplaceAll(path, "&", "&amp;"), "gauge", "tools"},
+		path:                      {`value="` + older.URL + `"`, `value="` + older.Checksum + `"`, `value="1.0"`},
+	} {
+		r := b.get(page)
+		for _, want := range wants {
+			if r.status != http.StatusOK || !strings.Contains(r.body, want) {
+				t.Errorf("%s answered %d without %q", page, r.status, want)
+			}
+		}
+	}
+	install := func(version string) map[string]any {
+		return map[string]any{"targets": map[string]any{"hosts": host}, "name": "gauge", "version": version}
+	}
+	body := must[[]byte](t)(json.Marshal(install("")))
+	if r := s.api(post, api+"/child-agents/install", string(body)); r.status != http.StatusUnprocessableEntity {
+		t.Errorf("one of two versions was taken: %d %s", r.status, r.body)
+	}
+	job := s.finish(c, host, s.work("/child-agents/install", install("1.1")), wire.ErrCodeOK, db.Done)
+	if job.URL != newest.URL || job.Checksum != newest.Checksum {
+		t.Errorf("the agent got %+v, want %+v", job, newest)
+	}
+	if got := send(t, s.hostClient(nil), get, strings.Replace(job.URL, "https://127.0.0.1:8440", s.handshake.URL, 1), nil, nil); got.body != string(archiveOf(t, "two")) {
+		t.Errorf("what it got answers %d", got.status)
 	}
 }
 

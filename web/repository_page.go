@@ -68,6 +68,7 @@ func (w *Web) packagePage(c *gin.Context) error {
 		return err
 	}
 	v := page.PackageView{Frame: w.frame(c), Repository: r, Package: w.packageView(p), Detail: detailView(detail)}
+	v.Offered = slices.ContainsFunc(w.Repo.Offers(p.Name), func(o repo.Offer) bool { return o.Digest == p.Digest })
 	for _, channel := range r.Channels {
 		has, err := w.Repo.Contents(r.Name, channel.Snapshot)
 		if err != nil {

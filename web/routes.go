@@ -275,6 +275,7 @@ var routes = []route{
 	{public, post, api + "/fetches", program, operateHosts.as("fetch.start"), (*Web).createFetch},
 	{public, get, api + "/child-agents", program, seeHosts, (*Web).listChildAgents},
 	{public, get, api + "/child-definitions", program, operateHosts, (*Web).listDefinitions},
+	{public, get, api + "/child-archives", program, operateHosts, (*Web).listOffers},
 	{public, post, api + "/child-definitions/forget", program, operate.as("child_definition.forget"), (*Web).forgetDefinition},
 	{public, post, api + "/child-agents/log", program, operateHosts.as("child_agent.log"), (*Web).createChildLog},
 	{public, post, api + "/child-agents/:action", program, operateHosts.as("child_agent.manage"), (*Web).createChildAction},

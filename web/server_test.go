@@ -138,18 +138,18 @@ func (s *server) start(log *slog.Logger) {
 	files := must[*file.Store](t)(file.Open(s.db, s.dir, log, db.Now))
 	ca := must[*trust.CA](t)(trust.OpenCA(s.db, filepath.Join(s.dir, "ca"), masterKey, db.Now))
 	t.Cleanup(must[func()](t)(ca.Follow(ctx, s.bus, log)))
+	packages := openRepository(t, filepath.Join(s.dir, "repo"), log)
 	work := remote.New(remote.Options{
 		DB: s.db, Engine: engine, Jobs: jobs, Fleet: f, Files: files, Log: log, Version: testAgent,
 		Repository: "https://127.0.0.1:8440" + wire.PathRepo, Published: func(context.Context) error { return nil },
 		Executable: func(arch string) (repo.Executable, error) {
 			return repo.Executable{Path: "agent/" + arch, Checksum: strings.Repeat("0a", 32), Version: testAgent}, nil
 		},
-		Sign: ca.SignDigest,
+		Offers: packages.Offers, Sign: ca.SignDigest,
 	})
 	for _, k := range work.Kinds() {
 		engine.Register(k)
 	}
-	packages := openRepository(t, filepath.Join(s.dir, "repo"), log)
 	mirrors := mirror.New(mirror.Options{
 		DB: s.db, Engine: engine, Repo: packages, Log: log, Now: db.Now, Allow: upstreamtest.Loopback,
 		Pause: func(ctx context.Context, _ int) error { return ctx.Err() },

@@ -62,7 +62,7 @@ func (w *Web) agentVersions(ctx context.Context) []page.AgentVersion {
 }
 
 // newWork is GET of a page with such a form. The query fills it in: ?hosts= and ?host= say where, by names and by numbers,
-// ?match= by the filter of the list of hosts, ?name= to which child agent, ?job= and ?operation= as it was done before.
+// ?match= by the filter of the list of hosts, ?name= to which child agent, ?archive= from which of the repository, ?job= and ?operation= as it was done before.
 func (w *Web) newWork(c *gin.Context, which workPage) error {
 	form := page.WorkForm{}
 	var leftOut []string

@@ -225,7 +225,7 @@ func (a *App) openOperations(ctx context.Context) error {
 	a.remote = remote.New(remote.Options{
 		DB: a.db, Engine: a.engine, Jobs: a.jobs, Fleet: a.fleet, Files: a.files, Log: a.log, Version: a.agentVersion(),
 		Repository: "https://" + net.JoinHostPort(a.opts.Advertise, strconv.Itoa(port(a.handshake))) + wire.PathRepo,
-		Published:  packages.wait, Executable: a.repo.Executable, Sign: a.ca.SignDigest,
+		Published:  packages.wait, Executable: a.repo.Executable, Offers: a.repo.Offers, Sign: a.ca.SignDigest,
 	})
 	a.engine.Register(a.bootstrap.Kind())
 	a.engine.Register(a.bootstrap.CheckKind())

@@ -114,6 +114,15 @@ type ChildDefinition struct {
 	UsedAt  time.Time `json:"used_at"`
 }
 
+// ChildArchive is an archive of the repository that can be installed as a child agent.
+type ChildArchive struct {
+	Name       string   `json:"name"`
+	Version    string   `json:"version"`
+	Arch       string   `json:"arch"`
+	Repository string   `json:"repository"`
+	Channels   []string `json:"channels"`
+}
+
 // Certificate is one of a host.
 type Certificate struct {
 	Serial      string    `json:"serial"`

@@ -6,17 +6,19 @@ import (
 
 	"hostler/agent/wire"
 	"hostler/db"
+	"hostler/repo"
 	"hostler/server/operation"
 )
 
-// recall fills in what a request to install leaves out, from what was installed before. It changes nothing when the request
-// says where the package is, or when nothing is known: the checks complain then.
+// recall fills in what a request to install leaves out, from what was installed before, or else from the repository. It changes
+// nothing when the request says where the package is, or when nothing is known: the checks complain then.
 func (r *Remote) recall(ctx context.Context, in *ChildRequest, action string) error {
 	if action != wire.ActionInstall && action != wire.ActionUpgrade || in.URL != "" || in.Checksum != "" {
 		return nil
 	}
 	known, err := r.DB.ChildDefinition(ctx, in.Name, in.Version)
 	if errors.Is(err, db.ErrNotFound) {
+		r.take(in)
 		return nil
 	}
 	if err != nil {
@@ -27,6 +29,19 @@ func (r *Remote) recall(ctx context.Context, in *ChildRequest, action string) er
 		in.Definition = known.Definition
 	}
 	return nil
+}
+
+// take fills in the repository's archive that is meant; nothing where it could be one of several.
+func (r *Remote) take(in *ChildRequest) {
+	var meant []repo.Offer
+	for _, o := range r.Offers(in.Name) {
+		if in.Version == "" || in.Version == o.Version {
+			meant = append(meant, o)
+		}
+	}
+	if len(meant) == 1 {
+		in.URL, in.Checksum, in.Version = r.Repository+meant[0].Path(), "SHA256:"+meant[0].Digest, meant[0].Version
+	}
 }
 
 // remember keeps what was installed on a host, once for each operation: what did not work on any host is not offered again.

@@ -52,6 +52,7 @@ type Options struct {
 	Repository string                                     // URL of the package repository as hosts reach it, with a slash at its end
 	Published  func(ctx context.Context) error            // waits until the agents are published
 	Executable func(arch string) (repo.Executable, error) // finds a published agent
+	Offers     func(name string) []repo.Offer             // lists archives of the repository
 	Sign       func(digest [32]byte) (string, error)      // signs what agents are to run
 	Confirm    time.Duration                              // most time until an upgraded agent reports; 0: 5 min
 }

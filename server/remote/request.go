@@ -120,7 +120,7 @@ func (r *Remote) Fetch(ctx context.Context, in FetchRequest, actor string) (*db.
 type ChildRequest struct {
 	Common
 	Name       string            `json:"name"`
-	URL        string            `json:"url,omitempty"`        // without it and Checksum: what was installed before
+	URL        string            `json:"url,omitempty"`        // without it and Checksum: what was installed before, or the repository has
 	Checksum   string            `json:"checksum,omitempty"`   // "SHA256:<hex>"
 	Version    string            `json:"version,omitempty"`    // when it is configured: the one whose remembered definition this becomes
 	Definition string            `json:"definition,omitempty"` // text of its file in agents.d

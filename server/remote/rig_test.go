@@ -80,7 +80,8 @@ func (r *rig) start() {
 			sum := sha256.Sum256([]byte("agent"))
 			return repo.Executable{Path: "agent/x", Checksum: hex.EncodeToString(sum[:])}, nil
 		},
-		Sign: r.ca.SignDigest,
+		Offers: func(string) []repo.Offer { return nil },
+		Sign:   r.ca.SignDigest,
 	})
 	for _, k := range r.remote.Kinds() {
 		r.engine.Register(k)

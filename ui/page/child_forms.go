@@ -2,6 +2,7 @@ package page
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"hostler/ui/layout"
@@ -28,10 +29,30 @@ func (d ChildDefinition) title() string {
 	return d.Name + " " + d.Version
 }
 
+// Offer is an archive of the repository.
+type Offer struct {
+	Name, Version string
+	Arch          string
+	Repository    string
+	Channels      []string
+	Digest        string
+	Size          uint64 // bytes
+}
+
+// installPath leads to the form that installs it.
+func (o Offer) installPath() string {
+	return filtered("/child-agents/new", "name", o.Name, "version", o.Version, "archive", o.Digest)
+}
+
+func (o Offer) title() string {
+	return strings.Join(strings.Fields(o.Name+" "+o.Version+" "+o.Arch), " ") + ", " + o.Repository
+}
+
 // CatalogueView is GET /child-agents/catalogue.
 type CatalogueView struct {
-	Frame layout.Frame
-	Known []ChildDefinition
+	Frame  layout.Frame
+	Known  []ChildDefinition
+	Offers []Offer
 }
 
 // BulkView asks about an action on the chosen child agents.

@@ -86,6 +86,7 @@ type PackageView struct {
 	Package    Package
 	In         []string // channels that have it
 	Detail     PackageDetail
+	Offered    bool // it can be installed as a child agent
 }
 
 // PackageDetail is what only a look at one package needs.

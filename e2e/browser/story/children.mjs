@@ -80,6 +80,18 @@ function pack(version) {
   }
 }
 
+/** Uploads an archive to the server's own repository. @param {string} name @param {Buffer} content */
+function uploadArchive(name, content) {
+  const dir = mkdtempSync(`${tmpdir()}/archive-`);
+  try {
+    writeFileSync(`${dir}/${name}`, content);
+    const added = cli("repo", "add", `${dir}/${name}`);
+    assert.equal(added.status, 0, added.stderr);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
 story("a child agent is installed, upgraded, taken from the catalogue to another host, and uninstalled", async () => {
   const visitor = await administrator();
   const { page } = visitor;
@@ -124,10 +136,11 @@ story("a child agent is installed, upgraded, taken from the catalogue to another
     await sent();
     await says("node3.lab.test", "1.0");
 
-    await page.getByRole("link", { name: "Run again" }).first().click();
-    await page.locator("#field-version").fill("1.1");
-    await page.locator("#field-url").fill(url("1.1"));
-    await page.locator("#field-checksum").fill(packed.get("1.1")?.checksum ?? "");
+    uploadArchive("gauge-1.1.tar.gz", packed.get("1.1")?.archive ?? Buffer.of());
+    await visitor.visit("/child-agents/catalogue", "repository");
+    await page.getByRole("link", { name: "Install on hosts: gauge 1.1, static" }).click();
+    assert.equal(await page.locator("#field-checksum").inputValue(), packed.get("1.1")?.checksum);
+    await page.locator("#field-hosts").fill("node3.lab.test");
     await page.locator("#field-definition").fill("[agent]\nname = gauge\nversion = 1.1\ncommand = bin/gauge\n");
     await page.locator('input[name="action"][value="upgrade"]').check();
     await sent();
@@ -151,7 +164,7 @@ story("a child agent is installed, upgraded, taken from the catalogue to another
     await page.goto("/child-agents/catalogue");
     await page.getByRole("button", { name: "Forget: gauge 1.0" }).click();
     await page.getByRole("link", { name: "Install on hosts: gauge 1.0" }).waitFor({ state: "detached" });
-    await page.getByRole("link", { name: "Install on hosts: gauge 1.1" }).waitFor();
+    await page.getByRole("link", { name: "Install on hosts: gauge 1.1", exact: true }).waitFor();
   } finally {
     shop.closeAllConnections();
     shop.close();

@@ -1,20 +1,29 @@
 package web
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hostler/db"
 	"hostler/repo"
+	"hostler/server/mirror"
 )
 
 // packageMetrics tells what the package repository has done.
 type packageMetrics struct {
 	repo                           *repo.Store
+	mirrors                        *mirror.Mirrors
 	published, uploaded, requested *prometheus.Desc
+	mirrored, failing              *prometheus.Desc
 }
 
-func newPackageMetrics(r *repo.Store) *packageMetrics {
+func newPackageMetrics(r *repo.Store, m *mirror.Mirrors) *packageMetrics {
+	of := []string{"repository", "channel"}
 	return &packageMetrics{
-		repo:      r,
+		repo: r, mirrors: m,
+		mirrored:  prometheus.NewDesc("hostler_mirror_last_run_timestamp_seconds", "When a mirror's last run was started.", of, nil),
+		failing:   prometheus.NewDesc("hostler_mirror_last_run_failed", "1 when a mirror's last run has failed, 0 when it is done or still going on.", of, nil),
 		published: prometheus.NewDesc("hostler_repository_publications_total", "Indexes published since the server started.", []string{"repository"}, nil),
 		uploaded:  prometheus.NewDesc("hostler_repository_uploaded_bytes_total", "Bytes of packages that were uploaded since the server started.", []string{"repository"}, nil),
 		requested: prometheus.NewDesc("hostler_package_requests_total", "Requests for packages since the server started; versions are counted together.", []string{"kind", "package"}, nil),
@@ -23,7 +32,7 @@ func newPackageMetrics(r *repo.Store) *packageMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *packageMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.published, m.uploaded, m.requested} {
+	for _, d := range []*prometheus.Desc{m.published, m.uploaded, m.requested, m.mirrored, m.failing} {
 		out <- d
 	}
 }
@@ -45,5 +54,27 @@ func (m *packageMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 	for what, n := range counts.Asked {
 		count(m.requested, n, string(what.Kind), what.Name)
+	}
+	m.collectMirrors(out)
+}
+
+func (m *packageMetrics) collectMirrors(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeWait)
+	defer cancel()
+	all, err := m.mirrors.List(ctx, "")
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(m.failing, err)
+		return
+	}
+	for _, one := range all {
+		if one.RanAt == nil {
+			continue
+		}
+		failed := 0.0
+		if one.State == db.Failed {
+			failed = 1
+		}
+		out <- prometheus.MustNewConstMetric(m.failing, prometheus.GaugeValue, failed, one.Repository, one.Channel)
+		out <- prometheus.MustNewConstMetric(m.mirrored, prometheus.GaugeValue, float64(one.RanAt.Unix()), one.Repository, one.Channel)
 	}
 }

@@ -78,6 +78,8 @@ func TestMirrorOfAPerson(t *testing.T) {
 	if body := b.get("/repositories/debian?channel=upstream").body; strings.Contains(body, "other") {
 		t.Error("it has brought more than what is wanted")
 	}
+	shows(t, "the metrics", b.get("/metrics"), http.StatusOK, `hostler_mirror_last_run_failed{channel="upstream",repository="debian"} 0`,
+		`hostler_mirror_last_run_timestamp_seconds{channel="upstream",repository="debian"} 1`)
 	form.Set("packages", "")
 	if r := b.post(path+"/1", form); r.location() != path {
 		t.Errorf("changing it answered %d %s", r.status, r.body)

@@ -57,7 +57,11 @@ func jobPages() []Page {
 			}})
 		}},
 		{"/child-agents/catalogue", false, func(f layout.Frame) templ.Component {
-			return page.CataloguePage(page.CatalogueView{Frame: f, Known: definitions()})
+			return page.CataloguePage(page.CatalogueView{Frame: f, Known: definitions(), Offers: []page.Offer{
+				{Name: "gauge", Version: "1.10", Arch: "amd64", Repository: "tools", Channels: []string{"dev"}, Digest: strings.Repeat("5e", 32), Size: 4_812_331},
+				{Name: "gauge", Version: "1.9", Arch: "amd64", Repository: "tools", Channels: []string{"dev", "production"}, Digest: strings.Repeat("7b", 32), Size: 4_790_112},
+				{Name: "meter", Repository: "static", Channels: []string{"stable"}, Digest: strings.Repeat("a0", 32), Size: 812},
+			}})
 		}},
 		{"/child-agents/catalogue/none", false, func(f layout.Frame) templ.Component { return page.CataloguePage(page.CatalogueView{Frame: f}) }},
 		{"/child-agents/actions", false, func(f layout.Frame) templ.Component {

@@ -2,16 +2,62 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"hostler/db"
 	"hostler/server/bootstrap"
+	"hostler/server/operation"
 	"hostler/ui/i18n"
 	"hostler/ui/page"
 )
+
+// comparedFor is how long a file of known_hosts is held against the keys of a check: as long as the check has its secrets.
+const comparedFor = operation.SecretsLinger
+
+// comparisons remembers the files that the keys of checks are held against, in memory alone.
+type comparisons struct {
+	mu   sync.Mutex
+	held map[int64]comparison // by check
+}
+
+type comparison struct {
+	known   *bootstrap.KnownHosts
+	expires time.Time
+}
+
+// get is the file for a check; nil when there is none.
+func (c *comparisons) get(checkID int64, now time.Time) *bootstrap.KnownHosts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if held := c.held[checkID]; now.Before(held.expires) {
+		return held.known
+	}
+	return nil
+}
+
+// put holds a file against a check, and drops those that have had their time.
+func (c *comparisons) put(checkID int64, known *bootstrap.KnownHosts, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, old := range c.held {
+		if !now.Before(old.expires) {
+			delete(c.held, id)
+		}
+	}
+	c.held[checkID] = comparison{known, now.Add(comparedFor)}
+}
+
+func (c *comparisons) forget(checkID int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.held, checkID)
+}
 
 type keysRequest struct {
 	KnownHosts *string `json:"known_hosts,omitempty"` // the text of such a file; without it nothing is compared
@@ -101,9 +147,11 @@ func (w *Web) compareConnections(c *gin.Context) error {
 		fields["known_hosts"] = page.FieldText(ctx, "required")
 	}
 	refuseKeys(ctx, fields, map[string]*string{"known_hosts": &text})
-	var known *bootstrap.KnownHosts
 	if len(fields) == 0 {
-		if known, err = bootstrap.ReadKnownHosts(text); err != nil {
+		known, err := bootstrap.ReadKnownHosts(text)
+		if err == nil {
+			w.compared.put(*d.CheckID, known, w.Options.Now())
+		} else {
 			fields["known_hosts"] = i18n.T(ctx, "connections.compare_unread", "Error", err.Error())
 		}
 	}
@@ -111,7 +159,25 @@ func (w *Web) compareConnections(c *gin.Context) error {
 	if len(fields) > 0 {
 		status = http.StatusUnprocessableEntity
 	}
-	return w.showConnections(c, status, d, fields, known)
+	return w.showConnections(c, status, d, fields)
+}
+
+// refuseHarm asks whether a start is meant though the file that was held against the keys speaks against some of them.
+// It says how many those are.
+func (w *Web) refuseHarm(ctx context.Context, checkID int64, tasks []db.Task, despite bool, fields map[string]string) (harmful int, err error) {
+	keys, err := bootstrap.HostKeys(tasks, w.compared.get(checkID, w.Options.Now()))
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range keys {
+		if slices.Contains(harm, k.Comparison) {
+			harmful++
+		}
+	}
+	if harmful > 0 && !despite {
+		fields["despite"] = page.FieldText(ctx, "keys_harmful")
+	}
+	return harmful, nil
 }
 
 // harm orders what is told of keys: what speaks against one first, then those that are new.

@@ -46,6 +46,14 @@ func TestKeysOfACheckAreHeldAgainstAFile(t *testing.T) {
 	if r.status != http.StatusOK || !strings.Contains(r.body, "another key is in the file") || !strings.Contains(r.body, "1 host shows a key") {
 		t.Errorf("the page answered %d %s", r.status, r.body)
 	}
+	// The page knows it when it is loaded again, and starts nothing before somebody says that it is meant.
+	if r := b.get(path + "/connections"); !strings.Contains(r.body, "another key is in the file") || !strings.Contains(r.body, `name="despite"`) {
+		t.Errorf("the page forgot the file: %d", r.status)
+	}
+	start := url.Values{"version": {b.version(path + "/hosts")}}
+	if r := b.post(path+"/connections", start); r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, "speaks against a key. Take the host out") {
+		t.Errorf("the start answered %d %s", r.status, r.location())
+	}
 	for _, text := range []string{"", "node1.lab.test nonsense"} {
 		if r := b.upload(path+"/connections/compare", url.Values{"known_hosts": {text}}, "text/html"); r.status != http.StatusUnprocessableEntity {
 			t.Errorf("the file %q answered %d", text, r.status)
@@ -53,5 +61,30 @@ func TestKeysOfACheckAreHeldAgainstAFile(t *testing.T) {
 	}
 	if keys := must[[]db.SSHHostKey](t)(s.db.SSHHostKeys(t.Context(), "node1.lab.test:22")); len(keys) != 0 {
 		t.Errorf("comparing trusts %+v", keys)
+	}
+	start.Set("despite", "yes")
+	if r := b.post(path+"/connections", start); r.location() != path+"/confirm" {
+		t.Errorf("the start all the same answered %d %s", r.status, r.body)
+	}
+}
+
+// A host that is taken out is in nobody's way any more, and a file that speaks against nothing neither.
+func TestAHostWithAnotherKeyCanBeTakenOut(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	id := b.check(path, "node1.lab.test, bad.lab.test", db.Failed)
+	file := "bad.lab.test " + anotherKey + "\n"
+	if r := b.upload(path+"/connections/compare", url.Values{"known_hosts": {file}}, "text/html"); r.status != http.StatusOK {
+		t.Fatalf("comparing answered %d %s", r.status, r.body)
+	}
+	start := url.Values{"version": {b.version(path + "/hosts")}}
+	if r := b.post(path+"/connections", start); r.status != http.StatusUnprocessableEntity {
+		t.Errorf("the start answered %d %s", r.status, r.location())
+	}
+	tasks := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))
+	s.api(post, fmt.Sprintf("%s/operations/%d/skip", api, id), toJSON(t, map[string]any{"tasks": []int64{tasks[1].ID}}))
+	if r := b.post(path+"/connections", start); r.location() != path+"/confirm" {
+		t.Errorf("without the host the start answered %d %s", r.status, r.body)
 	}
 }

@@ -94,6 +94,7 @@ type Web struct {
 	enrolments *limiter     // of hosts that are not admitted
 	tokens     *draftTokens // by draft
 	made       *draftTokens // by the token's own number: those that were made on a page
+	compared   comparisons  // files that the keys of checks are held against
 	hub        *hub
 	wakes      *wakeHub
 	metrics    *metrics
@@ -110,7 +111,7 @@ func New(d Deps) (*Web, error) {
 	gin.SetMode(gin.ReleaseMode)
 	w := &Web{
 		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery), enrolments: newLimiter(d.Options.Now, enrolBurst, enrolRate),
-		tokens: newDraftTokens(), made: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(),
+		tokens: newDraftTokens(), made: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(), compared: comparisons{held: map[int64]comparison{}},
 	}
 	w.hub, w.wakes = newHub(w), newWakeHub(w)
 	w.metrics = newMetrics(w)

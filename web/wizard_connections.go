@@ -27,11 +27,12 @@ func (w *Web) wizardConnectionsPage(c *gin.Context) error {
 	if d.CheckID == nil {
 		return goTo(c, wizardPath(d.ID, page.WizardHosts))
 	}
-	return w.showConnections(c, http.StatusOK, d, nil, nil)
+	return w.showConnections(c, http.StatusOK, d, nil)
 }
 
-// showConnections shows what the check found; known, if not nil, is compared with the keys.
-func (w *Web) showConnections(c *gin.Context, status int, d *db.Draft, fields map[string]string, known *bootstrap.KnownHosts) error {
+// showConnections shows what the check found.
+func (w *Web) showConnections(c *gin.Context, status int, d *db.Draft, fields map[string]string) error {
+	known := w.compared.get(*d.CheckID, w.Options.Now())
 	run, err := w.run(c, *d.CheckID)
 	if err != nil {
 		return err
@@ -77,6 +78,10 @@ func (w *Web) startBootstrapOfCheck(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	harmful, err := w.refuseHarm(ctx, *d.CheckID, tasks, f.text("despite") != "", fields)
+	if err != nil {
+		return err
+	}
 	credentials, err := w.borrow(ctx, *d.CheckID)
 	if errors.Is(err, operation.ErrSecretsNeeded) {
 		fields[""], err = page.FieldText(ctx, "check_locked"), nil
@@ -89,14 +94,14 @@ func (w *Web) startBootstrapOfCheck(c *gin.Context) error {
 		if wantsJSON(c) {
 			return invalid(fields)
 		}
-		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields, nil)
+		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields)
 	}
 	trusted, err := bootstrap.TrustFound(ctx, w.DB, tasks)
 	if err != nil {
 		credentials.Wipe()
 		return err
 	}
-	audit.About(ctx, "draft "+strconv.FormatInt(d.ID, 10), nil, map[string]any{"host_keys_trusted": trusted})
+	audit.About(ctx, "draft "+strconv.FormatInt(d.ID, 10), nil, map[string]any{"host_keys_trusted": trusted, "host_keys_against_known_hosts": harmful})
 	d.Step = page.WizardConfirm
 	if err := w.startOperation(c, d, f, hosts, credentials); err != nil {
 		if errors.Is(err, db.ErrStale) {
@@ -104,6 +109,7 @@ func (w *Web) startBootstrapOfCheck(c *gin.Context) error {
 		}
 		return err
 	}
+	w.compared.forget(*d.CheckID)
 	return goTo(c, wizardPath(d.ID, d.Step))
 }
 
@@ -183,7 +189,7 @@ func (w *Web) mendConnections(c *gin.Context) error {
 		if wantsJSON(c) {
 			return invalid(fields)
 		}
-		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields, nil)
+		return w.showConnections(c, http.StatusUnprocessableEntity, d, fields)
 	}
 	return goTo(c, wizardPath(d.ID, page.WizardConnections))
 }

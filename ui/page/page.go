@@ -122,7 +122,7 @@ func stateTone(state string) string {
 var FieldCodes = []string{
 	"required", "too_long", "token_wrong", "name_invalid", "token_name_invalid", "password_short", "password_long", "password_name", "password_weak",
 	"password_differs", "login_wrong", "login_wait", "login_disabled", "role_unknown", "role_above", "role_limited", "limit_invalid", "limit_administrator", "expires_invalid",
-	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "check_locked", "check_running", "check_empty", "check_choose", "step_invalid", "key_too_large",
+	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "check_locked", "check_running", "check_empty", "check_choose", "keys_harmful", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid", "match_alone", "no_file", "too_many_files", "path_no_directory", "same_name",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 	"code_wrong", "factor_rule_unknown", "login_over", "password_provider",

@@ -82,7 +82,7 @@ type PreviewError struct {
 }
 
 // WizardConnectionsView is GET /wizards/{id}/connections: the check of the hosts at work, and what it found. Its form
-// posts version and starts the bootstrap; POST /wizards/{id}/connections/mend takes task, user, port and credentials, of which those that are empty stay as they are,
+// posts version and despite and starts the bootstrap; POST /wizards/{id}/connections/mend takes task, user, port and credentials, of which those that are empty stay as they are,
 // POST /wizards/{id}/connections/compare known_hosts or known_hosts_file.
 type WizardConnectionsView struct {
 	Frame     layout.Frame

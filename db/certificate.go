@@ -35,6 +35,14 @@ func (d *DB) CreateCertificate(ctx context.Context, c *Certificate) error {
 	return translate("record certificate", d.write(ctx).Create(c).Error)
 }
 
+// CreateCertificates records certificates.
+func (d *DB) CreateCertificates(ctx context.Context, cs []Certificate) error {
+	if len(cs) == 0 {
+		return nil
+	}
+	return translate("record certificates", d.write(ctx).CreateInBatches(cs, 100).Error)
+}
+
 // Certificate finds a certificate by its serial number in hex; ErrNotFound when the CA never signed it.
 func (d *DB) Certificate(ctx context.Context, serial string) (*Certificate, error) {
 	var c Certificate

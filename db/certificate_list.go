@@ -167,3 +167,33 @@ func (d *DB) LatestCertificates(ctx context.Context, t Traces) ([]Certificate, e
 	var found []Certificate
 	return found, translate("find certificates", d.read(ctx).Raw(strings.Join(parts, " UNION ALL "), values...).Scan(&found).Error)
 }
+
+// KnownTraces says of each of some hosts whether there is a certificate of one of its traces.
+func (d *DB) KnownTraces(ctx context.Context, ts []Traces) ([]bool, error) {
+	known := make([]bool, len(ts))
+	for _, by := range []struct {
+		column string
+		value  func(t *Traces) string
+	}{
+		{"hostname", func(t *Traces) string { return t.Hostname }},
+		{"key_hash", func(t *Traces) string { return t.KeyHash }},
+		{"machine", func(t *Traces) string { return t.Machine }},
+	} {
+		var values, found []string
+		for i := range ts {
+			if value := by.value(&ts[i]); value != "" {
+				values = append(values, value)
+			}
+		}
+		if len(values) == 0 {
+			continue
+		}
+		if err := d.read(ctx).Model(&Certificate{}).Where(by.column+" IN ?", values).Distinct().Pluck(by.column, &found).Error; err != nil {
+			return nil, translate("find certificates", err)
+		}
+		for i := range ts {
+			known[i] = known[i] || slices.Contains(found, by.value(&ts[i]))
+		}
+	}
+	return known, nil
+}

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,6 +65,24 @@ func TestCertificatesByStateAndKey(t *testing.T) {
 	}
 	if denials, err := d.Denials(ctx, now.Add(time.Hour)); err != nil || len(denials) != 0 {
 		t.Errorf("after their end denied are %+v, %v", denials, err)
+	}
+}
+
+func TestKnownTraces(t *testing.T) {
+	d := dbtest.Open(t)
+	must(t, d.CreateCertificates(t.Context(), []db.Certificate{
+		{Serial: "01", AgentSN: "a", Hostname: "node1", KeyHash: "k1", Machine: "m1", CreatedAt: db.Now()},
+		{Serial: "02", AgentSN: "b", Hostname: "node2", KeyHash: "k2", CreatedAt: db.Now()},
+	}))
+	got, err := d.KnownTraces(t.Context(), []db.Traces{
+		{Hostname: "node1", KeyHash: "k9", Machine: "m9"},
+		{Hostname: "node9", KeyHash: "k2"},
+		{Hostname: "node9", KeyHash: "k9", Machine: "m1"},
+		{Hostname: "node9", KeyHash: "k9"}, // no machine is none in common with node2
+		{Hostname: "k1", KeyHash: "m1", Machine: "node1"},
+	})
+	if err != nil || !slices.Equal(got, []bool{true, true, true, false, false}) {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 

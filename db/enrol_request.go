@@ -167,8 +167,8 @@ func (d *DB) ChosenEnrolRequests(ctx context.Context, c EnrolChoice, after int64
 // StoreSigned records certificates and that the requests which they answer are signed, all or none.
 func (d *DB) StoreSigned(ctx context.Context, cs []Certificate, rs []EnrolRequest) error {
 	return d.Tx(ctx, func(tx *DB) error {
-		if err := tx.write(ctx).CreateInBatches(cs, 100).Error; err != nil {
-			return translate("record certificates", err)
+		if err := tx.CreateCertificates(ctx, cs); err != nil {
+			return err
 		}
 		for i := range rs {
 			r := &rs[i]

@@ -20,6 +20,7 @@ import (
 
 	"hostler/db"
 	"hostler/internal/seal"
+	"hostler/internal/together"
 )
 
 // Lifetimes. Agents renew at two thirds of theirs.
@@ -46,9 +47,10 @@ type CA struct {
 	rotating sync.Mutex                  // held while the authorities change
 	inForce  atomic.Pointer[authorities] // never nil
 
-	admitting sync.Mutex // held from the choice of a serial number until its certificate is recorded
-	denied    *denyList
-	publish   func([]db.Denial) // tells other servers, see Follow
+	admitting  sync.Mutex // held from the choice of a serial number until its certificate is recorded
+	admissions *together.Group[*admission]
+	denied     *denyList
+	publish    func([]db.Denial) // tells other servers, see Follow
 
 	lifetime time.Duration                  // of agents' certificates
 	program  string                         // decides on hosts without a token; "" for none
@@ -60,6 +62,7 @@ type CA struct {
 // OpenCA reads the authority in dir, or makes one at first start. master seals its key; now is the clock.
 func OpenCA(d *db.DB, dir string, master seal.Key, now func() time.Time) (*CA, error) {
 	c := &CA{db: d, now: now, dir: dir, master: master, renewals: newPace(now, renewalsTogether, renewalsEach), denied: newDenyList(), publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime}
+	c.admissions = together.New(c.admitAll)
 	_, err := os.Stat(certFile(dir, present))
 	if errors.Is(err, os.ErrNotExist) {
 		err = makeAuthority(dir, present, master, now())

@@ -52,29 +52,14 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (
 		return wire.EnrollReply{}, err
 	}
 	by.named = t.Hostname == hostname
-	c.admitting.Lock()
-	defer c.admitting.Unlock()
-	latest, err := c.db.LatestCertificates(ctx, db.Traces{Hostname: hostname, KeyHash: by.keyHash, Machine: by.machine})
-	if err != nil {
+	a := &admission{by: by, public: public, token: t}
+	if err := c.admissions.Do(ctx, a); err != nil {
 		return wire.EnrollReply{}, err
 	}
-	// An answer that was lost on its way must not leave the host outside with a token that is used up: the same
-	// key gets its certificate again.
-	for i := range latest {
-		if l := &latest[i]; l.KeyHash == by.keyHash && l.Hostname == hostname && l.TokenID != nil && *l.TokenID == t.ID && l.RevokedAt == nil {
-			return c.issue(ctx, public, l, nil)
-		}
+	if a.refused != nil {
+		return wire.EnrollReply{}, a.refused
 	}
-	if err := checkReturn(latest, t, by); err != nil {
-		return wire.EnrollReply{}, err
-	}
-	sn, err := c.serialFor(ctx, by, nil)
-	if err != nil {
-		return wire.EnrollReply{}, err
-	}
-	return c.issue(ctx, public, &db.Certificate{
-		AgentSN: sn, Hostname: hostname, Machine: by.machine, TokenID: &t.ID, TaskID: t.TaskID, DraftID: t.DraftID, Cluster: t.Cluster, Tags: t.Tags,
-	}, t)
+	return c.tell(ctx, a.record, a.text), nil
 }
 
 // Renew signs a new certificate for an agent that proved its identity with the old one. Before half of that one's
@@ -95,7 +80,7 @@ func (c *CA) Renew(ctx context.Context, old *db.Certificate, r wire.RenewRequest
 	if err := c.Check(old); err != nil {
 		return wire.EnrollReply{}, err
 	}
-	return c.issue(ctx, public, old, nil)
+	return c.issue(ctx, public, old)
 }
 
 // checkReturn refuses a host that somebody has turned away, as far as it is known again: by its name, by its key, by its
@@ -205,28 +190,23 @@ func (c *CA) grants(ctx context.Context, by claim) (bool, error) {
 	return !held, err
 }
 
-// issue signs a certificate for whom like names, and records it together with the use of the token that it costs;
-// nil when it costs none.
-func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certificate, cost *db.EnrolToken) (wire.EnrollReply, error) {
+// issue signs a certificate for whom like names, and records it. c.admitting is held.
+func (c *CA) issue(ctx context.Context, public *ecdsa.PublicKey, like *db.Certificate) (wire.EnrollReply, error) {
 	record, text, err := c.certify(public, like)
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
-	// The record comes before the answer: a certificate that nobody recorded would be refused. A server that dies
-	// here must not leave a token that is used up and admitted nobody.
-	err = c.db.Tx(ctx, func(tx *db.DB) error {
-		if cost != nil {
-			if err := use(ctx, tx, cost); err != nil {
-				return err
-			}
-		}
-		return tx.CreateCertificate(ctx, record)
-	})
-	if err != nil {
+	// The record comes before the answer: a certificate that nobody recorded would be refused.
+	if err := c.db.CreateCertificate(ctx, record); err != nil {
 		return wire.EnrollReply{}, err
 	}
+	return c.tell(ctx, record, text), nil
+}
+
+// tell is the answer with a certificate that is recorded. The audit log is told of it.
+func (c *CA) tell(ctx context.Context, record *db.Certificate, text string) wire.EnrollReply {
 	audit.About(ctx, record.Hostname, nil, map[string]any{"agentsn": record.AgentSN, "serial": record.Serial, "token": record.TokenID})
-	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: text, CA: string(c.Bundle())}, nil
+	return wire.EnrollReply{AgentSN: record.AgentSN, Certificate: text, CA: string(c.Bundle())}
 }
 
 // keyHash tells public keys apart: hex SHA-256 of the SubjectPublicKeyInfo.

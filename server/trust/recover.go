@@ -44,7 +44,7 @@ func (c *CA) recover(ctx context.Context, public *ecdsa.PublicKey, by claim, add
 	if err != nil || had > maxRecoveries {
 		return reply, false, err
 	}
-	if reply, err = c.issue(ctx, public, mine, nil); err != nil {
+	if reply, err = c.issue(ctx, public, mine); err != nil {
 		return reply, false, err
 	}
 	c.told(ctx, Verdict{

@@ -189,6 +189,13 @@ func (d *DB) RefuseEnrolRequests(ctx context.Context, ids []int64, by string, no
 	return translate("refuse enrolment requests", g.Error)
 }
 
+// AskedTwice are those of some host names that more than one of the waiting requests has.
+func (d *DB) AskedTwice(ctx context.Context, hosts []string) (twice []string, err error) {
+	err = d.read(ctx).Model(&EnrolRequest{}).Where("state = ? AND hostname IN ?", EnrolWaiting, hosts).Group("hostname").Having("COUNT(*) > 1").
+		Pluck("hostname", &twice).Error
+	return twice, translate("find enrolment requests", err)
+}
+
 // AskingHosts are those of some host names that have a request, whatever its state.
 func (d *DB) AskingHosts(ctx context.Context, hosts []string) (asking []string, err error) {
 	err = d.read(ctx).Model(&EnrolRequest{}).Where("state IN ? AND hostname IN ?", EnrolStates, hosts).Distinct().Pluck("hostname", &asking).Error

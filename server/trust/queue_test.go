@@ -370,3 +370,21 @@ func TestQueuePagesByName(t *testing.T) {
 		t.Errorf("%d were forgotten, %d are left: %v", n, all, err)
 	}
 }
+
+// TestSignAllLeavesWhatOthersClaimByNow has requests whose conflicts nobody has noted: they came after one was looked at.
+func TestSignAllLeavesWhatOthersClaimByNow(t *testing.T) {
+	r := newRig(t)
+	token := r.token(trust.TokenSpec{})
+	r.enrol("known", "", token)
+	for i, name := range []string{"twice", "alone", "twice", "known"} {
+		key := newKey(t)
+		r.must(r.db.CreateEnrolRequest(t.Context(), &db.EnrolRequest{
+			KeyHash: fmt.Sprint("key", i), Hostname: name, State: db.EnrolWaiting, CSR: request(t, key, nil), CreatedAt: db.Now(), SeenAt: db.Now(),
+		}))
+	}
+	signed, err := r.ca.Sign(t.Context(), trust.Decision{All: true}, "alice")
+	r.must(err)
+	if len(signed) != 1 || signed[0].Hostname != "alone" {
+		t.Errorf("signed %+v", signed)
+	}
+}

@@ -56,8 +56,16 @@ func (c *CA) signSome(ctx context.Context, choice db.EnrolChoice, after int64, n
 // withoutConflict leaves those out that have a conflict by now: others have come, were admitted or were turned away since they
 // asked. It is noted with them.
 func (c *CA) withoutConflict(ctx context.Context, requests []db.EnrolRequest) (clear []db.EnrolRequest, err error) {
+	suspects, err := c.suspects(ctx, requests)
+	if err != nil {
+		return nil, err
+	}
 	for i := range requests {
 		q := &requests[i]
+		if !suspects[i] {
+			clear = append(clear, *q)
+			continue
+		}
 		conflict, err := c.conflict(ctx, q.ID, claim{hostname: q.Hostname, keyHash: q.KeyHash, machine: q.Machine})
 		if err != nil {
 			return nil, err
@@ -69,6 +77,25 @@ func (c *CA) withoutConflict(ctx context.Context, requests []db.EnrolRequest) (c
 		}
 	}
 	return clear, nil
+}
+
+// suspects says of each of some requests whether it can have a conflict at all: there is a certificate of its name, its key or
+// its machine, or another request of its name.
+func (c *CA) suspects(ctx context.Context, requests []db.EnrolRequest) ([]bool, error) {
+	traces, names := make([]db.Traces, len(requests)), make([]string, len(requests))
+	for i := range requests {
+		q := &requests[i]
+		traces[i], names[i] = db.Traces{Hostname: q.Hostname, KeyHash: q.KeyHash, Machine: q.Machine}, q.Hostname
+	}
+	suspects, err := c.db.KnownTraces(ctx, traces)
+	if err != nil {
+		return nil, err
+	}
+	twice, err := c.db.AskedTwice(ctx, names)
+	for i, name := range names {
+		suspects[i] = suspects[i] || slices.Contains(twice, name)
+	}
+	return suspects, err
 }
 
 // signThese signs requests together. named says that somebody wants just these. c.admitting is held.

@@ -68,6 +68,36 @@ func TestKeysOfACheckAreHeldAgainstAFile(t *testing.T) {
 	}
 }
 
+// The key of the jump host is shown beside those of the hosts, held against the file, and trusted with them.
+func TestTheKeyOfTheJumpHostIsShownAndTrusted(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	id := b.check(path, "node1.lab.test", db.Done)
+	task := must[[]db.Task](t)(s.db.Tasks(t.Context(), id))[0]
+	found := bootstrap.FoundOf(&task)
+	found.Jump = &db.SSHHostKey{Target: "bastion.lab.test:2222", Algorithm: "ssh-ed25519", Key: anotherKey, Fingerprint: "SHA256:of-the-bastion", CreatedAt: db.Now()}
+	task.Memory = []byte(toJSON(t, found))
+	if err := s.db.SaveTask(t.Context(), &task); err != nil {
+		t.Fatal(err)
+	}
+	file := "[bastion.lab.test]:2222 " + anotherKey + "\n"
+	var got keysReply
+	s.api(post, fmt.Sprintf("%s/checks/%d/keys", api, id), toJSON(t, keysRequest{KnownHosts: &file})).json(t, &got)
+	if len(got.Keys) != 2 || !got.Keys[0].Jump || got.Keys[0].Host != "bastion.lab.test" || got.Keys[0].Comparison != bootstrap.KeySame || got.Keys[1].Jump {
+		t.Errorf("the keys are %+v", got.Keys)
+	}
+	if r := b.get(path + "/connections"); !strings.Contains(r.body, "SHA256:of-the-bastion") || !strings.Contains(r.body, "Jump host") {
+		t.Errorf("the page lacks the jump host's key: %d", r.status)
+	}
+	if r := b.post(path+"/connections", url.Values{"version": {b.version(path + "/hosts")}}); r.location() != path+"/confirm" {
+		t.Fatalf("the start answered %d %s", r.status, r.body)
+	}
+	if keys := must[[]db.SSHHostKey](t)(s.db.SSHHostKeys(t.Context(), "bastion.lab.test:2222")); len(keys) != 1 {
+		t.Errorf("the trusted keys are %+v", keys)
+	}
+}
+
 // A host that is taken out is in nobody's way any more, and a file that speaks against nothing neither.
 func TestAHostWithAnotherKeyCanBeTakenOut(t *testing.T) {
 	s := newServer(t)

@@ -137,8 +137,13 @@ func (f *secretFiles) read(to *login) error {
 		line bool // a single line, of which the end is no part
 		to   *string
 	}{
-		{f.key, false, &to.PrivateKey}, {f.passphrase, true, &to.Passphrase}, {f.password, true, &to.Password}, {f.sudo, true, &to.SudoPassword},
-		{f.jumpKey, false, &through.PrivateKey}, {f.jumpPassphrase, true, &through.Passphrase}, {f.jumpPassword, true, &through.Password},
+		{f.key, false, &to.PrivateKey},
+		{f.passphrase, true, &to.Passphrase},
+		{f.password, true, &to.Password},
+		{f.sudo, true, &to.SudoPassword},
+		{f.jumpKey, false, &through.PrivateKey},
+		{f.jumpPassphrase, true, &through.Passphrase},
+		{f.jumpPassword, true, &through.Password},
 	} {
 		if secret.file == "" {
 			continue

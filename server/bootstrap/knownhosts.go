@@ -52,7 +52,7 @@ func HostKeys(tasks []db.Task, known *KnownHosts) ([]HostKey, error) {
 		f := FoundOf(&tasks[i])
 		if j := f.Jump; j != nil && !seen[j.Target+" "+j.Key] {
 			seen[j.Target+" "+j.Key] = true
-			name, _, _ := cutTarget(j.Target)
+			name, _ := cutTarget(j.Target)
 			jumps = append(jumps, HostKey{Host: name, Jump: true, Row: *j, Known: f.JumpKnown, Comparison: known.compare(*j, "")})
 		}
 		if f.Key.Key != "" {
@@ -63,12 +63,12 @@ func HostKeys(tasks []db.Task, known *KnownHosts) ([]HostKey, error) {
 }
 
 // cutTarget is a target's name and port.
-func cutTarget(target string) (name, port string, ok bool) {
+func cutTarget(target string) (name, port string) {
 	i := strings.LastIndexByte(target, ':')
 	if i < 0 {
-		return target, "", false
+		return target, ""
 	}
-	return target[:i], target[i+1:], true
+	return target[:i], target[i+1:]
 }
 
 // KnownHosts is what a file of known_hosts says, see sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT".
@@ -104,7 +104,7 @@ func (k *KnownHosts) compare(row db.SSHHostKey, address string) Comparison {
 	if err != nil {
 		return KeyAbsent
 	}
-	name, port, _ := cutTarget(row.Target)
+	name, port := cutTarget(row.Target)
 	said := k.ask(name, port, key)
 	if said == KeyAbsent && address != "" {
 		said = k.ask(address, port, key)

@@ -34,7 +34,7 @@ func (t *tunnel) expire() {
 	t.mu.Lock()
 	t.late = true
 	t.mu.Unlock()
-	_ = t.Conn.Close()
+	_ = t.Close()
 }
 
 func (t *tunnel) Read(p []byte) (int, error) {

@@ -30,6 +30,9 @@ const (
 	// Waits between attempts at renewal: a third of the certificate's life is left for them.
 	firstRenewWait = time.Minute
 	maxRenewWait   = time.Hour
+	// newsWait is how long a heartbeat waits that tells what a child agent did: an end and the start after it are told
+	// together, and whatever is to be done about the end is done first.
+	newsWait = 200 * time.Millisecond
 	// repeatAfter is how long the same trouble is not logged again.
 	repeatAfter = 10 * time.Minute
 	// maxResults bounds the results in one message; with their messages they stay under 512 KiB.
@@ -70,7 +73,8 @@ type Reporter struct {
 	registered bool
 	lastBeat   time.Time // last heartbeat that the server answered; zero: none since registration
 	jitter     int       // thousandths of the interval after it
-	woken      bool      // the server wants a heartbeat, or there is something for one to say
+	woken      bool      // the server wants a heartbeat
+	newsAt     time.Time // when a heartbeat is to tell what child agents did; zero: they did nothing since the last one
 	renewAt    time.Time
 	renewAgain time.Time // what a server says of renewal counts from then on
 	quietUntil time.Time // nothing is sent before this
@@ -112,7 +116,9 @@ func (r *Reporter) Run(ctx context.Context) {
 		case <-r.Woken:
 			r.woken = true
 		case <-r.News:
-			r.woken = true
+			if r.newsAt.IsZero() {
+				r.newsAt = r.Clock.Now().Add(newsWait)
+			}
 		case <-r.Clock.After(wait):
 		}
 	}
@@ -225,7 +231,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 		return fmt.Errorf("cannot send a heartbeat: %w", err)
 	}
 	// By the document the reply's errcode means nothing; only its jobs and its step count.
-	r.lastBeat, r.woken = now, false
+	r.lastBeat, r.woken, r.newsAt = now, false, time.Time{}
 	r.jitter = 900 + int(link.Jitter(200))
 	r.Session.Set(r.servers.current(), r.tls)
 	r.heed(ctx, &reply)

@@ -23,10 +23,14 @@ func (r *Reporter) beatDue() time.Time {
 	if r.lastBeat.IsZero() {
 		return r.lastBeat
 	}
+	due := r.lastBeat.Add(r.interval() / 1000 * time.Duration(r.jitter))
 	if r.woken {
-		return r.lastBeat.Add(min(wakePace, r.interval()))
+		due = r.lastBeat.Add(min(wakePace, r.interval()))
 	}
-	return r.lastBeat.Add(r.interval() / 1000 * time.Duration(r.jitter))
+	if !r.newsAt.IsZero() {
+		due = earlier(due, r.newsAt)
+	}
+	return due
 }
 
 // setStep takes over the step of a reply; 0 leaves it as it is.

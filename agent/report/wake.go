@@ -23,7 +23,7 @@ const (
 	silentFor = 2*pingEvery + 10*time.Second
 	// wakeWrite bounds the sending of a ping.
 	wakeWrite = 10 * time.Second
-	// wakePace is how far apart heartbeats are that do not wait for the step.
+	// wakePace is how far apart heartbeats are that the server asks for.
 	wakePace = 200 * time.Millisecond
 	// Waits between attempts at the channel.
 	firstWakeWait = time.Second

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ func TestTheDocsNameTestsThatAreThere(t *testing.T) {
 	there := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // other tests, at the same time, remove what they wrote
 		case err != nil:
 			return err
 		case e.IsDir() && path != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "node_modules"):

@@ -115,7 +115,7 @@ func (w *worker) serve(ctx context.Context) error {
 	report.New(report.Options{
 		Settings: w.settings, Store: w.store, Clock: clock.Real(), Log: w.log, Version: version, Started: w.started,
 		Enroller: enroller, Keys: &keyring.Keyring{Dir: filepath.Dir(w.settings.Path)}, Identity: identity, Session: w.session, Runner: runner, Events: w.events, Room: w.room,
-		Woken: waker.Woken(), News: w.children.News(), Moment: task.Now, Answered: sync.OnceFunc(func() { close(w.answered) }),
+		Woken: waker.Woken(), News: w.children.News(), Answered: sync.OnceFunc(func() { close(w.answered) }),
 		Children: w.children.Children,
 		Facts:    collectFacts,
 	}).Run(ctx)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"hostler/agent/agenttest"
-	"hostler/agent/task"
 	"hostler/agent/wire"
 )
 
@@ -250,25 +249,6 @@ func TestEventsAreSentUntilTheServerTakesThem(t *testing.T) {
 	}
 	if last[0].ID != first[0].ID || last[0].Time == 0 || last[1].Kind != wire.EventChildExited {
 		t.Errorf("got %+v after %+v", last, first)
-	}
-}
-
-func TestScenario06AJumpOfTheClockIsAnEvent(t *testing.T) {
-	f := newFixture(t)
-	var since time.Duration
-	wall := int64(1_700_000_000)
-	f.moment = func() task.Moment {
-		since += 20 * time.Second
-		wall += 20
-		if since == time.Minute {
-			wall -= 3600
-		}
-		return task.Moment{Boot: "b", Since: since, Wall: wall}
-	}
-	f.start()
-	events := await(f, f.Events)
-	if events[0].Kind != wire.EventClockJumped || events[0].Params["seconds"] != "-3600" {
-		t.Errorf("got %+v", events)
 	}
 }
 

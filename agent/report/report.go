@@ -56,8 +56,7 @@ type Options struct {
 	Room     *space.Room
 	Woken    <-chan struct{} // receives when the server wants a heartbeat
 	News     <-chan struct{} // receives when Children would return something else than before
-	Moment   func() task.Moment
-	Answered func() // is called when a server has answered a heartbeat
+	Answered func()          // is called when a server has answered a heartbeat
 	Children func() []wire.ChildAgent
 	Facts    func(context.Context) *wire.Facts
 }
@@ -78,7 +77,6 @@ type Reporter struct {
 	renewAt    time.Time
 	renewAgain time.Time // what a server says of renewal counts from then on
 	quietUntil time.Time // nothing is sent before this
-	moment     task.Moment
 
 	retry      link.Backoff
 	retryRenew link.Backoff
@@ -92,7 +90,6 @@ func New(options Options) *Reporter {
 		Options:    options,
 		retry:      link.Backoff{First: firstWait},
 		retryRenew: link.Backoff{First: firstRenewWait, Max: maxRenewWait},
-		moment:     options.Moment(),
 	}
 	r.boxes = r.outboxes()
 	for _, box := range r.boxes {
@@ -214,7 +211,7 @@ func (r *Reporter) register(ctx context.Context) error {
 
 func (r *Reporter) heartbeat(ctx context.Context) error {
 	now := r.Clock.Now()
-	r.look()
+	r.Room.Check()
 	request := wire.StatusRequest{
 		Hostname:  r.Settings.Hostname,
 		Version:   r.Version,

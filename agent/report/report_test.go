@@ -33,7 +33,6 @@ type fixture struct {
 	events *event.Spool
 	wakes  bool // the agent opens a wake channel
 	news   chan struct{}
-	moment func() task.Moment
 	t      *testing.T
 }
 
@@ -41,7 +40,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
-	return &fixture{Server: server, host: agenttest.NewHost(t, server, "secret"), news: make(chan struct{}, 1), moment: task.Now, t: t}
+	return &fixture{Server: server, host: agenttest.NewHost(t, server, "secret"), news: make(chan struct{}, 1), t: t}
 }
 
 // start runs the agent's reporting until the returned function is called or the test ends.
@@ -72,7 +71,7 @@ func (f *fixture) start() (stop func()) {
 	reporter := New(Options{
 		Settings: host.Settings(), Store: host.Store, Clock: host.Clock.Clock(), Log: host.Log.Logger(),
 		Version: "1.2.3", Started: host.Clock.Clock().Now(), Enroller: enroller, Identity: identity, Session: session, Keys: &keyring.Keyring{Dir: host.Dir},
-		Runner: f.runner, Events: events, Room: room, Woken: waker.Woken(), News: f.news, Moment: f.moment, Answered: func() {},
+		Runner: f.runner, Events: events, Room: room, Woken: waker.Woken(), News: f.news, Answered: func() {},
 		Children: func() []wire.ChildAgent { return []wire.ChildAgent{{Name: "BasicAgent", Status: wire.ChildStopped}} },
 		Facts:    func(context.Context) *wire.Facts { return &wire.Facts{Arch: "amd64"} },
 	})

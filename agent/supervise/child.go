@@ -52,6 +52,7 @@ type child struct {
 	name     string
 	sent     *Definition // the last one that was handed over; guarded by s.mu
 	requests chan request
+	due      chan struct{} // holds one when it is time to look
 	known    chan struct{} // closed when its state is known for the first time
 	gone     chan struct{}
 
@@ -90,8 +91,8 @@ type run struct {
 
 func newChild(s *Supervisor, name string, d *Definition) *child {
 	return &child{
-		s: s, name: name, def: d, sent: d, requests: make(chan request, requestsQueued), known: make(chan struct{}), gone: make(chan struct{}),
-		group: s.Groups.Group(name), epoch: time.Now(),
+		s: s, name: name, def: d, sent: d, requests: make(chan request, requestsQueued), due: make(chan struct{}, 1),
+		known: make(chan struct{}), gone: make(chan struct{}), group: s.Groups.Group(name), epoch: time.Now(),
 	}
 }
 
@@ -117,8 +118,6 @@ func (c *child) run(ctx context.Context) {
 	c.takeUp(ctx)
 	c.show()
 	close(c.known)
-	sample := time.NewTicker(c.s.Sample)
-	defer sample.Stop()
 	for !c.leave {
 		c.show()
 		select {
@@ -135,7 +134,7 @@ func (c *child) run(ctx context.Context) {
 			c.proc.patience, c.proc.deaf = nil, true
 			c.s.Log.Warn("a child agent does not stop and is killed", "name", c.name, "pid", c.proc.id.PID)
 			c.kill(c.proc)
-		case <-sample.C:
+		case <-c.due:
 			c.look()
 		}
 	}

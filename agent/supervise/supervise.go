@@ -34,7 +34,7 @@ var (
 	ErrNotRunning = errors.New("it does not run")
 )
 
-// sampleEvery is how often the processes and logs are looked at.
+// sampleEvery is how often the processes, the logs and the clock are looked at.
 const sampleEvery = 2 * time.Second
 
 // Options is what a Supervisor works with. All but Sample must be set.
@@ -45,7 +45,7 @@ type Options struct {
 	Groups   *cgroup.Tree
 	Log      *slog.Logger
 	Emit     func(wire.Event) // must not block
-	Sample   time.Duration    // between looks at processes and logs; 0: two seconds
+	Sample   time.Duration    // between looks at processes, logs and the clock; 0: two seconds
 }
 
 // Supervisor looks after the child agents of a directory. Its methods may be called from any goroutine.
@@ -98,8 +98,34 @@ func (s *Supervisor) Run(ctx context.Context) {
 		<-c.known
 	}
 	close(s.started)
-	s.watchClock(ctx)
+	s.pace(ctx)
 	s.work.Wait()
+}
+
+// pace has everything looked at that has to be looked at again and again, until ctx ends. All of it is looked at together:
+// to be woken costs an idle agent more than to look.
+func (s *Supervisor) pace(ctx context.Context) {
+	tick := time.NewTicker(s.Sample)
+	defer tick.Stop()
+	apart := wallApart()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		for _, c := range s.children {
+			select {
+			case c.due <- struct{}{}:
+			default: // it has not come to the look before
+			}
+		}
+		s.mu.Unlock()
+		now := wallApart()
+		s.clockStepped(now - apart)
+		apart = now
+	}
 }
 
 // Started is closed once Run has found out which child agents there are and which of them run.

@@ -78,6 +78,9 @@ func (c *child) failed(how string, params map[string]string, strike bool) {
 		}
 		c.mem.Again = sinceBoot() + wait
 		c.again = time.NewTimer(wait)
+		if wait == 0 && len(c.def.After) == 0 {
+			return // the start that follows at once writes all of it down; a restart waits for the disk no longer than it must
+		}
 	}
 	c.keep(false)
 }

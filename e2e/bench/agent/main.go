@@ -19,8 +19,8 @@ import (
 
 const (
 	children = 10
-	rounds   = 20               // of restarts
-	idle     = 30 * time.Second // of watching what an idle supervisor uses
+	rounds   = 20          // of restarts
+	idle     = time.Minute // of watching what an idle supervisor uses
 	wait     = 30 * time.Second
 )
 

@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(changeForever); dir != "" {
 		panic(changes(dir))
 	}
+	if dir := os.Getenv(importForever); dir != "" {
+		panic(imports(dir))
+	}
 	os.Exit(m.Run())
 }
 

@@ -87,6 +87,10 @@ func (c *channel) describe(r *repository) Channel {
 // readChannel reads what a channel serves; nil when it was never published.
 func (s *Store) readChannel(r *repository, name string) (*channel, error) {
 	c := &channel{name: name, dir: filepath.Join(r.dir, channelsDir, name)}
+	// A server that died just before a publication became the current one leaves the link that was to be.
+	if err := os.Remove(filepath.Join(c.dir, unfinished+currentLink)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	target, err := os.Readlink(filepath.Join(c.dir, currentLink))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, os.RemoveAll(c.dir) // its first publication was interrupted

@@ -203,3 +203,20 @@ func TestWhatCannotBeRemovedStopsNoPublication(t *testing.T) {
 		t.Errorf("after a start the channel has %q", got)
 	}
 }
+
+// The instant between the making of a link and its renaming is too short to be met by chance.
+func TestALinkThatWasToBeIsRemoved(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	mustCreate(t, s, "ours", Apt)
+	mustAdd(t, s, "ours", "", sample{name: "tool", version: "1.0", arch: "amd64"})
+	channel := filepath.Join(dir, repositoriesDir, "ours", channelsDir, Stable)
+	if err := os.Symlink(filepath.Join(publicationsDir, "00000009"), filepath.Join(channel, unfinished+currentLink)); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, dir)
+	checkTidy(t, dir)
+	if got := namesOf(t, s, "ours", Stable); got != "tool=1.0" {
+		t.Errorf("the channel has %s", got)
+	}
+}

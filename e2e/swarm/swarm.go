@@ -24,11 +24,11 @@ import (
 
 // Server is where the agents report.
 type Server struct {
-	Name      string // that its certificate is for
-	Handshake int    // port
-	Secured   int    // port
-	CA        []byte // PEM
-	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	Name      string                                                               // that its certificate is for
+	Handshake int                                                                  // port
+	Secured   int                                                                  // port
+	CA        []byte                                                               // PEM
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error) `json:"-"`
 }
 
 // Agent is one that has enrolled and registered.

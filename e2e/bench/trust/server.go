@@ -210,20 +210,33 @@ func applicants(round int) (<-chan *swarm.Applicant, error) {
 	return all, nil
 }
 
-// enrolMany enrols and registers the hosts of a round, each with connections of its own, and says how long that took.
-func (s *server) enrolMany(ctx context.Context, round int, next <-chan *swarm.Applicant) (time.Duration, error) {
-	failed := make(chan error, together)
+// enrolMany enrols and registers the hosts of a round with a token, and says how long that took.
+func (s *server) enrolMany(ctx context.Context, round int, hosts <-chan *swarm.Applicant) (time.Duration, error) {
 	var token struct{ Token string }
 	if err := s.call(ctx, http.MethodPost, "/api/v1/enrol-tokens", map[string]any{"uses": enrolments}, &token); err != nil {
 		return 0, err
 	}
-	to := swarm.Server{Name: "127.0.0.1", Handshake: s.handshake, Secured: s.secured, CA: s.ca}
+	took, err := joinAll(ctx, swarm.Server{Name: "127.0.0.1", Handshake: s.handshake, Secured: s.secured, CA: s.ca}, token.Token, hosts)
+	if err != nil {
+		return 0, err
+	}
+	var list struct{ Items []json.RawMessage }
+	err = s.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/hosts?limit=1000&search=host%d-", round), nil, &list)
+	if err == nil && len(list.Items) != enrolments {
+		err = fmt.Errorf("of %d hosts %d are registered", enrolments, len(list.Items))
+	}
+	return took, err
+}
+
+// joinAll enrols and registers hosts, some at a time, each with connections of its own, and says how long that took.
+func joinAll(ctx context.Context, to swarm.Server, token string, hosts <-chan *swarm.Applicant) (time.Duration, error) {
+	failed := make(chan error, together)
 	began := time.Now()
 	var working sync.WaitGroup
 	for range together {
 		working.Go(func() {
-			for p := range next {
-				a, err := p.Join(ctx, to, token.Token)
+			for p := range hosts {
+				a, err := p.Join(ctx, to, token)
 				if err != nil {
 					failed <- err
 					return
@@ -238,13 +251,8 @@ func (s *server) enrolMany(ctx context.Context, round int, next <-chan *swarm.Ap
 	case err := <-failed:
 		return 0, err
 	default:
+		return took, nil
 	}
-	var list struct{ Items []json.RawMessage }
-	err := s.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/hosts?limit=1000&search=host%d-", round), nil, &list)
-	if err == nil && len(list.Items) != enrolments {
-		err = fmt.Errorf("of %d hosts %d are registered", enrolments, len(list.Items))
-	}
-	return took, err
 }
 
 var (

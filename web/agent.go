@@ -18,6 +18,9 @@ import (
 // longestName is as many bytes as a host name may have; an agent that nobody knows yet may say anything.
 const longestName = 253
 
+// longestInstance is more than what agents call their process by.
+const longestInstance = 64
+
 // ping is GET /ping: proof that a host reaches the server, and the server's time.
 func (w *Web) ping(c *gin.Context) error {
 	c.JSON(http.StatusOK, wire.PingReply{Product: "hostler", Time: w.Options.Now().Unix()})
@@ -129,7 +132,7 @@ func (w *Web) register(c *gin.Context) error {
 		return err
 	}
 	if err := w.CA.CheckMachine(certificate(c), in.Facts); err != nil {
-		w.recordClone(c, in.Facts)
+		w.recordCopy(c, event.HostCloned, map[string]string{"machine": clip.Text(in.Facts.MachineID, 64)})
 		return err
 	}
 	reply, err := w.Fleet.Register(c.Request.Context(), certificate(c), in, c.RemoteIP())
@@ -140,22 +143,24 @@ func (w *Web) register(c *gin.Context) error {
 	return nil
 }
 
-// recordClone records that a certificate is used by another machine, once in a while.
-func (w *Web) recordClone(c *gin.Context, facts *wire.Facts) {
+// recordCopy records that a copy of a host uses its certificate, once in a while.
+func (w *Web) recordCopy(c *gin.Context, kind string, params map[string]string) {
 	cert := certificate(c)
-	if !w.refusals.allow("clone " + cert.Serial) {
+	if !w.refusals.allow(kind + " " + cert.Serial) {
 		return
 	}
-	w.Events.Record(c.Request.Context(), db.Event{
-		Kind: event.HostCloned, Severity: db.SeverityError, HostID: w.hostOf(cert.AgentSN),
-		Params: map[string]string{"host": cert.Hostname, "address": c.RemoteIP(), "machine": clip.Text(facts.MachineID, 64), "serial": cert.Serial},
-	})
+	params["host"], params["address"], params["serial"] = cert.Hostname, c.RemoteIP(), cert.Serial
+	w.Events.Record(c.Request.Context(), db.Event{Kind: kind, Severity: db.SeverityError, HostID: w.hostOf(cert.AgentSN), Params: params})
 }
 
 // status is POST /agent/status: a heartbeat, answered with the host's open jobs.
 func (w *Web) status(c *gin.Context) error {
 	var in wire.StatusRequest
 	if err := decodeAgent(c, &in); err != nil {
+		return err
+	}
+	if err := w.CA.CheckInstance(certificate(c), clip.Text(in.Instance, longestInstance)); err != nil {
+		w.recordCopy(c, event.HostTwin, map[string]string{})
 		return err
 	}
 	advice := w.CA.Advise(certificate(c), in.CAs)

@@ -44,3 +44,29 @@ func TestAServerHasTheCertificateRenewed(t *testing.T) {
 		t.Error("it renewed once more")
 	}
 }
+
+// TestATwinOfAHostAsksForACertificateOfItsOwn is a machine that the server knows from its original by the process that reports.
+func TestATwinOfAHostAsksForACertificateOfItsOwn(t *testing.T) {
+	f := newFixture(t)
+	original, refused := "", false
+	f.OnStatus = func(ask wire.StatusRequest) (wire.StatusReply, error) {
+		switch {
+		case original == "":
+			original = ask.Instance
+		case ask.Instance != original && !refused:
+			refused = true
+			return wire.StatusReply{}, agenttest.Refuse(http.StatusForbidden, "machine_changed")
+		}
+		return wire.StatusReply{}, nil
+	}
+	stop := f.start()
+	if first, second := f.beat(), f.beat(); first.Instance == "" || first.Instance != second.Instance {
+		t.Errorf("one process calls itself %q and %q", first.Instance, second.Instance)
+	}
+	stop()
+	first := await(f, f.Enrols)
+	f.start()
+	if second := await(f, f.Enrols); first.CSR == second.CSR || second.Token != "" {
+		t.Errorf("it asked with the other's key: %+v", second)
+	}
+}

@@ -7,6 +7,7 @@ package report
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -69,6 +70,7 @@ type Reporter struct {
 	servers servers
 	boxes   []*outbox
 
+	instance   string // a word for this life of the agent
 	registered bool
 	lastBeat   time.Time // last heartbeat that the server answered; zero: none since registration
 	jitter     int       // thousandths of the interval after it
@@ -88,6 +90,7 @@ type Reporter struct {
 func New(options Options) *Reporter {
 	r := &Reporter{
 		Options:    options,
+		instance:   rand.Text(),
 		retry:      link.Backoff{First: firstWait},
 		retryRenew: link.Backoff{First: firstRenewWait, Max: maxRenewWait},
 	}
@@ -222,6 +225,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 		Jobs:      r.Runner.Progress(),
 		CAs:       r.Enroller.Pins(),
 		RepoKeys:  r.Keys.Told(),
+		Instance:  r.instance,
 	}
 	var reply wire.StatusReply
 	if err := link.Post(ctx, r.client, r.url(wire.PathStatus), &request, &reply); err != nil {

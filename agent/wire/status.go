@@ -16,6 +16,8 @@ type StatusRequest struct {
 	// RepoKeys are the files by which the host's package managers trust the server's repository, by the first KeyDigest digits of
 	// their SHA-256; NoKeyFile alone where there are none.
 	RepoKeys []string `json:"repo_keys,omitempty"`
+	// Instance is a random word for the life of the agent's process. Two of them in turn are two agents with one certificate.
+	Instance string `json:"instance,omitempty"`
 }
 
 // How agents tell of their key files.

@@ -15,6 +15,7 @@ const (
 	HostLost             = "host.lost"
 	HostBack             = "host.back"
 	HostCloned           = "host.cloned"
+	HostTwin             = "host.twin"
 	HostIdentityRefused  = "host.identity_refused"
 	HostKeyForgotten     = "host.key_forgotten"
 	EnrolRefused         = "enrol.refused"

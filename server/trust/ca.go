@@ -50,6 +50,7 @@ type CA struct {
 	admitting  sync.Mutex // held from the choice of a serial number until its certificate is recorded
 	admissions *together.Group[*admission]
 	denied     *denyList
+	twins      *twins
 	publish    func([]db.Denial) // tells other servers, see Follow
 
 	lifetime time.Duration                  // of agents' certificates
@@ -61,7 +62,7 @@ type CA struct {
 
 // OpenCA reads the authority in dir, or makes one at first start. master seals its key; now is the clock.
 func OpenCA(d *db.DB, dir string, master seal.Key, now func() time.Time) (*CA, error) {
-	c := &CA{db: d, now: now, dir: dir, master: master, renewals: newPace(now, renewalsTogether, renewalsEach), denied: newDenyList(), publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime}
+	c := &CA{db: d, now: now, dir: dir, master: master, renewals: newPace(now, renewalsTogether, renewalsEach), denied: newDenyList(), twins: &twins{hosts: map[string]*lives{}}, publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime}
 	c.admissions = together.New(c.admitAll)
 	_, err := os.Stat(certFile(dir, present))
 	if errors.Is(err, os.ErrNotExist) {

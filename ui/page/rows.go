@@ -217,7 +217,7 @@ func ArrivalValues(arrived, uses int) map[string]string {
 
 // EventKinds are the events that the catalogues have a text for.
 var EventKinds = []string{
-	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.cloned", "host.key_forgotten",
+	"host.enrolled", "host.registered", "host.lost", "host.back", "host.identity_refused", "host.cloned", "host.twin", "host.key_forgotten",
 	"enrol.refused", "operation.started", "operation.finished", "operation.canceled", "operation.retried",
 	"user.created", "user.login", "user.login_failed", "user.password", "user.role", "user.limited", "user.disabled", "user.enabled", "user.removed",
 	"user.second_factor", "user.second_factor_removed", "user.second_factor_required", "user.recovery_code",

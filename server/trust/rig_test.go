@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -123,15 +124,19 @@ func encode(kind string, der []byte) string {
 
 func leaf(t *testing.T, r wire.EnrollReply) *x509.Certificate {
 	t.Helper()
-	block, _ := pem.Decode([]byte(r.Certificate))
-	if block == nil {
-		t.Fatalf("no certificate in PEM: %q", r.Certificate)
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
+	c, err := parse(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func parse(r wire.EnrollReply) (*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(r.Certificate))
+	if block == nil {
+		return nil, fmt.Errorf("no certificate in PEM: %q", r.Certificate)
+	}
+	return x509.ParseCertificate(block.Bytes)
 }
 
 // code is the code of a refusal, or "" for any other error.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"hostler/agent/wire"
 	"hostler/internal/bearer"
 	"hostler/server/trust"
@@ -183,12 +185,23 @@ func TestInstallersRunTheInstallScript(t *testing.T) {
 		text := c.Text
 		switch c.Code {
 		case "cloud_init":
-			_, text, _ = strings.Cut(text, "  - |\n")
+			var config struct{ Runcmd []string }
+			if err := yaml.Unmarshal([]byte(text), &config); err != nil || len(config.Runcmd) != 1 || !strings.HasPrefix(text, "#cloud-config\n") {
+				t.Fatalf("it is no cloud-config with one command: %v\n%s", err, text)
+			}
+			text = config.Runcmd[0]
 		case "kickstart":
 			text = strings.TrimSuffix(strings.TrimPrefix(text, "%post --log=/root/hostler-install.log\n"), "%end")
 		case "preseed":
 			if strings.Contains(text, "\n") {
 				t.Errorf("a preseed has one line: %s", text)
+			}
+			if tool, err := exec.LookPath("debconf-set-selections"); err == nil { // it is part of Debian
+				check := exec.CommandContext(t.Context(), tool, "--checkonly")
+				check.Stdin = strings.NewReader(text)
+				if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+					t.Errorf("debconf does not take it: %v %s", err, out)
+				}
 			}
 			text = strings.TrimSuffix(strings.Replace(text, "d-i preseed/late_command string in-target sh -c '", "", 1), "'")
 		}

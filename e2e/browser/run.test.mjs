@@ -32,6 +32,7 @@ await import("./story/connections.mjs");
 await import("./story/filters.mjs");
 await import("./story/restart.mjs");
 await import("./story/manual.mjs");
+await import("./story/accounts.mjs");
 await import("./story/scriptless.mjs");
 await import("./story/variants.mjs");
 await import("./story/keyboard.mjs");

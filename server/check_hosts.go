@@ -24,11 +24,13 @@ type login struct {
 	Become       string `json:"become,omitempty"`
 	SudoPassword string `json:"sudo_password,omitempty"`
 	Jump         *jump  `json:"jump,omitempty"`
+	// Others are further sets, by the names that hosts ask for them with.
+	Others map[string]*login `json:"others,omitempty"`
 }
 
 // jump is the host through which the others are reached.
 type jump struct {
-	Host       string `json:"host"`
+	Host       string `json:"host,omitempty"` // "" if an answer file says it
 	PrivateKey string `json:"private_key,omitempty"`
 	Passphrase string `json:"passphrase,omitempty"`
 	Password   string `json:"password,omitempty"`
@@ -194,11 +196,7 @@ func printChecked(c *cobra.Command, o *client.Operation, keys []client.ShownKey)
 		if k.Fingerprint == "" {
 			k.Fingerprint, trusted = "-", "-"
 		}
-		found := cmp.Or(t.Note, "-")
-		if t.Error.Cause != "" {
-			found = strings.TrimSpace(t.Error.Cause + " " + t.Error.Hint)
-		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Name, t.State, k.Fingerprint, cmp.Or(k.Comparison, trusted), printable(found)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Name, t.State, k.Fingerprint, cmp.Or(k.Comparison, trusted), found(t)); err != nil {
 			return err
 		}
 	}

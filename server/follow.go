@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -43,10 +44,42 @@ func follow(c *cobra.Command, api *client.Client, o *connection, id int64) error
 	return nil
 }
 
-// watch waits for an operation's end.
+// watch waits for an operation's end, and tells of each host that has ended.
 func watch(c *cobra.Command, api *client.Client, o *connection, id int64) (*client.Operation, error) {
-	ctx, told, canceled := c.Context(), map[int64]bool{}, false
-	batch := 0
+	tell := func(*client.Operation) error { return nil }
+	if !o.json {
+		tell = lineTeller(c.ErrOrStderr())
+	}
+	return watchWith(c, api, id, tell)
+}
+
+// lineTeller writes a line for each host that has ended, and for each batch that begins.
+func lineTeller(to io.Writer) func(*client.Operation) error {
+	told, batch := map[int64]bool{}, 0
+	return func(now *client.Operation) error {
+		for i := range now.Tasks {
+			t := &now.Tasks[i]
+			if !t.Ended() || told[t.ID] {
+				continue
+			}
+			told[t.ID] = true
+			if _, err := fmt.Fprintln(to, taskLine(t)); err != nil {
+				return err
+			}
+		}
+		if n, line := batchLine(now); n > batch {
+			batch = n
+			if _, err := fmt.Fprintln(to, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// watchWith waits for an operation's end; tell hears how far it is, and last that it has ended.
+func watchWith(c *cobra.Command, api *client.Client, id int64, tell func(*client.Operation) error) (*client.Operation, error) {
+	ctx, canceled := c.Context(), false
 	for {
 		now, err := api.Operation(ctx, id)
 		if ctx.Err() != nil && !canceled {
@@ -59,24 +92,8 @@ func watch(c *cobra.Command, api *client.Client, o *connection, id int64) (*clie
 		if err != nil {
 			return nil, err
 		}
-		for i := range now.Tasks {
-			t := &now.Tasks[i]
-			if !t.Ended() || told[t.ID] {
-				continue
-			}
-			told[t.ID] = true
-			if o.json {
-				continue
-			}
-			if _, err := fmt.Fprintln(c.ErrOrStderr(), taskLine(t)); err != nil {
-				return nil, err
-			}
-		}
-		if n, line := batchLine(now); n > batch && !o.json {
-			batch = n
-			if _, err := fmt.Fprintln(c.ErrOrStderr(), line); err != nil {
-				return nil, err
-			}
+		if err := tell(now); err != nil {
+			return nil, err
 		}
 		if now.Ended() {
 			return now, nil
@@ -123,13 +140,30 @@ func batchLine(o *client.Operation) (number int, line string) {
 
 func taskLine(t *client.Task) string {
 	text := t.Name + "  " + t.State
-	if t.StartedAt != nil && t.FinishedAt != nil {
-		text += fmt.Sprintf("  %.1f s", t.FinishedAt.Sub(*t.StartedAt).Seconds())
+	if took := elapsed(t); took != "-" {
+		text += "  " + took
 	}
 	if t.Error.Cause != "" {
 		text += "  " + t.Error.Cause
 	}
 	return text
+}
+
+// elapsed is how long a task took.
+func elapsed(t *client.Task) string {
+	if t.StartedAt == nil || t.FinishedAt == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f s", t.FinishedAt.Sub(*t.StartedAt).Seconds())
+}
+
+// found is what a task found, or why it failed and what to do.
+func found(t *client.Task) string {
+	text := cmp.Or(t.Note, "-")
+	if t.Error.Cause != "" {
+		text = strings.TrimSpace(t.Error.Cause + " " + t.Error.Hint)
+	}
+	return printable(text)
 }
 
 func printOutcomes(ctx context.Context, c *cobra.Command, api *client.Client, id int64) error {

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 //	status CODE PATH [FILE]    asks it for a path, as the program whose bearer token is in a file
 //	newer                      makes the database look as if a newer program had used it
 //	forge                      changes an entry of the audit log in the database
+//	manage NAME                makes the database look as if a host had registered
 //
 // What the server says is in serve.out, its log in serve.log. The condition [sqlite] tells which database it is.
 func TestCommands(t *testing.T) {
@@ -50,7 +51,7 @@ func TestCommands(t *testing.T) {
 			return !mysql, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "halt": halt, "status": status, "newer": newer, "forge": forge,
+			"start": start, "halt": halt, "status": status, "newer": newer, "forge": forge, "manage": manage,
 		},
 	})
 }
@@ -152,6 +153,14 @@ func forge(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: forge")
 	}
 	execute(ts, "UPDATE audit_entries SET actor = 'mallory' WHERE id = 1")
+}
+
+func manage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: manage NAME")
+	}
+	execute(ts, "INSERT INTO hosts (agent_sn, name, fqdn, cluster, address, state, tags, os_name, arch, agent_version, step, created_at, updated_at) "+
+		"VALUES ('0199aaaa-0000-7000-8000-000000000001', '"+args[0]+"', '', '', '', 'lost', '', '', '', '', 0, '2026-01-01 00:00:00', '2026-01-01 00:00:00')")
 }
 
 // execute runs a statement on the script's database, as anybody may who can write to it.

@@ -25,6 +25,7 @@ func root() *cobra.Command {
 		group("enrol-tokens", "Manage the tokens that admit hosts", listEnrolTokens(), createEnrolToken(), endEnrolToken()),
 		group("sign-rules", "Manage the rules that sign hosts without asking", listSignRules(), createSignRule(), removeSignRule()),
 		group("hosts", "Work with lists of hosts", expandHosts(), importHosts(), checkHosts()),
+		installCommand(),
 		repositoryCommands(),
 		runCommand(), pushCommand(), fetchCommand(), upgradeAgents(),
 		group("jobs", "See what hosts were told to do", listJobs(), showJob(), jobOutput(), cancelJob()),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"hostler/db"
 	"hostler/server/bootstrap"
 	"hostler/server/bootstrap/hostlist"
 	"hostler/server/operation"
@@ -97,28 +98,43 @@ func (w *Web) createOverSSH(c *gin.Context,
 	if err := decode(c, &in); err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	credentials := in.SSH.credentials()
-	hosts, fields := in.check(ctx, credentials)
-	if err := refuse(ctx, fields, names(hosts)); err != nil {
-		credentials.Wipe()
-		return err
-	}
-	if len(fields) > 0 {
-		credentials.Wipe()
-		return invalid(fields)
-	}
-	s := spec(in.Cluster, identity(c).Name, hosts, credentials)
-	if in.Parallel > 0 {
-		s.Parallel = in.Parallel
-	}
-	o, err := w.Engine.Start(ctx, s)
+	o, err := w.startOverSSH(c, &in, spec, refuse, func(hosts []hostlist.Host) []hostlist.Host { return hosts })
 	if err != nil {
 		return err
 	}
 	c.Header("Location", api+"/operations/"+strconv.FormatInt(o.ID, 10))
 	c.JSON(http.StatusCreated, startedReply{o.ID})
 	return nil
+}
+
+// startOverSSH starts what a request asks for on those of its hosts that only chooses; the operation is nil when it
+// chooses none of them. The request's secrets are wiped unless they are the operation's.
+func (w *Web) startOverSSH(c *gin.Context, in *bootstrapRequest,
+	spec func(cluster, by string, hosts []hostlist.Host, c *bootstrap.Credentials) operation.Spec,
+	refuse func(ctx context.Context, fields map[string]string, hosts []string) error, only func([]hostlist.Host) []hostlist.Host,
+) (*db.Operation, error) {
+	ctx := c.Request.Context()
+	credentials := in.SSH.credentials()
+	hosts, fields := in.check(ctx, credentials)
+	if given := len(hosts); given > 0 {
+		if hosts = only(hosts); len(hosts) == 0 {
+			credentials.Wipe()
+			return nil, nil
+		}
+	}
+	if err := refuse(ctx, fields, names(hosts)); err != nil {
+		credentials.Wipe()
+		return nil, err
+	}
+	if len(fields) > 0 {
+		credentials.Wipe()
+		return nil, invalid(fields)
+	}
+	s := spec(in.Cluster, identity(c).Name, hosts, credentials)
+	if in.Parallel > 0 {
+		s.Parallel = in.Parallel
+	}
+	return w.Engine.Start(ctx, s)
 }
 
 // check finds the hosts that are meant, and what is wrong with the request.

@@ -67,7 +67,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 	schemas := document(t).Components.Schemas
 	for name, v := range map[string]any{
 		"ErrorReply": wire.ErrorReply{}, "Error": wire.Error{}, "ExpandRequest": expandRequest{}, "ExpandReply": expandReply{}, "ExpandError": expandError{}, "ExpandDuplicate": expandDuplicate{}, "ImportRequest": importRequest{}, "ImportReply": importReply{}, "KeyRequest": keyRequest{}, "KeyReply": keyReply{},
-		"BootstrapRequest": bootstrapRequest{}, "SSH": sshRequest{}, "StartedReply": startedReply{}, "StepRequest": stepRequest{},
+		"BootstrapRequest": bootstrapRequest{}, "InstallRequest": installRequest{}, "InstallReply": installReply{}, "AnswersRequest": answersRequest{}, "AnswersReply": answersReply{}, "AnswerProblem": answerProblem{}, "SSH": sshRequest{}, "StartedReply": startedReply{}, "StepRequest": stepRequest{},
 		"ControlRequest": controlRequest{}, "ControlReply": controlReply{}, "ForgetHostKeyRequest": forgetHostKeyRequest{}, "Host": hostReply{}, "HostDetail": hostDetailReply{}, "HostsReply": hostsReply{},
 		"ChildAgent": childReply{}, "Job": jobReply{}, "Event": db.Event{}, "EventsReply": eventsReply{}, "Facts": wire.Facts{}, "Disk": wire.Disk{},
 		"Interface": wire.Interface{}, "Operation": operationReply{}, "OperationDetail": operationDetailReply{}, "OperationsReply": operationsReply{},
@@ -160,6 +160,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"createRepository": `{"name":"another","kind":"apt"}`, "promoteChannel": `{"channel":"test","snapshot":1,"create":true}`,
 		"rollBackChannel": `{"channel":"stable","snapshot":2}`, "dropPackages": toJSON(t, dropRequest{Packages: []string{added.Digest}}),
 		"expandHosts": `{"text":"a, b[2-1]"}`, "checkKey": toJSON(t, map[string]string{"private_key": sshKey(t)}), "importHosts": `{"text":"name\nnode1"}`, "setHostStep": `{"step":20}`, "retryOperation": "{}",
+		"createInstall":       toJSON(t, map[string]any{"answers": "hosts: node4", "ssh": map[string]any{"private_key": sshKey(t)}}),
+		"checkAnswers":        `{"answers":"hosts: [node1.lab.test, n_x]"}`,
 		"createBootstrap":     toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
 		"createCheck":         toJSON(t, map[string]any{"hosts": "node3", "ssh": map[string]any{"private_key": sshKey(t)}}),
 		"createCommand":       toJSON(t, map[string]any{"targets": targets, "exec": map[string]any{"command": []string{"true"}}}),

@@ -257,6 +257,8 @@ var routes = []route{
 	{public, post, api + "/checks", program, operate.as("check.start"), (*Web).createCheck},
 	{public, post, api + "/checks/:id/keys", program, operate.as(unrecorded), (*Web).compareKeys},
 	{public, post, api + "/bootstraps", program, operate.as("bootstrap.start"), (*Web).createBootstrap},
+	{public, post, api + "/installs", program, operate.as("bootstrap.start"), (*Web).createInstall},
+	{public, post, api + "/answers/check", program, operate.as(unrecorded), (*Web).checkAnswers},
 	{public, get, api + "/operations", program, seeHosts, (*Web).listOperations},
 	{public, get, api + "/operations/:id", program, seeHosts, (*Web).getOperation},
 	{public, post, api + "/operations/:id/retry", program, operateHosts.as("operation.retry"), (*Web).retryOperation},

@@ -39,6 +39,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"notice", matches(t, ".", `(?:notice|controlForm|changeUser|endOne|decideByForm)\(c, "(\w+)"`), page.NoticeCodes},
 		{"failure", slices.Concat(bootstrap.Codes(), remote.Codes(), mirror.Codes()), page.FailureCodes},
 		{"problem of a host list", append(constants(t, "../server/bootstrap/hostlist", "Code"), codeBusy), page.HostListCodes},
+		{"problem of an answer file", constants(t, "../server/bootstrap/answer", "Code"), page.AnswerCodes},
 		{"refusal of an agent", enrolmentCodes(t), page.RefusalCodes},
 		{"way to become root", becomes(), page.Becomes},
 		{"event", constants(t, "../server/event", "", "Topic"), page.EventKinds},

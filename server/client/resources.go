@@ -42,6 +42,21 @@ type Task struct {
 	} `json:"error"`
 	StartedAt  *time.Time `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at"`
+	Steps      []Step     `json:"steps"`
+}
+
+// Step is one of a task's, in their order.
+type Step struct {
+	Title string `json:"title"`
+	State string `json:"state"`
+}
+
+// Install is what the server answers to an answer file.
+type Install struct {
+	OperationID int64    `json:"operation_id,omitempty"` // 0: there is nothing to do
+	Hosts       int      `json:"hosts"`
+	Known       int      `json:"known"`   // those that are managed already
+	Managed     []string `json:"managed"` // the names of the first of them
 }
 
 // Ended is that of Operation.

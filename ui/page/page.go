@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"hostler/ui/i18n"
@@ -145,6 +146,27 @@ func HostListText(ctx context.Context, code string, args map[string]string, engl
 		return s
 	}
 	return english
+}
+
+// AnswerCodes are the problems of an answer file that the catalogues have a text for; see AnswerText.
+var AnswerCodes = []string{
+	"alias", "cluster", "credentials_unknown", "documents", "env_name", "hosts_missing", "jump_host", "list", "manual_install", "many", "mapping", "method",
+	"no_file", "number", "parallel", "secret", "secret_key", "secret_label", "syntax", "tab", "text", "too_large", "twice", "two_sources",
+	"unknown_key", "unknown_near", "version", "yes_no",
+}
+
+// AnswerText is what is wrong with an answer file, in the context's language.
+func AnswerText(ctx context.Context, code string, args map[string]string) string {
+	if s, ok := i18n.Fill(ctx, "answer."+code, args); ok {
+		return s
+	}
+	return code
+}
+
+// AnswerLine is a problem of an answer file with its place.
+func AnswerLine(ctx context.Context, line, column int, text string) string {
+	s, _ := i18n.Fill(ctx, "answers.line", map[string]string{"line": strconv.Itoa(line), "column": strconv.Itoa(column), "text": text})
+	return s
 }
 
 // FieldText is what is wrong with a form field, in the context's language.

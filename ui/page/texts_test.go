@@ -36,6 +36,7 @@ func spelled() map[string]bool {
 	add("step.", page.Steps...)
 	add("field.", page.FieldCodes...)
 	add("hostlist.", page.HostListCodes...)
+	add("answer.", page.AnswerCodes...)
 	add("refusal.", page.RefusalCodes...)
 	add("notice.", page.NoticeCodes...)
 	add("event.", page.EventKinds...)

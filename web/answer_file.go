@@ -1,0 +1,152 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/server/bootstrap"
+	"hostler/server/bootstrap/answer"
+	"hostler/server/bootstrap/hostlist"
+	"hostler/ui/page"
+)
+
+type answersRequest struct {
+	Answers string `json:"answers"` // an answer file
+}
+
+type answersReply struct {
+	Problems []answerProblem `json:"problems"`
+	Hosts    int             `json:"hosts"`   // all that the file lists
+	Known    int             `json:"known"`   // those that are managed already, which would be left alone
+	Managed  []string        `json:"managed"` // the names of the first of them
+}
+
+type answerProblem struct {
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Key     string `json:"key"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// checkAnswers is POST answers/check: what is wrong with an answer file, and what it would install.
+func (w *Web) checkAnswers(c *gin.Context) error {
+	var in answersRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	file, problems := answer.Read([]byte(in.Answers))
+	reply := answersReply{Problems: make([]answerProblem, len(problems)), Managed: []string{}}
+	for i, p := range problems {
+		reply.Problems[i] = answerProblem{Line: p.Line, Column: p.Column, Key: p.Key, Code: p.Code, Message: answerText(ctx, p)}
+	}
+	if len(problems) == 0 {
+		hosts := hostlist.Read(file.Hosts).Hosts
+		reply.Hosts = len(hosts)
+		reply.Known, reply.Managed = w.managed(ctx, hosts)
+	}
+	c.JSON(http.StatusOK, reply)
+	return nil
+}
+
+type installRequest struct {
+	Answers string `json:"answers"` // an answer file
+	// SSH has the secrets, which the file has not. What else it says wins over the file.
+	SSH sshRequest `json:"ssh,omitzero"`
+}
+
+type installReply struct {
+	OperationID int64    `json:"operation_id,omitempty"` // none when nothing is to be done
+	Hosts       int      `json:"hosts"`                  // all that the file lists
+	Known       int      `json:"known"`                  // those that are managed already, and left alone
+	Managed     []string `json:"managed"`                // the names of the first of them
+}
+
+// createInstall is POST installs: what a file lists is bootstrapped, but for hosts that are managed already. So the same
+// request changes nothing once it has succeeded.
+func (w *Web) createInstall(c *gin.Context) error {
+	var in installRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	file, problems := answer.Read([]byte(in.Answers))
+	if len(problems) > 0 || file.Method == answer.MethodManual {
+		in.SSH.credentials().Wipe()
+		return invalid(map[string]string{"answers": cmp.Or(answerLines(ctx, problems), page.AnswerText(ctx, answer.CodeManual, nil))})
+	}
+	w.starting.Lock()
+	defer w.starting.Unlock()
+	var reply installReply
+	o, err := w.startOverSSH(c, bootstrapOf(file, in.SSH), bootstrap.Spec, w.refuseBusy, func(hosts []hostlist.Host) []hostlist.Host {
+		reply.Hosts = len(hosts)
+		reply.Known, reply.Managed = w.managed(ctx, hosts)
+		known := w.Fleet.AllNames(ctx)
+		return slices.DeleteFunc(hosts, func(h hostlist.Host) bool { return known[h.Name] })
+	})
+	if err != nil {
+		return err
+	}
+	if o == nil {
+		c.JSON(http.StatusOK, reply)
+		return nil
+	}
+	reply.OperationID = o.ID
+	c.Header("Location", api+"/operations/"+strconv.FormatInt(o.ID, 10))
+	c.JSON(http.StatusCreated, reply)
+	return nil
+}
+
+// bootstrapOf is the request that a file stands for, with what is given beside it.
+func bootstrapOf(f *answer.File, given sshRequest) *bootstrapRequest {
+	given.complete(&f.SSH)
+	for name, login := range f.Credentials {
+		if given.Others == nil {
+			given.Others = map[string]*sshRequest{}
+		}
+		if given.Others[name] == nil {
+			given.Others[name] = &sshRequest{}
+		}
+		given.Others[name].complete(login)
+	}
+	return &bootstrapRequest{Hosts: f.Hosts, SSH: given, Cluster: f.Cluster, Parallel: f.Parallel, Many: f.Many}
+}
+
+// complete takes from a file what is not given.
+func (r *sshRequest) complete(l *answer.Login) {
+	r.User, r.Port, r.Become = cmp.Or(r.User, l.User), cmp.Or(r.Port, l.Port), cmp.Or(r.Become, l.Become)
+	if l.Jump == nil {
+		return
+	}
+	if r.Jump == nil {
+		r.Jump = &jumpRequest{}
+	}
+	r.Jump.Host, r.Jump.User, r.Jump.Port = cmp.Or(r.Jump.Host, l.Jump.Host), cmp.Or(r.Jump.User, l.Jump.User), cmp.Or(r.Jump.Port, l.Jump.Port)
+}
+
+// answerText is what is wrong with a file, in the context's language.
+func answerText(ctx context.Context, p answer.Problem) string {
+	switch {
+	case p.Host != nil:
+		return problemText(ctx, *p.Host)
+	case p.Field != nil:
+		return credentialText(ctx, p.Field)
+	}
+	return page.AnswerText(ctx, p.Code, p.Args)
+}
+
+// answerLines are the problems of a file, one per line.
+func answerLines(ctx context.Context, problems []answer.Problem) string {
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = page.AnswerLine(ctx, p.Line, p.Column, answerText(ctx, p))
+	}
+	return strings.Join(lines, "\n")
+}

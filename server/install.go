@@ -34,9 +34,10 @@ func installCommand() *cobra.Command {
 		name     string
 		generate bool
 		noWait   bool
+		saved    int64
 	)
 	c := &cobra.Command{
-		Use:   "install {-f FILE | --gen-answer-file}",
+		Use:   "install {-f FILE | --gen-answer-file | --save-answer-file OPERATION}",
 		Short: "Put agents on the hosts of an answer file",
 		Long: "Do what an answer file says, which is what the install wizard asks, as YAML. Hosts that are managed already are left " +
 			"alone, so that running it again changes nothing. Secrets are read from where the file or the flags say, and asked for on a " +
@@ -48,6 +49,9 @@ func installCommand() *cobra.Command {
 			if generate {
 				_, err := io.WriteString(c.OutOrStdout(), answer.Template())
 				return err
+			}
+			if saved != 0 {
+				return saveAnswers(c, &o, saved)
 			}
 			text, err := readAll(c, name)
 			if err != nil {
@@ -69,10 +73,21 @@ func installCommand() *cobra.Command {
 	fs := c.Flags()
 	fs.StringVarP(&name, "file", "f", "", "answer `file`; - is standard input")
 	fs.BoolVar(&generate, "gen-answer-file", false, "print an answer file to begin with, and do nothing else")
+	fs.Int64Var(&saved, "save-answer-file", 0, "print the answer file of a bootstrap, the `operation` of this number")
 	fs.BoolVar(&noWait, "no-wait", false, "print the number of the operation and do not wait for it")
-	c.MarkFlagsOneRequired("file", "gen-answer-file")
-	c.MarkFlagsMutuallyExclusive("file", "gen-answer-file")
+	c.MarkFlagsOneRequired("file", "gen-answer-file", "save-answer-file")
+	c.MarkFlagsMutuallyExclusive("file", "gen-answer-file", "save-answer-file")
 	return c
+}
+
+// saveAnswers prints a bootstrap as an answer file.
+func saveAnswers(c *cobra.Command, o *connection, id int64) error {
+	api, err := o.open()
+	if err != nil {
+		return err
+	}
+	_, err = api.Download(c.Context(), fmt.Sprintf("operations/%d/answers", id), c.OutOrStdout())
+	return err
 }
 
 // wrongAnswers tells what is wrong with a file as compilers do.

@@ -130,7 +130,7 @@ func askPassphrase(c *cobra.Command, key string, to *string, name string) error 
 		return err
 	}
 	text, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(c.ErrOrStderr()) //nolint:errcheck // the line of the question ends
+	fmt.Fprintln(c.ErrOrStderr()) // the line of the question ends
 	if err != nil {
 		return fmt.Errorf("cannot read the passphrase: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"hostler/db"
 	"hostler/server/bootstrap"
 	"hostler/server/bootstrap/answer"
 	"hostler/server/bootstrap/hostlist"
@@ -149,4 +150,148 @@ func answerLines(ctx context.Context, problems []answer.Problem) string {
 		lines[i] = page.AnswerLine(ctx, p.Line, p.Column, answerText(ctx, p))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// answersName is what an answer file is called when it is saved.
+const answersName = "answers.yaml"
+
+// sendAnswers sends an answer file to be saved.
+func sendAnswers(c *gin.Context, f *answer.File) error {
+	c.Header("Content-Disposition", `attachment; filename="`+answersName+`"`)
+	c.Data(http.StatusOK, "application/yaml; charset=utf-8", []byte(f.String()))
+	return nil
+}
+
+// saveDraftAnswers is GET /wizards/{id}/answers.yaml.
+func (w *Web) saveDraftAnswers(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	return sendAnswers(c, draftAnswers(d))
+}
+
+// draftAnswers is a draft as an answer file.
+func draftAnswers(d *db.Draft) *answer.File {
+	f := &answer.File{Cluster: d.Cluster, Method: d.Method, Hosts: d.Hosts}
+	f.Many = len(hostlist.Read(d.Hosts).Hosts) > hostlist.MaxHosts
+	if f.Method == answer.MethodManual {
+		return f
+	}
+	f.SSH = answer.Login{User: d.SSHUser, Port: d.SSHPort, Become: bootstrap.Become(d.SSHBecome)}
+	if d.JumpHost != "" {
+		f.SSH.Jump = &answer.Jump{Host: d.JumpHost, User: d.JumpUser, Port: d.JumpPort}
+	}
+	return f
+}
+
+// saveAnswers is GET operations/{id}/answers, and GET /operations/{id}/answers.yaml for pages: a bootstrap as an answer
+// file. Operations of other kinds have none.
+func (w *Web) saveAnswers(c *gin.Context) error {
+	n, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	o, err := w.DB.Operation(ctx, n)
+	if err != nil {
+		return err
+	}
+	if o.Kind != bootstrap.KindName {
+		return db.ErrNotFound
+	}
+	tasks, err := w.DB.Tasks(ctx, n)
+	if err != nil {
+		return err
+	}
+	f, err := operationAnswers(o, tasks)
+	if err != nil {
+		return err
+	}
+	return sendAnswers(c, f)
+}
+
+// operationAnswers is a bootstrap as an answer file, its hosts one to a line.
+func operationAnswers(o *db.Operation, tasks []db.Task) (*answer.File, error) {
+	p := bootstrapParams(o)
+	f := &answer.File{
+		Cluster: o.Cluster, Method: answer.MethodSSH, Parallel: o.Parallel, Many: len(tasks) > hostlist.MaxHosts,
+		SSH: answer.Login{User: p.User, Port: p.Port, Become: p.Become},
+	}
+	if j := p.Jump; j != nil {
+		f.SSH.Jump = &answer.Jump{Host: j.Host, User: j.User, Port: j.Port}
+	}
+	lines := make([]string, len(tasks))
+	for i := range tasks {
+		said, err := bootstrap.ParamsOf(&tasks[i])
+		if err != nil {
+			return nil, err
+		}
+		h := hostlist.Host{Name: tasks[i].Name, Settings: hostlist.Settings{
+			User: said.User, Port: said.Port, Address: said.Address, Credentials: said.Credentials, Labels: said.Labels,
+		}}
+		if h.Credentials != "" {
+			if f.Credentials == nil {
+				f.Credentials = map[string]*answer.Login{}
+			}
+			f.Credentials[h.Credentials] = &answer.Login{}
+		}
+		lines[i] = h.String()
+	}
+	f.Hosts = strings.Join(lines, "\n")
+	return f, nil
+}
+
+// loadAnswers is POST /wizards/{id}/answers: a draft is filled from an answer file. What is not right changes nothing.
+func (w *Web) loadAnswers(c *gin.Context) error {
+	d, err := w.draft(c)
+	if err != nil {
+		return err
+	}
+	form, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	defer form.wipe()
+	ctx := c.Request.Context()
+	text := form.take("answers") // it may hold a secret, which is refused
+	defer clear(text)
+	f, problems := answer.Read(text)
+	said := answerLines(ctx, problems)
+	if form.tooLarge["answers"] {
+		said = page.AnswerText(ctx, answer.CodeTooLarge, map[string]string{"limit": strconv.Itoa(answer.MaxBytes)})
+	}
+	if said != "" {
+		if wantsJSON(c) {
+			return invalid(map[string]string{"answers": said})
+		}
+		return show(c, http.StatusUnprocessableEntity, page.WizardStartPage(page.WizardStartView{
+			Frame: w.frame(c), Draft: w.draftView(d), Answers: strings.Split(said, "\n"),
+		}))
+	}
+	fillDraft(d, f)
+	if err := w.DB.SaveDraft(ctx, d); err != nil {
+		return err
+	}
+	if f.Parallel != 0 || len(f.Credentials) > 0 {
+		notice(c, "answers_partly")
+	} else {
+		notice(c, "answers_loaded")
+	}
+	step := page.WizardHosts
+	if !rightCluster(d.Cluster) {
+		step = page.WizardStart
+	}
+	return goTo(c, wizardPath(d.ID, step))
+}
+
+// fillDraft takes over what a file says. It is checked again by the steps of the wizard.
+func fillDraft(d *db.Draft, f *answer.File) {
+	d.Hosts, d.Method, d.Step = f.Hosts, cmp.Or(f.Method, answer.MethodSSH), page.WizardHosts
+	if d.Cluster = cmp.Or(f.Cluster, d.Cluster); !rightCluster(d.Cluster) {
+		d.Step = page.WizardStart
+	}
+	d.SSHUser, d.SSHPort, d.SSHBecome = truncate(f.SSH.User, maxUser), f.SSH.Port, string(f.SSH.Become)
+	jump := cmp.Or(f.SSH.Jump, &answer.Jump{})
+	d.JumpHost, d.JumpUser, d.JumpPort = truncate(jump.Host, maxUser), truncate(jump.User, maxUser), jump.Port
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"hostler/server/bootstrap/answer"
 )
 
 // form holds the fields of a form. Secrets stay in byte slices that their taker overwrites; nothing is ever put
@@ -70,6 +72,8 @@ func fieldLimit(name string) int64 {
 		return maxKey
 	case "script", "definition", "shown", "envs":
 		return maxScript
+	case "answers":
+		return answer.MaxBytes
 	case "file":
 		return maxUpload
 	}

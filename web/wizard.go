@@ -94,7 +94,7 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	case len(fields) > 0:
 	case d.Cluster == "":
 		fields["cluster"] = page.FieldText(ctx, "required")
-	case len(d.Cluster) > maxCluster || !clusterPattern.MatchString(d.Cluster):
+	case !rightCluster(d.Cluster):
 		fields["cluster"] = page.FieldText(ctx, "cluster_invalid")
 	}
 	status := http.StatusUnprocessableEntity
@@ -117,6 +117,10 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 		return invalid(fields)
 	}
 	return show(c, status, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftView(d), Fields: fields}))
+}
+
+func rightCluster(name string) bool {
+	return len(name) <= maxCluster && clusterPattern.MatchString(name)
 }
 
 // saveDraft stores a draft whose form was made at a version; db.ErrStale when the draft is newer. d.Version keeps

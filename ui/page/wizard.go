@@ -52,6 +52,8 @@ type WizardStartView struct {
 	Frame  layout.Frame
 	Draft  Draft
 	Fields map[string]string // "cluster"; "" holds what concerns no single field
+	// Answers is what is wrong with an answer file that was to fill the draft: POST /wizards/{id}/answers takes one.
+	Answers []string
 }
 
 // WizardHostsView is GET /wizards/{id}/hosts. Its form posts hosts, hosts_file, many, method, key_file, key, passphrase, user, port,

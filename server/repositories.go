@@ -21,7 +21,7 @@ import (
 func repositoryCommands() *cobra.Command {
 	return group("repo", "Manage the repositories that hosts install from",
 		listRepositories(), createRepository(), removeRepository(), addPackages(), listPackages(), dropPackages(),
-		listSnapshots(), diffSnapshots(), promoteChannel(), rollBackChannel(), exportSnapshot(), importSnapshot(), mirrorCommands(), keyCommands())
+		listSnapshots(), diffSnapshots(), promoteChannel(), rollBackChannel(), exportSnapshot(), importSnapshot(), watchedFolder(), mirrorCommands(), keyCommands())
 }
 
 // repositoryPath is where the API has a repository, or something of it.
@@ -42,6 +42,33 @@ func listRepositories() *cobra.Command {
 					channels[i] = fmt.Sprintf("%s=%d (%d packages)", ch.Name, ch.Snapshot, ch.Packages)
 				}
 				return fmt.Sprintf("%s\t%s\t%s", r.Name, r.Kind, strings.Join(channels, ", "))
+			})
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func watchedFolder() *cobra.Command {
+	var o connection
+	c := &cobra.Command{
+		Use:   "folder",
+		Short: "Tell what became of the files in the server's watched folder",
+		Long: "Tell what became of the files that were put into the folder that the server watches (its setting watch-folder), into " +
+			"REPOSITORY/CHANNEL below it: how many were taken since the server started, and what is not taken, and why.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return ask(c, &o, "watched-folder", func(f *client.WatchedFolder) error {
+				if f.Path == "" {
+					_, err := fmt.Fprintln(c.OutOrStdout(), "the server watches no folder")
+					return err
+				}
+				lines := []string{fmt.Sprintf("%s: %d added, %d present already, %d refused", f.Path, f.Added, f.Present, f.Refused)}
+				for _, p := range f.Problems {
+					lines = append(lines, fmt.Sprintf("%s is not taken: %s", p.Path, p.Message))
+				}
+				_, err := fmt.Fprintln(c.OutOrStdout(), strings.Join(lines, "\n"))
+				return err
 			})
 		},
 	}

@@ -55,7 +55,7 @@ func newMetrics(w *Web) *metrics {
 		live:       prometheus.NewDesc("hostler_live_connections", "Open pages that are kept up to date.", nil, nil),
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(m, m.requests, m.enrolments, newPackageMetrics(w.Repo, w.Mirrors), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(m, m.requests, m.enrolments, newPackageMetrics(w.Repo, w.Mirrors, w.Folder), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	return m
 }

@@ -118,6 +118,12 @@ func (w *Web) getRepository(c *gin.Context) error {
 	return nil
 }
 
+// getWatchedFolder is GET watched-folder.
+func (w *Web) getWatchedFolder(c *gin.Context) error {
+	c.JSON(http.StatusOK, w.Folder.Status())
+	return nil
+}
+
 // createRepository is POST repositories.
 func (w *Web) createRepository(c *gin.Context) error {
 	var in repositoryRequest

@@ -51,7 +51,11 @@ func (w *Web) uploadPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return show(c, http.StatusOK, page.UploadPage(page.UploadView{Frame: w.frame(c), Repository: r, Channel: r.Upload}))
+	return show(c, http.StatusOK, page.UploadPage(w.uploadView(c, r)))
+}
+
+func (w *Web) uploadView(c *gin.Context, r page.Repository) page.UploadView {
+	return page.UploadView{Frame: w.frame(c), Repository: r, Channel: r.Upload, Folder: w.Folder.Status().Path}
 }
 
 // uploadForm is POST /repositories/{repository}/upload. Its answer tells what became of each file.
@@ -60,12 +64,12 @@ func (w *Web) uploadForm(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := page.UploadView{Frame: w.frame(c), Repository: r, Channel: r.Upload}
+	v := w.uploadView(c, r)
 	result, err := w.receivePackages(c)
 	var failed *failure
 	switch {
 	case err == nil:
-		v.Channel, v.Result = result.Channel, uploadView(result)
+		v.Channel, v.Result = result.Channel, uploadedView(result)
 		return show(c, http.StatusOK, page.UploadPage(v))
 	case errors.As(err, &failed) && len(failed.cause.Fields) > 0:
 		v.Fields = map[string]string{"file": page.FieldText(c.Request.Context(), "required")}

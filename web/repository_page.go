@@ -25,6 +25,9 @@ func (w *Web) showRepositories(c *gin.Context, status int, form page.RepositoryF
 	for _, r := range w.Repo.Repositories() {
 		v.Repositories = append(v.Repositories, repositoryView(&r))
 	}
+	for _, p := range w.Folder.Status().Problems {
+		v.Problems = append(v.Problems, page.FolderProblem(p))
+	}
 	return show(c, status, page.RepositoriesPage(v))
 }
 
@@ -247,7 +250,7 @@ func (w *Web) snapshotViews(repository string) ([]page.Snapshot, error) {
 	return views, nil
 }
 
-func uploadView(result *repo.Result) *page.UploadResult {
+func uploadedView(result *repo.Result) *page.UploadResult {
 	v := &page.UploadResult{Channel: result.Channel, Snapshot: result.Snapshot, Added: result.Added}
 	for _, verdict := range result.Files {
 		f := page.UploadedFile{File: verdict.File, State: verdict.State, Code: verdict.Code, Reason: verdict.Reason}

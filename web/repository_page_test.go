@@ -1,8 +1,11 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -109,4 +112,25 @@ func TestUploadFormOfAnotherSite(t *testing.T) {
 	if r := send(t, b.client, post, s.public.URL+"/repositories/tools/upload", body, map[string]string{"Content-Type": contentType}); r.status != http.StatusForbidden {
 		t.Errorf("a form whose proof comes late answered %d", r.status)
 	}
+}
+
+func TestTheWatchedFolderIsShown(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	folder := filepath.Join(s.dir, "drop")
+	if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "<lost>.deb"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.get("/repositories").body, "lost") {
+		t.Error("what nobody has looked at is shown")
+	}
+	s.web.Folder.Look(t.Context())
+	shows(t, "the repositories", b.get("/repositories"), http.StatusOK, "<code>&lt;lost&gt;.deb</code> packages belong into the folder of a channel")
+	if r := b.post("/repositories", url.Values{"name": {"tools"}, "kind": {"archive"}, "channels": {"stable"}}); r.location() != "/repositories/tools" {
+		t.Fatalf("making a repository answered %d %s", r.status, r.body)
+	}
+	shows(t, "an upload", b.get("/repositories/tools/upload"), http.StatusOK, folder+"/tools/stable")
+	shows(t, "the events", b.get("/events"), http.StatusOK, "&lt;lost&gt;.deb: packages belong into the folder of a channel")
+	shows(t, "the API", s.api(get, api+"/watched-folder", ""), http.StatusOK, `"path":"`+folder+`"`, `"code":"misplaced"`)
+	shows(t, "the metrics", b.get("/metrics"), http.StatusOK, "hostler_watched_folder_problems 1", `hostler_watched_folder_files_total{result="refused"} 0`)
 }

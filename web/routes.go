@@ -314,6 +314,7 @@ var routes = []route{
 	{public, get, api + "/sign-rules", program, see, (*Web).listSignRules},
 	{public, post, api + "/sign-rules", program, administer.as("sign_rule.create"), (*Web).createSignRule},
 	{public, post, api + "/sign-rules/:id/remove", program, administer.as("sign_rule.remove"), (*Web).removeSignRule},
+	{public, get, api + "/watched-folder", program, see, (*Web).getWatchedFolder},
 	{public, get, api + "/repositories", program, see, (*Web).listRepositories},
 	{public, post, api + "/repositories", program, operate.as("repository.create"), (*Web).createRepository},
 	{public, get, api + "/repositories/:repository", program, see, (*Web).getRepository},

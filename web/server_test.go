@@ -42,6 +42,7 @@ import (
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
+	"hostler/server/watched"
 )
 
 const (
@@ -163,7 +164,7 @@ func (s *server) start(log *slog.Logger) {
 	w := must[*Web](t)(New(Deps{
 		DB: s.db, Engine: engine, Fleet: f, Jobs: jobs, Files: files, Remote: work, Mirrors: mirrors, Intake: event.NewIntake(events, db.Now), CA: ca,
 		Accounts: accounts, Audit: must[*audit.Log](t)(audit.Open(ctx, s.db, audit.Options{Data: s.dir, Log: log, Now: db.Now})), Bus: s.bus, Events: events,
-		Repo: packages, Log: log, Republish: func() {
+		Repo: packages, Log: log, Folder: watched.New(watched.Options{Dir: filepath.Join(s.dir, "drop"), Repo: packages, Events: events, Log: log, Now: db.Now}), Republish: func() {
 			if err := packages.Refresh(ctx); err != nil {
 				t.Error(err)
 			}

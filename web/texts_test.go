@@ -17,6 +17,7 @@ import (
 	"hostler/server/bootstrap"
 	"hostler/server/mirror"
 	"hostler/server/remote"
+	"hostler/server/watched"
 	"hostler/ui/page"
 )
 
@@ -49,6 +50,7 @@ func TestCodesHaveTexts(t *testing.T) {
 		{"complaint about a repository", append(matches(t, "../repo", `&FieldError\{"\w+", "(\w+)"`), repo.BundleCodes...), page.RepositoryFieldCodes},
 		{"family of systems", constants(t, "../internal/distro", "", "FamilyX"), page.OSFamilies},
 		{"complaint about a mirror", slices.Compact(slices.Sorted(slices.Values(matches(t, "../server/mirror", `&FieldError\{(?:"\w+"|field), "(\w+)"`)))), page.MirrorFieldCodes},
+		{"problem of the watched folder", watched.ProblemCodes, page.FolderProblemCodes},
 		{"refusal of a package", repo.RefusalCodes, page.UploadRefusals},
 		{"warning about a package", repo.WarningCodes, page.UploadWarnings},
 	} {

@@ -39,6 +39,7 @@ import (
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
+	"hostler/server/watched"
 )
 
 // Deps are the parts of the server that the edge calls.
@@ -57,6 +58,7 @@ type Deps struct {
 	Files    *file.Store
 	Remote   *remote.Remote
 	Mirrors  *mirror.Mirrors
+	Folder   *watched.Folder // nil for none
 	Repo     *repo.Store
 	// Republish has everything signed anew, in the background: the key that signs has changed.
 	Republish func()

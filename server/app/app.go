@@ -34,6 +34,7 @@ import (
 	"hostler/server/operation"
 	"hostler/server/remote"
 	"hostler/server/trust"
+	"hostler/server/watched"
 	setupscripts "hostler/setup-scripts"
 	"hostler/web"
 )
@@ -58,6 +59,7 @@ type App struct {
 	engine    *operation.Engine
 	remote    *remote.Remote
 	mirrors   *mirror.Mirrors
+	folder    *watched.Folder // nil for none
 	bootstrap *bootstrap.Bootstrap
 	provider  *openid.Provider // nil for none
 	web       *web.Web
@@ -119,7 +121,7 @@ func (a *App) atStop(name string, do func(ctx context.Context) error) {
 // open opens the parts, each from those before it.
 func (a *App) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openData, a.openDatabase, a.openLease, a.openBus, a.openMaster, a.openAudit, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openProvider, a.openWeb, a.openSchedule,
+		a.openData, a.openDatabase, a.openLease, a.openBus, a.openMaster, a.openAudit, a.openListeners, a.openTrust, a.openFleet, a.readScript, a.openOperations, a.openFolder, a.openProvider, a.openWeb, a.openSchedule,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -255,9 +257,23 @@ func (a *App) openCorrections() error {
 	return nil
 }
 
+// openFolder watches the folder that packages are put into.
+func (a *App) openFolder(context.Context) error {
+	dir := a.opts.WatchFolder
+	if dir == "" {
+		return nil
+	}
+	if _, err := os.ReadDir(dir); err != nil {
+		return fmt.Errorf("cannot use watch-folder: %w", err)
+	}
+	a.folder = watched.New(watched.Options{Dir: dir, Repo: a.repo, Events: a.events, Audit: a.audit, Log: a.log, Now: db.Now})
+	a.background("the watched folder", a.folder.Run)
+	return nil
+}
+
 func (a *App) openWeb(context.Context) (err error) {
 	a.web, err = web.New(web.Deps{
-		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, Mirrors: a.mirrors, CA: a.ca, Repo: a.repo, Republish: a.republish, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit, Provider: a.provider,
+		DB: a.db, Bus: a.bus, Events: a.events, Intake: event.NewIntake(a.events, db.Now), Files: a.files, Remote: a.remote, Mirrors: a.mirrors, Folder: a.folder, CA: a.ca, Repo: a.repo, Republish: a.republish, Fleet: a.fleet, Jobs: a.jobs, Accounts: a.accounts, Audit: a.audit, Provider: a.provider,
 		Engine: a.engine, Log: a.log,
 		Options: web.Options{
 			Version: a.version, Advertise: a.opts.Advertise, HandshakePort: port(a.handshake), SecuredPort: port(a.secured),

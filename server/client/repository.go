@@ -162,6 +162,19 @@ func writeFile(form *multipart.Writer, name string) error {
 	return err
 }
 
+// WatchedFolder is what became of the files that were put into the watched folder.
+type WatchedFolder struct {
+	Path     string `json:"path"` // "" for none
+	Added    int64  `json:"added"`
+	Present  int64  `json:"present"`
+	Refused  int64  `json:"refused"`
+	Problems []struct {
+		Path    string `json:"path"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"problems"`
+}
+
 // Mirror is a channel that is kept as an upstream is.
 type Mirror struct {
 	ID         int64      `json:"id"`

@@ -45,6 +45,7 @@ type Options struct {
 	MasterKey      string        // file of the master key; "" for one in Data
 	Autosign       string        // program that decides on hosts without a token; "" for none
 	SetupScript    string        // replaces the built-in setup-agent.sh
+	WatchFolder    string        // directory from which packages are taken; "" for none
 	MirrorAllow    string        // address ranges that mirrors may ask although they are this server's own, separated by commas
 	AnonymousHosts bool          // packages are for everybody who reaches Handshake
 	PublicURL      string        // where browsers reach pages; "" for the address of Listen
@@ -87,6 +88,7 @@ func (o *Options) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.CertLife, "cert-lifetime", 7*24*time.Hour, "`time` that the certificates of hosts live; agents renew them at two thirds of it")
 	fs.StringVar(&o.Autosign, "autosign-program", "", "`program` that signs hosts without a token by exiting with 0: argument 1 is the name, standard input the request")
 	fs.StringVar(&o.SetupScript, "setup-script", "", "`file` to run on hosts instead of the built-in setup-agent.sh")
+	fs.StringVar(&o.WatchFolder, "watch-folder", "", "`directory` from which packages are taken that are put into REPOSITORY/CHANNEL below it (default none)")
 	fs.StringVar(&o.MirrorAllow, "mirror-allow", "", "address `ranges` on loopback or its link that mirrors may ask, separated by commas (default none)")
 	fs.BoolVar(&o.AnonymousHosts, "anonymous-hosts", true, "let everybody fetch packages; with false only hosts that report may, but for the agent and the keys")
 	fs.StringVar(&o.PublicURL, "public-url", "", "`URL` by which browsers reach this server (default that of the listen address)")

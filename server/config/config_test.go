@@ -110,6 +110,7 @@ cert-lifetime: 24h
 autosign-program: /etc/hostler/decide
 master-key-file: /etc/hostler/master.key
 mirror-allow: 127.0.0.0/8
+watch-folder: /srv/packages
 anonymous-hosts: false
 public-url: https://hostler.example
 oidc-issuer: https://login.example
@@ -140,7 +141,7 @@ func TestFile(t *testing.T) {
 			Roles: "cn=admins=administrator, *=auditor", Label: "Example", CA: "/etc/hostler/login.pem",
 		},
 		CertLife: 24 * time.Hour, Autosign: "/etc/hostler/decide", MasterKey: "/etc/hostler/master.key",
-		MirrorAllow: "127.0.0.0/8", LogLevel: "debug", LogFormat: "json",
+		MirrorAllow: "127.0.0.0/8", WatchFolder: "/srv/packages", LogLevel: "debug", LogFormat: "json",
 	}
 	if o != want {
 		t.Errorf("got  %+v\nwant %+v", o, want)

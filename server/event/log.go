@@ -61,11 +61,14 @@ const (
 	RepositoryRemoved       = "repository.removed"
 	PackagesAdded           = "repository.packages_added"
 	PackagesDropped         = "repository.packages_dropped"
-	RepositoryImported      = "repository.imported"
-	MirrorCreated           = "repository.mirror_created"
-	MirrorChanged           = "repository.mirror_changed"
-	MirrorRemoved           = "repository.mirror_removed"
-	RepositoryPromoted      = "repository.promoted"
+	// PackageRefused is of a file in the watched folder, whose owner sees no answer.
+	PackageRefused      = "repository.package_refused"
+	WatchedFolderFailed = "repository.watched_folder_failed"
+	RepositoryImported  = "repository.imported"
+	MirrorCreated       = "repository.mirror_created"
+	MirrorChanged       = "repository.mirror_changed"
+	MirrorRemoved       = "repository.mirror_removed"
+	RepositoryPromoted  = "repository.promoted"
 	// RepositoryRolledBack is of a channel, as RepositoryPromoted is.
 	RepositoryRolledBack = "repository.rolled_back"
 )

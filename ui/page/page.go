@@ -219,6 +219,9 @@ func actorText(ctx context.Context, actor string) string {
 	if actor == "the schedule" {
 		return i18n.T(ctx, "actor.schedule")
 	}
+	if actor == "the watched folder" {
+		return i18n.T(ctx, "actor.folder")
+	}
 	if name, ok := strings.CutPrefix(actor, "cli:"); ok {
 		return i18n.T(ctx, "actor.cli", "Name", name)
 	}

@@ -59,6 +59,22 @@ type RepositoriesView struct {
 	Frame        layout.Frame
 	Repositories []Repository
 	Form         RepositoryForm
+	Problems     []FolderProblem // of the watched folder
+}
+
+// FolderProblem is something in the watched folder that is not taken.
+type FolderProblem struct {
+	Path    string // below the folder
+	Code    string // one of FolderProblemCodes
+	Message string // English
+}
+
+// FolderProblemCodes are the problems of the watched folder that the catalogues have a text for.
+var FolderProblemCodes = []string{"misplaced", "no_repository", "no_channel", "full", "failed"}
+
+// folderProblem is why something is not taken.
+func folderProblem(ctx context.Context, p FolderProblem) string {
+	return serverText(ctx, "folder.problem."+p.Code, p.Message)
 }
 
 // RepositoryForm is what was typed to make a repository.
@@ -111,6 +127,7 @@ type UploadView struct {
 	Channel    string
 	Fields     map[string]string
 	Result     *UploadResult // nil before anything was sent
+	Folder     string        // the watched one; "" for none
 }
 
 // UploadResult is what an upload came to.

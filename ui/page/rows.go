@@ -227,7 +227,7 @@ var EventKinds = []string{
 	"certificate.renewal_asked", "authority.moved",
 	"enrol.token_created", "enrol.token_ended", "enrol.waiting", "enrol.signed", "enrol.denied",
 	"certificate.presigned", "enrol.decided", "enrol.queue_opened", "enrol.queue_closed", "host.namesake", "enrol.rule_created", "enrol.rule_removed",
-	"repository.created", "repository.removed", "repository.packages_added", "repository.packages_dropped", "repository.promoted",
+	"repository.created", "repository.removed", "repository.packages_added", "repository.package_refused", "repository.watched_folder_failed", "repository.packages_dropped", "repository.promoted",
 	"repository.imported", "repository.mirror_created", "repository.mirror_changed", "repository.mirror_removed", "repository.rolled_back",
 	"repository.key_moved",
 }

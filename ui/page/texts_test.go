@@ -82,6 +82,7 @@ func spelled() map[string]bool {
 	add("upload.lead.", page.RepositoryKinds...)
 	add("upload.state.", page.UploadStates...)
 	add("connections.key_", page.KeyComparisons...)
+	add("folder.problem.", page.FolderProblemCodes...)
 	add("upload.refused.", page.UploadRefusals...)
 	add("upload.warning.", page.UploadWarnings...)
 	add("use.for.", page.HostFileCodes...)

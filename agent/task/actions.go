@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"hostler/agent/check"
 	"hostler/agent/download"
 	"hostler/agent/install"
 	"hostler/agent/link"
@@ -31,6 +32,7 @@ func Actions(p *Parts) map[string]Action {
 		wire.ActionExec:         {Do: execute(p.Tree), Lane: noLane, Timeout: time.Hour, Apart: true},
 		wire.ActionPush:         {Do: push(p), Lane: laneOfFile, Timeout: transferTimeout},
 		wire.ActionFetch:        {Do: fetch(p), Lane: noLane, Timeout: transferTimeout},
+		wire.ActionCheck:        {Do: checkHost(p.Session), Lane: noLane, Timeout: check.Most + time.Minute},
 		wire.ActionUpgradeAgent: {Do: upgradeAgent(p), Lane: laneOfAgent, Timeout: transferTimeout, Alone: true},
 	}
 	maps.Copy(actions, childActions(p))

@@ -21,6 +21,7 @@ type Job struct {
 	Push        *Push  `json:"push,omitempty"`
 	Fetch       *Fetch `json:"fetch,omitempty"`
 	Log         *Log   `json:"log,omitempty"`
+	Check       *Check `json:"check,omitempty"`
 }
 
 // Actions. The first seven are the document's.
@@ -41,6 +42,7 @@ const (
 	ActionPush      = "push"  // puts a file on the host: Push, Checksum; the content is at URL or at PathJobFile
 	ActionFetch     = "fetch" // sends a file or a directory to PathJobFile: Fetch
 	ActionLog       = "log"   // sends the end of a child agent's log as output: Log
+	ActionCheck     = "check" // looks the host over; the output is Findings: Check
 	// ActionUpgradeAgent replaces the agent's own binary by the one at URL. Signature is base64 of the ASN.1 ECDSA
 	// signature of Checksum's 32 bytes by the CA's key. The result is sent by the new agent, or by the old one
 	// after it was rolled back.

@@ -1,0 +1,137 @@
+// Package check looks a host over for what often goes wrong later: full disks, clocks, names, settings of the kernel.
+//
+// There is one file per group of checks. They read what the kernel and the distribution keep and ask the host's own tools,
+// within bounds of time and bytes. The package changes nothing and judges nothing: verdicts are the server's.
+package check
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"hostler/agent/wire"
+)
+
+const (
+	// Most is how long everything may take.
+	Most = 90 * time.Second
+	// toolTimeout bounds one run of a tool.
+	toolTimeout = 20 * time.Second
+	// maxRead bounds what is read of one file, and what a tool may say, in bytes.
+	maxRead = 256 << 10
+	// maxText bounds one text of the findings, in bytes.
+	maxText = 300
+)
+
+// look is one look at a host.
+type look struct {
+	root  string // "/" but in tests
+	ask   *wire.Check
+	to    *Server
+	found wire.Findings
+}
+
+// Collect looks at the host whose files are below root.
+func Collect(ctx context.Context, root string, ask *wire.Check, to *Server) *wire.Findings {
+	ctx, cancel := context.WithTimeout(ctx, Most)
+	defer cancel()
+	began := time.Now()
+	l := &look{root: root, ask: ask, to: to}
+	// What waits for others, the network and tools, does so at the same time; each writes fields of its own.
+	var waiting sync.WaitGroup
+	for _, group := range []func(context.Context){l.network, l.names, l.firewall, l.packages} {
+		waiting.Go(func() { group(ctx) })
+	}
+	l.disks()
+	l.memory()
+	l.limits()
+	l.system(ctx)
+	l.clock()
+	l.security()
+	l.leftovers()
+	waiting.Wait()
+	l.found.Took = max(1, time.Since(began).Milliseconds())
+	return &l.found
+}
+
+// read returns the beginning of a file, nil when it cannot be read.
+func (l *look) read(name string) []byte {
+	f, err := os.Open(filepath.Join(l.root, name))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }() // only read
+	content, err := io.ReadAll(io.LimitReader(f, maxRead))
+	if err != nil {
+		return nil
+	}
+	return content
+}
+
+// line returns a file's only line.
+func (l *look) line(name string) string { return strings.TrimSpace(string(l.read(name))) }
+
+func (l *look) exists(name string) bool {
+	_, err := os.Lstat(filepath.Join(l.root, name))
+	return err == nil
+}
+
+// toolPaths is where tools are looked for: an agent's own environment may lack the directories of administrators.
+const toolPaths = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+// tool runs one of the host's programs and returns the beginning of what it says. There is no such program when ok is
+// false; err says that it ended with another status than 0, or not in time.
+func (l *look) tool(ctx context.Context, name string, args ...string) (said string, err error, ok bool) { //nolint:revive // ok comes last, as of maps
+	path := ""
+	for dir := range strings.SplitSeq(toolPaths, ":") {
+		candidate := filepath.Join(l.root, dir, name)
+		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			path = candidate
+			break
+		}
+	}
+	if path == "" {
+		return "", nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	defer cancel()
+	out := &bounded{}
+	command := exec.CommandContext(ctx, path, args...)
+	command.Env = []string{"PATH=" + toolPaths, "LC_ALL=C", "HOME=/"}
+	command.Stdout, command.Stderr = out, out
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	command.WaitDelay = time.Second
+	err = command.Run()
+	return strings.TrimSpace(out.String()), err, true
+}
+
+// bounded keeps the beginning of what is written to it.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	_, err := b.Buffer.Write(p[:min(len(p), max(0, maxRead-b.Len()))])
+	return len(p), err
+}
+
+// clip shortens a text to what the findings hold of one.
+func clip(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
+}
+
+// fewest sorts texts and leaves out those beyond a number.
+func fewest(texts []string, most int) []string {
+	slices.Sort(texts)
+	return texts[:min(len(texts), most)]
+}

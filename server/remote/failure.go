@@ -36,6 +36,7 @@ const (
 	codeUnpublished   = "upgrade_unpublished"
 	codeNoAgent       = "upgrade_no_agent"
 	codeVersionGone   = "upgrade_version_gone"
+	codeUnreadable    = "check_unreadable"
 )
 
 // ended are the failures that a job's state means, whatever its error code.
@@ -146,6 +147,10 @@ var texts = map[string]text{
 	codeVersionGone: {
 		"This server has agent {have} now, and the operation was to bring {version}.",
 		"Start a new upgrade.",
+	},
+	codeUnreadable: {
+		"What {host} found cannot be read.",
+		"Upgrade the agent or the server, whichever is older, then check the host again.",
 	},
 }
 

@@ -22,8 +22,8 @@ func (r *Remote) Kinds() []operation.Kind {
 	deliver := operation.Step{Name: StepDeliver, Timeout: stepTimeout, Repeat: true, Run: r.deliver}
 	run := operation.Step{Name: StepRun, Timeout: stepTimeout, Repeat: true, Run: r.run}
 	confirm := operation.Step{Name: StepConfirm, Timeout: r.Confirm + time.Minute, Run: r.confirm}
-	kinds := make([]operation.Kind, 0, 5)
-	for _, name := range []string{KindCommand, KindPush, KindFetch, KindChild} {
+	kinds := make([]operation.Kind, 0, 6)
+	for _, name := range []string{KindCommand, KindPush, KindFetch, KindChild, KindCheck} {
 		kinds = append(kinds, operation.Kind{Name: name, Steps: []operation.Step{deliver, run}, Canceled: r.canceled})
 	}
 	return append(kinds, operation.Kind{Name: KindUpgrade, Steps: []operation.Step{deliver, run, confirm}, Canceled: r.canceled})
@@ -151,6 +151,9 @@ func (r *Remote) run(ctx context.Context, t *operation.Task) error {
 func (r *Remote) accept(ctx context.Context, t *operation.Task, j *db.Job) error {
 	if err := r.outcome(t, j); err != nil {
 		return err
+	}
+	if j.Action == wire.ActionCheck {
+		return r.keepFindings(ctx, t, j)
 	}
 	if err := r.remember(ctx, t); err != nil {
 		r.Log.Error("cannot remember what was installed", "operation", t.OperationID(), "err", err) // it is installed all the same

@@ -1,4 +1,4 @@
-// Package remote is what people have done on registered hosts: commands, files, child agents and upgrades. It checks a
+// Package remote is what people have done on registered hosts: commands, files, child agents, upgrades and checks. It checks a
 // request, finds the hosts that it means, and makes an operation of it with one task per host. A task makes a job for its
 // host and waits for the job's end; how the job gets there is package job's business. Nothing is started unless all of a
 // request is right.
@@ -30,6 +30,7 @@ const (
 	KindFetch   = "fetch"
 	KindChild   = "child"
 	KindUpgrade = "agent-upgrade"
+	KindCheck   = "host-checks"
 )
 
 // Names of steps.

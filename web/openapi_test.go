@@ -20,6 +20,7 @@ import (
 	"hostler/server/mirror"
 	"hostler/server/remote"
 	"hostler/server/trust"
+	"hostler/ui/page"
 )
 
 func document(t *testing.T) *openapi3.T {
@@ -72,7 +73,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"ChildAgent": childReply{}, "Job": jobReply{}, "Event": db.Event{}, "EventsReply": eventsReply{}, "Facts": wire.Facts{}, "Disk": wire.Disk{},
 		"Interface": wire.Interface{}, "Operation": operationReply{}, "OperationDetail": operationDetailReply{}, "OperationsReply": operationsReply{},
 		"Targets": remote.Targets{}, "CommandRequest": remote.CommandRequest{}, "PushRequest": remote.PushRequest{}, "FetchRequest": remote.FetchRequest{},
-		"ChildRequest": remote.ChildRequest{}, "LogRequest": remote.LogRequest{}, "UpgradeRequest": remote.UpgradeRequest{}, "JobStartedReply": jobStartedReply{},
+		"ChildRequest": remote.ChildRequest{}, "LogRequest": remote.LogRequest{}, "UpgradeRequest": remote.UpgradeRequest{}, "HostCheckRequest": remote.CheckRequest{}, "HostCheckVerdict": page.HostVerdict{}, "HostCheck": hostCheckReply{}, "HostCheckSum": hostCheckSumReply{}, "HostChecksReply": hostChecksReply{}, "JobStartedReply": jobStartedReply{},
 		"File": fileReply{}, "JobOutput": outputReply{}, "JobFile": jobFile{}, "JobDetail": jobDetailReply{}, "JobsReply": jobsReply{}, "Work": workReply{},
 		"Exec": wire.Exec{}, "Push": wire.Push{}, "Fetch": wire.Fetch{}, "Log": wire.Log{}, "Limits": wire.Limits{}, "Exit": wire.Exit{},
 		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "ChildDefinition": db.ChildDefinition{}, "ChildDefinitionsReply": definitionsReply{}, "ForgetDefinitionRequest": forgetDefinitionRequest{},

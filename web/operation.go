@@ -65,9 +65,12 @@ func (w *Web) showOperation(c *gin.Context, status int, fields map[string]string
 		return err
 	}
 	run.unlock.Fields = fields
-	groups, rest, err := w.outcomeViews(c.Request.Context(), n)
-	if err != nil {
-		return err
+	var groups []page.Outcome
+	rest := 0
+	if run.operation.Kind != remote.KindCheck { // what each host found is its own, and has a report
+		if groups, rest, err = w.outcomeViews(c.Request.Context(), n); err != nil {
+			return err
+		}
 	}
 	return show(c, status, page.OperationPage(page.OperationView{
 		Frame: w.frame(c), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,

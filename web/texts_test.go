@@ -15,6 +15,7 @@ import (
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/bootstrap"
+	"hostler/server/check"
 	"hostler/server/mirror"
 	"hostler/server/remote"
 	"hostler/server/watched"
@@ -67,6 +68,20 @@ func TestCodesHaveTexts(t *testing.T) {
 				t.Errorf("the %s %q has a text and is never told", c.what, code)
 			}
 		}
+	}
+}
+
+// TestWhatChecksFindHasTexts holds the checks and their codes to those that the catalogues have texts for.
+func TestWhatChecksFindHasTexts(t *testing.T) {
+	var names []string
+	for _, c := range page.HostChecks {
+		names = append(names, c.Check)
+		if codes := slices.Sorted(slices.Values(slices.Concat(c.Fine, c.Wrong))); !slices.Equal(codes, slices.Sorted(slices.Values(check.Codes()[c.Check]))) {
+			t.Errorf("%s finds %v and has texts for %v", c.Check, check.Codes()[c.Check], codes)
+		}
+	}
+	if !slices.Equal(names, check.Names()) {
+		t.Errorf("the checks are %v, those with texts %v", check.Names(), names)
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 var workActions = map[string]string{
 	"/commands/new": wire.ActionExec, "/pushes/new": wire.ActionPush, "/fetches/new": wire.ActionFetch,
 	"/agent-upgrades/new": wire.ActionUpgradeAgent, "/child-agents/new": wire.ActionInstall, "/child-agents/manage": wire.ActionRestart,
-	"/child-agents/configure": wire.ActionConfigure,
+	"/child-agents/configure": wire.ActionConfigure, "/host-checks/new": wire.ActionCheck,
 }
 
 // workView is a form with what a page needs beside what was typed.

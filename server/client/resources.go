@@ -308,3 +308,21 @@ func (c *Client) Output(ctx context.Context, id string, stream wire.Stream, offs
 		offset = next
 	}
 }
+
+// HostChecks is what the last checks of hosts found, the worst first.
+type HostChecks struct {
+	Counts map[string]int `json:"counts"` // hosts by state: fail, warn, pass, unchecked
+	Items  []HostCheck    `json:"items"`
+}
+
+// HostCheck is a host's last check.
+type HostCheck struct {
+	Host     string `json:"host"`
+	State    string `json:"state"`
+	Verdicts []struct {
+		Check string `json:"check"`
+		State string `json:"state"`
+		Found string `json:"found"`
+		Mend  string `json:"mend"`
+	} `json:"verdicts"`
+}

@@ -57,7 +57,7 @@ var FailureCodes = []string{
 	"jump_invalid", "jump_key_refused", "jump_lost", "jump_method_refused", "jump_name_unresolved", "jump_no_common_algorithm", "jump_no_route", "jump_not_ssh", "jump_password_refused", "jump_port_closed",
 	"signature_failed", "step_timeout", "sudo_missing", "sudo_password_needed", "sudo_refused", "user_invalid",
 	"wrong_passphrase", "credentials_missing",
-	"host_gone", "job_bad", "job_bad_package", "job_canceled", "job_checksum",
+	"check_unreadable", "host_gone", "job_bad", "job_bad_package", "job_canceled", "job_checksum",
 	"job_definition", "job_disk_full", "job_download", "job_exit_status", "job_expired",
 	"job_failed", "job_lost", "job_no_child", "job_rolled_back", "job_timed_out",
 	"job_too_large", "job_unknown_action", "job_user", "upgrade_no_agent", "upgrade_unconfirmed",

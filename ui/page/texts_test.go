@@ -60,6 +60,14 @@ func spelled() map[string]bool {
 	add("children.action.", "start", "stop", "restart", "log", "log_errors")
 	add("children.limiter.", "cgroup1", "cgroup2", "polling")
 	add("operation.", "command", "script", "push", "fetch", "install", "upgrade", "upgrade_agents", "uninstall", "start", "stop", "restart", "configure")
+	add("operation.", "host_checks")
+	add("hostchecks.state.", page.HostCheckStates...)
+	for _, c := range page.HostChecks {
+		add("hostcheck.title.", c.Check)
+		add("hostcheck."+c.Check, ".why")
+		add("hostcheck."+c.Check+".found.", slices.Concat(c.Fine, c.Wrong)...)
+		add("hostcheck."+c.Check+".mend.", c.Wrong...)
+	}
 	add("reason.", "secrets")
 	add("wrong.", page.WorkCodes...)
 	add("manage.", page.ManageActions...)
@@ -107,7 +115,7 @@ func spelled() map[string]bool {
 	add("severity.", "info", "warning", "error")
 	add("manual.family.", "any", "installer", "debian", "rhel", "suse", "other")
 	add("layout.theme.", "auto", "light", "dark")
-	add("nav.", "overview", "hosts", "operations", "jobs", "children", "repositories", "trust", "events", "audit", "users")
+	add("nav.", "overview", "hosts", "operations", "jobs", "children", "checks", "repositories", "trust", "events", "audit", "users")
 	add("age.", "s", "m", "h", "d", "in_s", "in_m", "in_h", "in_d")
 	return keys
 }

@@ -218,7 +218,7 @@ var JobStates = []string{"lost", "failed", "timed_out", "expired", "running", "d
 
 // JobActions are the actions that the catalogues have a text for.
 var JobActions = []string{
-	"config", "configure", "exec", "fetch", "install", "log", "push", "restart", "start", "stop", "uninstall", "upgrade", "upgrade-agent",
+	"check", "config", "configure", "exec", "fetch", "install", "log", "push", "restart", "start", "stop", "uninstall", "upgrade", "upgrade-agent",
 }
 
 func (j Job) ended() bool {
@@ -255,6 +255,7 @@ var workTitles = []struct{ begin, before, key string }{
 	{"Stop ", "on", "operation.stop"},
 	{"Restart ", "on", "operation.restart"},
 	{"Configure ", "on", "operation.configure"},
+	{"Check the state ", "of", "operation.host_checks"},
 }
 
 // workTitle is a title in the context's language, "" when it is none of those that are known.

@@ -64,6 +64,9 @@ func jobPages() []Page {
 			}})
 		}},
 		{"/child-agents/catalogue/none", false, func(f layout.Frame) templ.Component { return page.CataloguePage(page.CatalogueView{Frame: f}) }},
+		{"/host-checks", false, func(f layout.Frame) templ.Component { return page.HostChecksPage(hostChecks(f)) }},
+		{"/host-checks/none", false, func(f layout.Frame) templ.Component { return page.HostChecksPage(page.HostChecksView{Frame: f}) }},
+		{"/host-checks/new", false, func(f layout.Frame) templ.Component { return page.CheckHostsPage(page.WorkView{Frame: f}) }},
 		{"/child-agents/actions", false, func(f layout.Frame) templ.Component {
 			return page.BulkPage(page.BulkView{Frame: f, Action: "uninstall", Groups: []page.BulkGroup{
 				{Name: "BasicAgent", HostIDs: []int64{7, 8}, Hosts: []string{"node02.dc1.example", "node03.dc1.example"}},

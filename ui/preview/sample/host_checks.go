@@ -1,0 +1,37 @@
+package sample
+
+import (
+	"context"
+	"time"
+
+	"hostler/ui/i18n"
+	"hostler/ui/layout"
+	"hostler/ui/page"
+)
+
+// hostChecks are three hosts: one that is ill, one to look at, one that nobody checked.
+func hostChecks(f layout.Frame) page.HostChecksView {
+	ctx := i18n.With(context.Background(), i18n.English)
+	of := func(check, state, code string, args map[string]string) page.HostVerdict {
+		return page.HostVerdictOf(ctx, check, state, code, args)
+	}
+	well := []page.HostVerdict{
+		of("memory", "pass", "ok", map[string]string{"Memory": "15.6 GiB", "Available": "11.2 GiB"}),
+		of("packages", "pass", "ok", map[string]string{"Manager": "dpkg"}),
+	}
+	return page.HostChecksView{
+		Frame: f, Operation: 20, Next: "9",
+		Counts: map[string]int{"fail": 1, "warn": 1, "unchecked": 1},
+		Sums:   []page.HostCheckSum{{Check: "disk", Title: "Disk space", Fail: 1}, {Check: "swappiness", Title: "Swappiness", Warn: 2}},
+		Hosts: []page.HostCheck{
+			{HostID: 7, Host: "node02.dc1.example", State: "fail", Checked: Now.Add(-time.Minute), JobID: "4", Verdicts: append([]page.HostVerdict{
+				of("disk", "fail", "full", map[string]string{"Mount": "/var", "Free": "312.0 MiB", "Size": "40.0 GiB", "Percent": "0"}),
+				of("swappiness", "warn", "high", map[string]string{"Value": "60"}),
+			}, well...)},
+			{HostID: 8, Host: "node03.dc1.example", State: "warn", Checked: Now.Add(-time.Minute), JobID: "5", Verdicts: append([]page.HostVerdict{
+				of("swappiness", "warn", "high", map[string]string{"Value": "60"}),
+			}, well...)},
+			{HostID: 9, Host: "node04.dc1.example", State: "unchecked"},
+		},
+	}
+}

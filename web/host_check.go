@@ -1,0 +1,364 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"hostler/agent/wire"
+	"hostler/db"
+	"hostler/server/check"
+	"hostler/server/fleet"
+	"hostler/server/remote"
+	"hostler/ui/page"
+)
+
+// unchecked is the state of a host without a check.
+const unchecked = "unchecked"
+
+// createHostCheck is POST host-checks.
+func (w *Web) createHostCheck(c *gin.Context) error {
+	return startWork(c, func(ctx context.Context, in remote.CheckRequest, actor string) (*db.Operation, error) {
+		return w.Remote.Check(ctx, in, actor)
+	})
+}
+
+// newHostCheckPage is GET /host-checks/new.
+func (w *Web) newHostCheckPage(c *gin.Context) error { return w.newWork(c, page.CheckHostsPage) }
+
+// newHostCheck is POST /host-checks/new.
+func (w *Web) newHostCheck(c *gin.Context) error {
+	return w.startFromForm(c, page.CheckHostsPage, func(ctx context.Context, in formWork, actor string) (*db.Operation, error) {
+		return w.Remote.Check(ctx, remote.CheckRequest{Common: in.common}, actor)
+	})
+}
+
+// checkAgain is POST /host-checks: a button checks the hosts that it names by number, or those that a report shows.
+func (w *Web) checkAgain(c *gin.Context) error {
+	f, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	var in remote.CheckRequest
+	for _, text := range f.texts("host") {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return badQuery("host", "this is not the number of a host")
+		}
+		in.Targets.IDs = append(in.Targets.IDs, id)
+	}
+	if len(in.Targets.IDs) == 0 {
+		q, err := checkQueryOf(f.text)
+		if err != nil {
+			return err
+		}
+		r, err := w.checked(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range r.hosts {
+			in.Targets.IDs = append(in.Targets.IDs, r.hosts[i].ID)
+		}
+	}
+	o, err := w.Remote.Check(ctx, in, identity(c).Name)
+	if err != nil {
+		return invalidWork(ctx, err)
+	}
+	return goTo(c, "/operations/"+strconv.FormatInt(o.ID, 10))
+}
+
+// checkQuery says what of the checks is meant. What is left out does not matter.
+type checkQuery struct {
+	operation int64 // whose hosts
+	state     string
+	check     string // hosts on which it found something
+	search    string
+}
+
+// checkQueryOf reads a query, or a form that holds one.
+func checkQueryOf(text func(string) string) (q checkQuery, err error) {
+	q = checkQuery{state: text("state"), check: text("check"), search: strings.TrimSpace(text("search"))}
+	if q.state != "" && !slices.Contains(page.HostCheckStates, q.state) {
+		return q, badQuery("state", "there is no such state")
+	}
+	if q.check != "" && !slices.Contains(check.Names(), q.check) {
+		return q, badQuery("check", "there is no such check")
+	}
+	if n := text("operation"); n != "" {
+		if q.operation, err = strconv.ParseInt(n, 10, 64); err != nil || q.operation < 1 {
+			return q, badQuery("operation", "this is not the number of an operation")
+		}
+	}
+	return q, nil
+}
+
+// checkedHost is a host with the verdicts on what its last check found.
+type checkedHost struct {
+	db.Host
+	check    *db.HostCheck // nil: there was none
+	verdicts []check.Verdict
+	state    string // the worst verdict's, or unchecked
+}
+
+// found is how a check ended on the host.
+func (h *checkedHost) found(name string) check.State {
+	for i := range h.verdicts {
+		if h.verdicts[i].Check == name {
+			return h.verdicts[i].State
+		}
+	}
+	return ""
+}
+
+// checkReport is what a query finds, the worst first. Counts are of all hosts that it would find in any state.
+type checkReport struct {
+	hosts  []checkedHost
+	counts map[string]int
+	sums   []page.HostCheckSum
+}
+
+// checked judges what was found on hosts. Hosts are compared with all that the context may know of.
+func (w *Web) checked(ctx context.Context, q checkQuery) (checkReport, error) {
+	r := checkReport{counts: map[string]int{}}
+	all := w.Fleet.Find(ctx, fleet.Filter{})
+	ids := make([]int64, len(all))
+	for i := range all {
+		ids[i] = all[i].ID
+	}
+	rows, err := w.DB.HostChecks(ctx, ids)
+	if err != nil {
+		return r, err
+	}
+	last, found := map[int64]*db.HostCheck{}, map[int64]*wire.Findings{}
+	for i := range rows {
+		last[rows[i].HostID], found[rows[i].HostID] = &rows[i], rows[i].Findings
+	}
+	filter := fleet.Filter{Search: q.search}
+	if q.operation != 0 {
+		if filter.IDs, err = w.hostsOfOperation(ctx, q.operation); err != nil || len(filter.IDs) == 0 {
+			return r, err
+		}
+	}
+	others, sums := check.Compare(all, found), map[string]*page.HostCheckSum{}
+	for _, h := range w.Fleet.Find(ctx, filter) {
+		r.take(judged(h, last[h.ID], others), q, sums)
+	}
+	slices.SortStableFunc(r.hosts, func(a, b checkedHost) int {
+		return cmp.Compare(slices.Index(page.HostCheckStates, a.state), slices.Index(page.HostCheckStates, b.state))
+	})
+	for _, name := range check.Names() {
+		if s := sums[name]; s != nil {
+			s.Title = page.HostCheckTitle(ctx, name)
+			r.sums = append(r.sums, *s)
+		}
+	}
+	return r, nil
+}
+
+// hostsOfOperation are the hosts of an operation's tasks; db.ErrNotFound when there is no such operation.
+func (w *Web) hostsOfOperation(ctx context.Context, id int64) (map[int64]bool, error) {
+	if _, err := w.DB.Operation(ctx, id); err != nil {
+		return nil, err
+	}
+	list, err := w.hostsOf(ctx, id, "")
+	ids := make(map[int64]bool, len(list))
+	for _, one := range list {
+		ids[one] = true
+	}
+	return ids, err
+}
+
+func judged(h db.Host, last *db.HostCheck, others *check.Fleet) checkedHost {
+	out := checkedHost{Host: h, check: last, state: unchecked}
+	if last == nil || last.Findings == nil {
+		return out
+	}
+	worst := check.Pass
+	out.verdicts = check.Judge(&h, last.Findings, others)
+	for i := range out.verdicts {
+		if s := out.verdicts[i].State; s.Worse(worst) {
+			worst = s
+		}
+	}
+	out.state = string(worst)
+	return out
+}
+
+// take counts a host and takes it up if it is meant.
+func (r *checkReport) take(h checkedHost, q checkQuery, sums map[string]*page.HostCheckSum) {
+	for i := range h.verdicts {
+		v := &h.verdicts[i]
+		if v.State == check.Pass {
+			continue
+		}
+		s := sums[v.Check]
+		if s == nil {
+			s = &page.HostCheckSum{Check: v.Check}
+			sums[v.Check] = s
+		}
+		if v.State == check.Fail {
+			s.Fail++
+		} else {
+			s.Warn++
+		}
+	}
+	if q.check != "" && !h.found(q.check).Worse(check.Pass) {
+		return
+	}
+	r.counts[h.state]++
+	if q.state == "" || q.state == h.state {
+		r.hosts = append(r.hosts, h)
+	}
+}
+
+// hostChecksPerPage is how many hosts a page has, and an answer of the API unless it is asked for more.
+const hostChecksPerPage = 50
+
+// cut leaves the page of a report that begins after a host; next names its last one, if there are more.
+func (r *checkReport) cut(after int64, limit int) (next int64) {
+	if after != 0 {
+		at := slices.IndexFunc(r.hosts, func(h checkedHost) bool { return h.ID == after })
+		r.hosts = r.hosts[at+1:]
+	}
+	if len(r.hosts) > limit {
+		r.hosts = r.hosts[:limit]
+		next = r.hosts[limit-1].ID
+	}
+	return next
+}
+
+// findChecks reads the page of a report that the query asks for: operation, state, check, search, after.
+func (w *Web) findChecks(c *gin.Context, limit int) (r checkReport, q checkQuery, next int64, err error) {
+	if q, err = checkQueryOf(c.Query); err != nil {
+		return r, q, 0, err
+	}
+	after, err := queryInt(c, "after", 0, 1, 1<<62)
+	if err != nil {
+		return r, q, 0, err
+	}
+	r, err = w.checked(c.Request.Context(), q)
+	return r, q, r.cut(after, limit), err
+}
+
+// hostCheckReply is a host's last check in the API.
+type hostCheckReply struct {
+	HostID      int64              `json:"host_id"`
+	Host        string             `json:"host"`
+	State       string             `json:"state"`        // fail, warn, pass or unchecked
+	CheckedAt   *time.Time         `json:"checked_at"`   // null: never
+	OperationID int64              `json:"operation_id"` // that checked it; 0: none
+	Verdicts    []page.HostVerdict `json:"verdicts"`
+}
+
+type hostCheckSumReply struct {
+	Check string `json:"check"`
+	Title string `json:"title"`
+	Fail  int    `json:"fail"` // hosts
+	Warn  int    `json:"warn"`
+}
+
+type hostChecksReply struct {
+	Counts map[string]int      `json:"counts"` // hosts by state
+	Checks []hostCheckSumReply `json:"checks"` // that found something, on whatever hosts
+	Items  []hostCheckReply    `json:"items"`  // the worst first
+	Next   string              `json:"next"`   // for ?after=; "" on the last page
+}
+
+// listHostChecks is GET host-checks.
+func (w *Web) listHostChecks(c *gin.Context) error {
+	limit, err := queryInt(c, "limit", hostChecksPerPage, 1, 1000)
+	if err != nil {
+		return err
+	}
+	r, _, next, err := w.findChecks(c, int(limit))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, checksReplyOf(c.Request.Context(), &r, next))
+	return nil
+}
+
+func checksReplyOf(ctx context.Context, r *checkReport, next int64) hostChecksReply {
+	reply := hostChecksReply{Counts: map[string]int{}, Checks: make([]hostCheckSumReply, len(r.sums)), Items: make([]hostCheckReply, len(r.hosts))}
+	for _, state := range page.HostCheckStates {
+		reply.Counts[state] = r.counts[state]
+	}
+	for i, s := range r.sums {
+		reply.Checks[i] = hostCheckSumReply(s)
+	}
+	for i, h := range hostCheckViews(ctx, r.hosts) {
+		one := hostCheckReply{HostID: h.HostID, Host: h.Host, State: h.State, Verdicts: h.Verdicts}
+		if last := r.hosts[i].check; last != nil {
+			one.CheckedAt, one.OperationID = &last.CheckedAt, last.OperationID
+		}
+		reply.Items[i] = one
+	}
+	if next != 0 {
+		reply.Next = strconv.FormatInt(next, 10)
+	}
+	return reply
+}
+
+// hostCheckViews puts verdicts into the context's language.
+func hostCheckViews(ctx context.Context, hosts []checkedHost) []page.HostCheck {
+	views := make([]page.HostCheck, len(hosts))
+	for i := range hosts {
+		h := &hosts[i]
+		v := page.HostCheck{HostID: h.ID, Host: h.Name, State: h.state, Verdicts: make([]page.HostVerdict, len(h.verdicts))}
+		if h.check != nil {
+			v.Checked, v.JobID = h.check.CheckedAt, h.check.JobID
+		}
+		for k := range h.verdicts {
+			one := &h.verdicts[k]
+			v.Verdicts[k] = page.HostVerdictOf(ctx, one.Check, string(one.State), one.Code, one.Args)
+		}
+		views[i] = v
+	}
+	return views
+}
+
+// hostChecksPage is GET /host-checks.
+func (w *Web) hostChecksPage(c *gin.Context) error {
+	r, q, next, err := w.findChecks(c, hostChecksPerPage)
+	if err != nil {
+		return err
+	}
+	v := page.HostChecksView{
+		Frame: w.frame(c), Operation: q.operation, State: q.state, Check: q.check, Search: q.search, Counts: r.counts, Sums: r.sums,
+		Hosts: hostCheckViews(c.Request.Context(), r.hosts), Paged: c.Query("after") != "",
+	}
+	if next != 0 {
+		v.Next = strconv.FormatInt(next, 10)
+	}
+	return show(c, http.StatusOK, page.HostChecksPage(v))
+}
+
+// hostCheckReport is GET host-checks/report: all that a query finds, as a file.
+func (w *Web) hostCheckReport(c *gin.Context) error {
+	q, err := checkQueryOf(c.Query)
+	if err != nil {
+		return err
+	}
+	format := c.DefaultQuery("format", "json")
+	if format != "json" && format != "html" {
+		return badQuery("format", "this must be json or html")
+	}
+	ctx := c.Request.Context()
+	r, err := w.checked(ctx, q)
+	if err != nil {
+		return err
+	}
+	c.Header("Content-Disposition", `attachment; filename="host-checks.`+format+`"`)
+	if format == "json" {
+		c.JSON(http.StatusOK, checksReplyOf(ctx, &r, 0))
+		return nil
+	}
+	return show(c, http.StatusOK, page.HostReport(page.HostReportView{Made: w.Options.Now(), Hosts: hostCheckViews(ctx, r.hosts), Sums: r.sums}))
+}

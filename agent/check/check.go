@@ -79,6 +79,9 @@ func (l *look) read(name string) []byte {
 // line returns a file's only line.
 func (l *look) line(name string) string { return strings.TrimSpace(string(l.read(name))) }
 
+// lines returns a file's lines.
+func (l *look) lines(name string) []string { return strings.Split(string(l.read(name)), "\n") }
+
 func (l *look) exists(name string) bool {
 	_, err := os.Lstat(filepath.Join(l.root, name))
 	return err == nil
@@ -91,7 +94,7 @@ const toolPaths = "/usr/sbin:/usr/bin:/sbin:/bin"
 // false; err says that it ended with another status than 0, or not in time.
 func (l *look) tool(ctx context.Context, name string, args ...string) (said string, err error, ok bool) { //nolint:revive // ok comes last, as of maps
 	path := ""
-	for dir := range strings.SplitSeq(toolPaths, ":") {
+	for _, dir := range strings.Split(toolPaths, ":") {
 		candidate := filepath.Join(l.root, dir, name)
 		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			path = candidate

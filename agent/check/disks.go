@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,8 +23,8 @@ var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", 
 func (l *look) disks() {
 	seen := map[string]bool{}
 	var all []wire.CheckMount
-	for line := range bytes.Lines(l.read("proc/self/mounts")) {
-		part := strings.Fields(string(line))
+	for _, line := range l.lines("proc/self/mounts") {
+		part := strings.Fields(line)
 		if len(part) < 4 {
 			continue
 		}
@@ -48,20 +47,15 @@ func (l *look) disks() {
 		}
 		all = append(all, m)
 	}
-	slices.SortStableFunc(all, func(a, b wire.CheckMount) int {
-		return compareShares(a.Free, a.Size, b.Free, b.Size)
-	})
-	l.found.Mounts = all[:min(len(all), maxMounts)]
-}
-
-// compareShares orders by the share that a is of its whole.
-func compareShares(a, ofA, b, ofB uint64) int {
-	left, right := float64(a)/float64(ofA), float64(b)/float64(ofB)
-	switch {
-	case left < right:
-		return -1
-	case left > right:
-		return 1
+	for len(l.found.Mounts) < maxMounts && len(all) > 0 {
+		fullest := 0
+		for i := range all {
+			if float64(all[i].Free)/float64(all[i].Size) < float64(all[fullest].Free)/float64(all[fullest].Size) {
+				fullest = i
+			}
+		}
+		l.found.Mounts = append(l.found.Mounts, all[fullest])
+		all[fullest] = all[len(all)-1]
+		all = all[:len(all)-1]
 	}
-	return 0
 }

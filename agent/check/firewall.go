@@ -40,7 +40,7 @@ func (l *look) add(tool string, blocks bool, open string) {
 // allowed lists what ufw says it allows.
 func allowed(status string) string {
 	var open []string
-	for line := range strings.Lines(status) {
+	for _, line := range strings.Split(status, "\n") {
 		field := strings.Fields(line)
 		if len(field) > 1 && field[1] == "ALLOW" {
 			open = append(open, field[0])
@@ -54,7 +54,7 @@ func allowed(status string) string {
 func inputChain(ruleset string) (blocks, any bool) {
 	inside := false
 	last := ""
-	for line := range strings.Lines(ruleset) {
+	for _, line := range strings.Split(ruleset, "\n") {
 		line = strings.TrimSpace(line)
 		switch {
 		case strings.Contains(line, "hook input"):

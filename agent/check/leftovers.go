@@ -1,8 +1,8 @@
 package check
 
 import (
-	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,9 +16,9 @@ var managers = []string{
 }
 
 // managersUsers are the accounts that they make.
-var managersUsers = map[string]bool{
-	"hdfs": true, "yarn": true, "mapred": true, "hive": true, "hbase": true, "zookeeper": true, "ambari-qa": true, "oozie": true, "spark": true,
-	"kafka": true, "cloudera-scm": true, "impala": true, "storm": true,
+var managersUsers = []string{
+	"hdfs", "yarn", "mapred", "hive", "hbase", "zookeeper", "ambari-qa", "oozie", "spark",
+	"kafka", "cloudera-scm", "impala", "storm",
 }
 
 // leftovers looks for what other managers have left, and for Java.
@@ -28,9 +28,9 @@ func (l *look) leftovers() {
 			l.found.Leftovers = append(l.found.Leftovers, "/"+path)
 		}
 	}
-	for line := range bytes.Lines(l.read("etc/passwd")) {
-		name, _, _ := strings.Cut(string(line), ":")
-		if managersUsers[name] && len(l.found.Leftovers) < 2*maxLeftovers {
+	for _, line := range l.lines("etc/passwd") {
+		name, _, _ := strings.Cut(line, ":")
+		if slices.Contains(managersUsers, name) && len(l.found.Leftovers) < 2*maxLeftovers {
 			l.found.Leftovers = append(l.found.Leftovers, "user "+name)
 		}
 	}

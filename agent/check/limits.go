@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 )
@@ -9,17 +8,16 @@ import (
 // limits finds what services may have, which the agent is one of, and the umask of logins. The hard limit of open files is
 // told: programs raise the soft one to it.
 func (l *look) limits() {
-	for line := range bytes.Lines(l.read("proc/self/limits")) {
-		text := string(line)
-		if rest, is := strings.CutPrefix(text, "Max open files"); is {
+	for _, line := range l.lines("proc/self/limits") {
+		if rest, is := strings.CutPrefix(line, "Max open files"); is {
 			l.found.OpenFiles = limit(rest, 1)
 		}
-		if rest, is := strings.CutPrefix(text, "Max processes"); is {
+		if rest, is := strings.CutPrefix(line, "Max processes"); is {
 			l.found.Processes = limit(rest, 0)
 		}
 	}
-	for line := range bytes.Lines(l.read("etc/login.defs")) {
-		if field := strings.Fields(string(line)); len(field) > 1 && field[0] == "UMASK" {
+	for _, line := range l.lines("etc/login.defs") {
+		if field := strings.Fields(line); len(field) > 1 && field[0] == "UMASK" {
 			l.found.Umask = clip(field[1])
 		}
 	}

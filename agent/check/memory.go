@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"runtime"
 	"strconv"
 	"strings"
@@ -9,8 +8,8 @@ import (
 
 // memory finds memory, swap and how the kernel is to use them, and the cores with their load.
 func (l *look) memory() {
-	for line := range bytes.Lines(l.read("proc/meminfo")) {
-		key, value, _ := strings.Cut(string(line), ":")
+	for _, line := range l.lines("proc/meminfo") {
+		key, value, _ := strings.Cut(line, ":")
 		field := strings.Fields(value)
 		if len(field) == 0 {
 			continue

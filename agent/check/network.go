@@ -37,15 +37,12 @@ func (l *look) network(ctx context.Context) {
 	if l.found.Address == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	asked := time.Now()
-	names, _ := net.DefaultResolver.LookupAddr(ctx, l.found.Address) // none is told
+	said, _, _ := l.tool(ctx, "getent", "hosts", l.found.Address) // without names it says nothing
 	l.found.ReverseMS = time.Since(asked).Milliseconds()
-	for i, name := range names {
-		names[i] = strings.ToLower(strings.TrimSuffix(name, "."))
+	if names := strings.Fields(strings.ToLower(said)); len(names) > 1 {
+		l.found.Reverse = fewest(names[1:], maxAddresses)
 	}
-	l.found.Reverse = fewest(names, maxAddresses)
 }
 
 func isVirtual(name string) bool {

@@ -25,7 +25,7 @@ func (l *look) security() {
 	case "0":
 		l.found.SELinux = "permissive"
 	}
-	for line := range strings.Lines(l.line("sys/kernel/security/apparmor/profiles")) {
+	for _, line := range l.lines("sys/kernel/security/apparmor/profiles") {
 		if strings.HasSuffix(strings.TrimSpace(line), "(enforce)") {
 			l.found.AppArmor++
 		}

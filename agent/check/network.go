@@ -68,5 +68,10 @@ func addressesOf(one *net.Interface) (list []string) {
 func resolve(ctx context.Context, name string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return net.DefaultResolver.LookupHost(ctx, name)
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, name)
+	addresses := make([]string, len(found))
+	for i := range found {
+		addresses[i] = found[i].IP.String()
+	}
+	return addresses, err
 }

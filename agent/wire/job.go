@@ -17,11 +17,11 @@ type Job struct {
 	Definition  string `json:"definition,omitempty"`   // text of the child agent's file in agents.d
 	Timeout     int    `json:"timeout,omitempty"`      // seconds the work may take; 0: the action's own default
 	BeginWithin int    `json:"begin_within,omitempty"` // seconds from now; later it must not begin. 0: no such bound
+	Check       *Check `json:"check,omitempty"`
 	Exec        *Exec  `json:"exec,omitempty"`
 	Push        *Push  `json:"push,omitempty"`
 	Fetch       *Fetch `json:"fetch,omitempty"`
 	Log         *Log   `json:"log,omitempty"`
-	Check       *Check `json:"check,omitempty"`
 }
 
 // Actions. The first seven are the document's.

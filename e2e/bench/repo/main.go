@@ -48,7 +48,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	s, err := rig.StartLocal(ctx, dir)
+	s, err := rig.StartLocal(ctx, dir, "")
 	if err != nil {
 		return err
 	}

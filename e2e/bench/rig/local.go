@@ -3,6 +3,7 @@ package rig
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 type Local struct {
 	Base      string // of pages and API
 	Handshake string // address of the enrolment port
+	Secured   string // address of the port of enrolled agents
 	CA        []byte
 	PID       int
 	API       *client.Client
@@ -28,33 +30,38 @@ type Local struct {
 	log bytes.Buffer
 }
 
-// StartLocal starts the built server on free ports, with its data in dir, and waits until it is ready.
-func StartLocal(ctx context.Context, dir string) (*Local, error) {
+// StartLocal starts the built server on free ports, with its data in dir, and waits until it is ready. database is the URL of its
+// database; "" stands for its own in dir.
+func StartLocal(ctx context.Context, dir, database string) (*Local, error) {
 	ports, err := freePorts(ctx, 3)
 	if err != nil {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	s := &Local{Base: "http://" + ports[0], Handshake: ports[1]}
-	s.cmd = exec.CommandContext(ctx, Program("hostler"), "serve", "--data", data, "--advertise", "127.0.0.1", "--log-level", "warn",
-		"--listen", ports[0], "--handshake", ports[1], "--secured", ports[2])
+	where := []string{"--data", data}
+	if database != "" {
+		where = append(where, "--db", database)
+	}
+	s := &Local{Base: "http://" + ports[0], Handshake: ports[1], Secured: ports[2]}
+	s.cmd = exec.CommandContext(ctx, Program("hostler"), append([]string{"serve", "--advertise", "127.0.0.1", "--log-level", "warn",
+		"--listen", ports[0], "--handshake", s.Handshake, "--secured", s.Secured}, where...)...)
 	s.cmd.Stderr = &s.log
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
 	s.PID = s.cmd.Process.Pid
-	if err := s.open(ctx, data); err != nil {
+	if err := s.open(ctx, data, where); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("%w\n%s", err, s.log.String())
 	}
 	return s, nil
 }
 
-func (s *Local) open(ctx context.Context, data string) error {
-	if err := s.ready(ctx); err != nil {
+func (s *Local) open(ctx context.Context, data string, where []string) error {
+	if err := s.ready(ctx, data); err != nil {
 		return err
 	}
-	token, err := exec.CommandContext(ctx, Program("hostler"), "token", "create", "bench", "--data", data).Output()
+	token, err := exec.CommandContext(ctx, Program("hostler"), append([]string{"token", "create", "bench"}, where...)...).Output()
 	if err != nil {
 		return fmt.Errorf("cannot make a token: %w", err)
 	}
@@ -65,31 +72,42 @@ func (s *Local) open(ctx context.Context, data string) error {
 	return err
 }
 
-// ready waits for the server, and for the packages of its agent, too.
-func (s *Local) ready(ctx context.Context) error {
+// ready waits until the server answers, and until it has packed the agents: that is the work of a first start.
+func (s *Local) ready(ctx context.Context, data string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(pollEach)
 	defer tick.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		answer, err := http.DefaultClient.Do(request)
+		err := s.answers(ctx)
 		if err == nil {
-			_ = answer.Body.Close() // only its status counts
-			if answer.StatusCode == http.StatusOK {
+			var published bool
+			if published, err = Published(data); published {
 				return nil
 			}
-			err = fmt.Errorf("the server answers %s", answer.Status)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return err
+			return errors.Join(ctx.Err(), err)
 		}
 	}
+}
+
+func (s *Local) answers(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = answer.Body.Close() // only its status counts
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answers %s", answer.Status)
+	}
+	return nil
 }
 
 // Stop ends it.

@@ -119,8 +119,8 @@ func measure(ctx context.Context, url, dir string) ([]rig.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop()
-	own, err := rounded(s.cmd.Process.Pid, func(round int, hosts <-chan *swarm.Applicant) (time.Duration, error) {
+	defer s.Stop()
+	own, err := rounded(s.PID, func(round int, hosts <-chan *swarm.Applicant) (time.Duration, error) {
 		return s.enrolMany(ctx, round, hosts)
 	})
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,15 +15,11 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -37,13 +32,8 @@ import (
 
 // server is a running "hostler serve" whose queue is full.
 type server struct {
-	cmd                *exec.Cmd
-	log                bytes.Buffer
-	base               string // of pages and API
-	handshake, secured int
-	ca                 []byte
-	session, token     string
-	http               *http.Client
+	*rig.Local
+	session string
 }
 
 func createDatabase(ctx context.Context, server, name string) (drop func(), err error) {
@@ -66,80 +56,12 @@ func createDatabase(ctx context.Context, server, name string) (drop func(), err 
 }
 
 func start(ctx context.Context, url, dir string) (*server, error) {
-	s := &server{http: &http.Client{Timeout: time.Minute}, session: bearer.New()}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	session := bearer.New()
+	if err := fill(ctx, url, session); err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, url, s.session); err != nil {
-		return nil, err
-	}
-	ports, err := freePorts(ctx, 3)
-	if err != nil {
-		return nil, err
-	}
-	s.base, s.handshake, s.secured = fmt.Sprintf("http://127.0.0.1:%d", ports[0]), ports[1], ports[2]
-	s.cmd = exec.CommandContext(ctx, rig.Program("hostler"), "serve", "--data", dir, "--db", url, "--advertise", "127.0.0.1", "--log-level", "warn",
-		"--listen", fmt.Sprintf("127.0.0.1:%d", ports[0]), "--handshake", fmt.Sprintf("127.0.0.1:%d", ports[1]), "--secured", fmt.Sprintf("127.0.0.1:%d", ports[2]))
-	s.cmd.Stderr = &s.log
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := s.ready(ctx, dir); err != nil {
-		s.stop()
-		return nil, fmt.Errorf("%w\n%s", err, s.log.String())
-	}
-	out, err := exec.CommandContext(ctx, rig.Program("hostler"), "token", "create", "bench", "--data", dir, "--db", url).Output()
-	if err != nil {
-		s.stop()
-		return nil, fmt.Errorf("cannot make a token: %w", err)
-	}
-	s.token = strings.TrimSpace(string(out))
-	if s.ca, err = os.ReadFile(filepath.Join(dir, "ca", "ca.pem")); err != nil {
-		s.stop()
-		return nil, err
-	}
-	return s, nil
-}
-
-// freePorts finds ports that nobody listens on now.
-func freePorts(ctx context.Context, n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }() // all at once, or one would be found twice
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
-}
-
-// ready waits until the server answers, and until it has packed the agents: that is the work of a first start.
-func (s *server) ready(ctx context.Context, dir string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := s.call(ctx, http.MethodGet, "/readyz", nil, nil)
-		if err == nil {
-			var published bool
-			if published, err = rig.Published(dir); published {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
-		}
-	}
-}
-
-func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.cmd.Wait()
+	local, err := rig.StartLocal(ctx, dir, url)
+	return &server{local, session}, err
 }
 
 // fill makes a session and the queue, before the server starts: over the network one address may not bring so many.
@@ -213,15 +135,23 @@ func applicants(round int) (<-chan *swarm.Applicant, error) {
 // enrolMany enrols and registers the hosts of a round with a token, and says how long that took.
 func (s *server) enrolMany(ctx context.Context, round int, hosts <-chan *swarm.Applicant) (time.Duration, error) {
 	var token struct{ Token string }
-	if err := s.call(ctx, http.MethodPost, "/api/v1/enrol-tokens", map[string]any{"uses": enrolments}, &token); err != nil {
+	if err := s.API.Post(ctx, "enrol-tokens", map[string]any{"uses": enrolments}, &token); err != nil {
 		return 0, err
 	}
-	took, err := joinAll(ctx, swarm.Server{Name: "127.0.0.1", Handshake: s.handshake, Secured: s.secured, CA: s.ca}, token.Token, hosts)
+	to := swarm.Server{Name: "127.0.0.1", CA: s.CA}
+	for address, port := range map[string]*int{s.Handshake: &to.Handshake, s.Secured: &to.Secured} {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return 0, err
+		}
+		*port = int(at.Port())
+	}
+	took, err := joinAll(ctx, to, token.Token, hosts)
 	if err != nil {
 		return 0, err
 	}
 	var list struct{ Items []json.RawMessage }
-	err = s.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/hosts?limit=1000&search=host%d-", round), nil, &list)
+	err = s.API.Get(ctx, fmt.Sprintf("hosts?limit=1000&search=host%d-", round), &list)
 	if err == nil && len(list.Items) != enrolments {
 		err = fmt.Errorf("of %d hosts %d are registered", enrolments, len(list.Items))
 	}
@@ -286,12 +216,12 @@ func (s *server) timePages(ctx context.Context) (times []float64, err error) {
 
 // page reads a page as a browser with a session does.
 func (s *server) page(ctx context.Context, path string) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	r.AddCookie(&http.Cookie{Name: "hostler_session", Value: s.session})
-	answer, err := s.http.Do(r)
+	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return nil, err
 	}
@@ -305,39 +235,9 @@ func (s *server) page(ctx context.Context, path string) ([]byte, error) {
 // signAll signs the whole queue.
 func (s *server) signAll(ctx context.Context) error {
 	var reply struct{ Decided, Waiting int }
-	err := s.call(ctx, http.MethodPost, "/api/v1/enrol-requests/sign", map[string]any{"all": true}, &reply)
+	err := s.API.Post(ctx, "enrol-requests/sign", map[string]any{"all": true}, &reply)
 	if err == nil && (reply.Decided != waiting || reply.Waiting != 0) {
 		err = fmt.Errorf("%d were signed, %d still wait", reply.Decided, reply.Waiting)
 	}
 	return err
-}
-
-func (s *server) call(ctx context.Context, method, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	r, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if s.token != "" {
-		r.Header.Set("Authorization", "Bearer "+s.token)
-	}
-	answer, err := s.http.Do(r)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s %s: %s: %.500s", method, path, answer.Status, text)
-	}
-	if err != nil || out == nil {
-		return err
-	}
-	return json.Unmarshal(text, out)
 }

@@ -18,25 +18,63 @@ const maxDefinition = ini.MaxSize
 // ErrDefinition says that a definition cannot be used.
 var ErrDefinition = errors.New("the definition cannot be used")
 
-func (p *Place) definition(name string) string { return filepath.Join(p.Definitions, name+".ini") }
+// own is the file that a job gives a child agent that has none.
+func (p *Place) own(name string) string { return filepath.Join(p.Definitions, name+".ini") }
 
-// Defined says whether the child agent's file is there.
-func (p *Place) Defined(name string) bool {
-	_, err := os.Lstat(p.definition(name))
-	return err == nil
+// files are those that define a child agent, whatever they are called. The first one is in force, as the supervisor has it.
+func (p *Place) files(name string) ([]string, error) {
+	entries, err := os.ReadDir(p.Definitions)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot list the definitions: %w", err)
+	}
+	var files []string
+	for _, entry := range entries {
+		path := filepath.Join(p.Definitions, entry.Name())
+		if filepath.Ext(path) != ".ini" {
+			continue
+		}
+		file, err := ini.Read(path)
+		if err == nil && file.Get("agent", "name").Text == name || err != nil && path == p.own(name) {
+			files = append(files, path)
+		}
+	}
+	return files, nil
 }
 
-// Define replaces a child agent's file.
-func (p *Place) Define(name, text string) error {
+// definition is the file that defines a child agent, or that is to.
+func (p *Place) definition(name string) (string, error) {
+	files, err := p.files(name)
+	if err != nil || len(files) == 0 {
+		return p.own(name), err
+	}
+	return files[0], nil
+}
+
+// Defined says whether a file defines the child agent.
+func (p *Place) Defined(name string) (bool, error) {
+	files, err := p.files(name)
+	return len(files) > 0, err
+}
+
+// define writes a file of definitions.
+func (p *Place) define(path, text string) error {
 	if err := os.MkdirAll(p.Definitions, 0o755); err != nil { //nolint:gosec // nothing in it is secret to the host's users
 		return fmt.Errorf("cannot make the directory of definitions: %w", err)
 	}
-	return state.WriteFile(p.definition(name), []byte(text), 0o644)
+	return state.WriteFile(path, []byte(text), 0o644)
 }
 
-// Undefine removes a child agent's file.
+// Undefine removes the files that define a child agent: without the first, a second one would be in force.
 func (p *Place) Undefine(name string) error {
-	err := os.Remove(p.definition(name))
+	files, err := p.files(name)
+	for _, path := range files {
+		err = errors.Join(err, p.undefine(path))
+	}
+	return err
+}
+
+func (p *Place) undefine(path string) error {
+	err := os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a package may have taken its directory away, too
 	}

@@ -48,6 +48,7 @@ type Change struct {
 	Name          string  `json:"name"`
 	From          string  `json:"from"` // what the link pointed to; "" if there was none
 	To            string  `json:"to"`
+	File          string  `json:"file"`           // that defines the child agent, or is to
 	OldDefinition *string `json:"old_definition"` // nil: there was none
 	NewDefinition *string `json:"new_definition"` // nil: it stays as it is
 
@@ -56,8 +57,12 @@ type Change struct {
 
 // Begin notes on the disk what is about to be done; Apply does it.
 func (p *Place) Begin(name, to string, definition *string) (*Change, error) {
-	c := &Change{Name: name, From: p.target(name), To: to, NewDefinition: definition, place: p}
-	old, err := os.ReadFile(p.definition(name))
+	file, err := p.definition(name)
+	if err != nil {
+		return nil, err
+	}
+	c := &Change{Name: name, From: p.target(name), To: to, File: file, NewDefinition: definition, place: p}
+	old, err := os.ReadFile(file)
 	switch {
 	case err == nil:
 		text := string(old)
@@ -81,7 +86,7 @@ func (c *Change) Apply() error {
 	if c.NewDefinition == nil {
 		return nil
 	}
-	return c.place.Define(c.Name, *c.NewDefinition)
+	return c.place.define(c.File, *c.NewDefinition)
 }
 
 // Undo makes the old version the one in force again. It may be done twice.
@@ -95,9 +100,9 @@ func (c *Change) Undo() error {
 		return nil
 	}
 	if c.OldDefinition == nil {
-		return c.place.Undefine(c.Name)
+		return c.place.undefine(c.File)
 	}
-	return c.place.Define(c.Name, *c.OldDefinition)
+	return c.place.define(c.File, *c.OldDefinition)
 }
 
 // End forgets the record: what is in force now stays.
@@ -113,6 +118,9 @@ func (p *Place) Recover() (names []string, err error) {
 		content, readErr := os.ReadFile(path)
 		if readErr == nil {
 			readErr = json.Unmarshal(content, &c)
+		}
+		if c.File == "" {
+			c.File = p.own(name) // the record is an earlier version's, which knew no other
 		}
 		if readErr == nil {
 			readErr = errors.Join(c.Undo(), c.End())

@@ -144,6 +144,10 @@ func (i *installing) tree(ctx context.Context, f *os.File, sum []byte) error {
 			return err
 		}
 	}
+	defined, err := place.Defined(name)
+	if err != nil {
+		return err
+	}
 	switch {
 	case text != nil:
 		settled, err := place.Settle(name, i.job.Version, *text)
@@ -154,7 +158,7 @@ func (i *installing) tree(ctx context.Context, f *os.File, sum []byte) error {
 			return err
 		}
 		s.definition = &settled
-	case !place.Defined(name):
+	case !defined:
 		return failed(wire.ErrCodeDefinition, "neither the job nor the archive has a definition of %s", name)
 	}
 	before, _ := os.Readlink(place.Current(name)) // no link, no tree before

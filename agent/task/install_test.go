@@ -372,6 +372,45 @@ func TestWhatCannotBeInstalledChangesNothing(t *testing.T) {
 	}
 }
 
+// TestADefinitionMayBeCalledAnything configures and uninstalls a child agent that somebody has defined on the host, in files
+// of their own names. A second file for the same name, which is not in force, must not come to be.
+func TestADefinitionMayBeCalledAnything(t *testing.T) {
+	r := newInstallRig(t)
+	first, second := filepath.Join(r.place.Definitions, "10-sleeper.ini"), filepath.Join(r.place.Definitions, "20-sleeper.ini")
+	definition := func(version string) string {
+		return "[agent]\nname = Sleeper\nversion = " + version + "\ncommand = /bin/sleep 100000\n"
+	}
+	for path, version := range map[string]string{first: "1.0", second: "0.9"} {
+		if err := os.WriteFile(path, []byte(definition(version)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	agenttest.Eventually(t, "Sleeper 1.0 running", func() bool {
+		child, _ := find(r.children, "Sleeper")
+		return child.Status == wire.ChildRunning && child.Version == "1.0"
+	})
+	broken := "[agent]\nname = Sleeper\ncommand = /bin/false\n"
+	if got := r.do(wire.Job{Action: wire.ActionConfigure, Name: "Sleeper", Definition: broken}); got.ErrCode != wire.ErrCodeRolledBack {
+		t.Errorf("a definition that does not work: %+v", got)
+	}
+	if text, err := os.ReadFile(first); err != nil || string(text) != definition("1.0") {
+		t.Errorf("taken back: %s, %v", text, err)
+	}
+	if got := r.do(wire.Job{Action: wire.ActionConfigure, Name: "Sleeper", Definition: definition("2.0")}); got.ErrCode != 0 {
+		t.Errorf("configure: %+v", got)
+	}
+	last := r.one("Sleeper")
+	if names := strings.Fields(list(t, r.place.Definitions)); last.Version != "2.0" || len(names) != 2 {
+		t.Errorf("configured %+v, files %v", last, names)
+	}
+	if got := r.do(wire.Job{Action: wire.ActionUninstall, Name: "Sleeper"}); got.ErrCode != 0 {
+		t.Errorf("uninstall: %+v", got)
+	}
+	if names := list(t, r.place.Definitions); names != "" || !isGone(last.PID) || len(r.children.Children()) > 0 {
+		t.Errorf("left behind: files %s, process gone %v, %+v", names, isGone(last.PID), r.children.Children())
+	}
+}
+
 func TestStartStopRestartConfigureAndLog(t *testing.T) {
 	r := newInstallRig(t)
 	r.installed("1.0")

@@ -16,6 +16,9 @@ import (
 // getentMost bounds one question: a directory server may be away.
 const getentMost = 10 * time.Second
 
+// ErrAway is in the chain of errors that say nothing of a user or a group: who knows them did not answer, and may do so later.
+var ErrAway = errors.New("the host's source of users and groups does not answer")
+
 // errUnknown means that getent knows no such entry either.
 var errUnknown = errors.New("neither the files nor the host's other sources have it")
 
@@ -30,11 +33,11 @@ func getent(database, key string) ([]string, error) {
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("getent %s did not answer within %v", database, getentMost)
+		return nil, fmt.Errorf("%w: getent %s had %v", ErrAway, database, getentMost)
 	case errors.As(err, &exit) && exit.ExitCode() == 2, errors.Is(err, exec.ErrNotFound):
 		return nil, errUnknown
 	case err != nil:
-		return nil, fmt.Errorf("cannot ask getent for %s: %w", database, err)
+		return nil, fmt.Errorf("%w: cannot ask getent for %s: %w", ErrAway, database, err)
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	return strings.Split(line, ":"), nil

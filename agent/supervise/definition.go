@@ -3,7 +3,9 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -125,6 +127,7 @@ func (d *Definition) same(other *Definition) bool {
 
 // loaded is what a directory of definitions holds.
 type loaded struct {
+	dir         string
 	definitions map[string]*Definition // by name
 	problems    map[string]error       // by file
 }
@@ -132,13 +135,17 @@ type loaded struct {
 // load reads every *.ini of a directory in the order of their names. What cannot be used is told in problems; of two
 // files with one name the later is one of them.
 func load(dir string) loaded {
-	l := loaded{definitions: map[string]*Definition{}, problems: map[string]error{}}
-	files, err := filepath.Glob(filepath.Join(globEscapes.Replace(dir), "*.ini"))
-	if err != nil {
+	l := loaded{dir: dir, definitions: map[string]*Definition{}, problems: map[string]error{}}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.problems[dir] = fmt.Errorf("cannot list %s: %w", dir, err)
 		return l
 	}
-	for _, file := range files {
+	for _, entry := range entries {
+		file := filepath.Join(dir, entry.Name())
+		if filepath.Ext(file) != ".ini" {
+			continue
+		}
 		d, err := readDefinition(file)
 		if err == nil && l.definitions[d.Name] != nil {
 			err = fmt.Errorf("cannot use %s: the name %s is taken by %s", file, d.Name, l.definitions[d.Name].File)

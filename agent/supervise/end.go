@@ -27,8 +27,11 @@ func (c *child) ended(ctx context.Context, end ending) {
 		c.stopped(ctx, r.stopping)
 		return
 	}
+	params := end.params()
+	params["uptime"] = strconv.FormatInt(int64(lived.Seconds()), 10)
 	if c.def == nil {
-		c.mem.Status, c.mem.Reason = wire.ChildStopped, end.String()+"; its definition is gone"
+		c.emit(wire.EventChildExited, wire.SeverityWarning, params)
+		c.mem.Status, c.mem.Reason = "", "" // should its definition come back, it begins as one that is new
 		c.leave = true
 		c.keep(false)
 		return
@@ -41,8 +44,6 @@ func (c *child) ended(ctx context.Context, end ending) {
 	if lived >= c.def.Restart.Stable {
 		c.mem.Strikes = 0
 	}
-	params := end.params()
-	params["uptime"] = strconv.FormatInt(int64(lived.Seconds()), 10)
 	if killed != "" {
 		params["reason"] = killed
 		c.emit(wire.EventChildKilled, wire.SeverityError, map[string]string{"reason": killed})

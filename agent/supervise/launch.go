@@ -121,6 +121,9 @@ type place struct {
 
 func (c *child) place() (*place, error) {
 	who, err := owner.Find(c.def.User, c.def.Group)
+	if errors.Is(err, owner.ErrAway) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUser, err)
 	}

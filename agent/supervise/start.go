@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"hostler/agent/owner"
 	"hostler/agent/process"
 	"hostler/agent/space"
 	"hostler/agent/wire"
@@ -70,7 +71,7 @@ func (c *child) launch(ctx context.Context) error {
 		c.giveUp(err.Error())
 		return fmt.Errorf("%s: %w: %w", c.name, ErrDefinition, err)
 	}
-	if space.IsFull(err) {
+	if space.IsFull(err) || errors.Is(err, owner.ErrAway) {
 		c.postpone(err)
 	} else {
 		c.failed(err.Error(), map[string]string{"reason": err.Error()}, true)
@@ -78,13 +79,13 @@ func (c *child) launch(ctx context.Context) error {
 	return fmt.Errorf("%s: %w: %w", c.name, ErrNotRunning, err)
 }
 
-// fullLooks is after how many looks a start is tried again that a full disk has prevented.
-const fullLooks = 30
+// postponedLooks is after how many looks a start is tried again that the host has prevented.
+const postponedLooks = 30
 
-// postpone tries again later, for as long as it takes: that the disk is full is not the child agent's failure, and one that
-// was given up for it would stay so when there is room again. That there is none is told elsewhere.
+// postpone tries again later, for as long as it takes: that the disk is full or that nobody knows the users now is not the child
+// agent's failure, and one that was given up for it would stay so when the host is well again.
 func (c *child) postpone(err error) {
-	wait := fullLooks * c.s.Sample
+	wait := postponedLooks * c.s.Sample
 	c.mem.Status, c.mem.Reason = wire.ChildStopped, fmt.Sprintf("%v; tried again in %v", err, wait)
 	c.mem.Again = sinceBoot() + wait
 	c.again = time.NewTimer(wait)

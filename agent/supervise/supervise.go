@@ -175,10 +175,10 @@ func (s *Supervisor) names(l loaded) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// hides says whether the file of a definition is there and cannot be used: what it defined before goes on as if nothing
-// had changed.
+// hides says whether the file of a definition is there and cannot be used, or nobody knows which files there are: what it
+// defined before goes on as if nothing had changed.
 func (l *loaded) hides(former *Definition) bool {
-	return former != nil && l.problems[former.File] != nil
+	return former != nil && (l.problems[former.File] != nil || l.problems[l.dir] != nil)
 }
 
 // look begins to look after a child agent; s.mu is held.

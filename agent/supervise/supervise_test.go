@@ -198,6 +198,36 @@ func TestADefinitionThatGoesAwayLeavesTheProcessAlone(t *testing.T) {
 	r.until("A", "without a definition", func(c wire.ChildAgent) bool { return strings.Contains(c.Reason, "is gone") })
 	kill(t, pid)
 	agenttest.Eventually(t, "A forgotten", func() bool { return r.child("A").Name == "" })
+	if n := r.count(wire.EventChildExited); n != 1 {
+		t.Errorf("%d ends were told, want 1: %v", n, r.events)
+	}
+	r.define("a.ini", "A", forever)
+	r.s.Reload()
+	if r.running("A").PID == pid {
+		t.Error("what has its definition again is not started")
+	}
+}
+
+// TestDefinitionsThatNobodyCanListHold is a directory that cannot be read for a while, as one on a disk that is away.
+func TestDefinitionsThatNobodyCanListHold(t *testing.T) {
+	r := newRig(t)
+	r.define("a.ini", "A", forever, "restart.policy = fast")
+	r.start()
+	first := r.running("A").PID
+	r.must(os.Rename(r.dir, r.dir+".away"))
+	r.write(r.dir, "no directory")
+	r.s.Reload()
+	kill(t, first)
+	second := r.until("A", "started again", func(c wire.ChildAgent) bool { return c.Status == wire.ChildRunning && c.PID != first }).PID
+	r.must(os.Remove(r.dir))
+	r.must(os.Rename(r.dir+".away", r.dir))
+	r.s.Reload()
+	if child := r.running("A"); child.PID != second || child.Reason != "" {
+		t.Errorf("got %+v", child)
+	}
+	if n := r.count(wire.EventConfigRefused); n != 1 {
+		t.Errorf("%d refusals were told, want 1: %v", n, r.events)
+	}
 }
 
 func TestAChangedDefinitionWaitsForARestart(t *testing.T) {
@@ -312,6 +342,30 @@ func TestScenario27AFullDiskIsNoFailureOfTheChild(t *testing.T) {
 	empty()
 	if child := r.running("A"); child.PID == pid || r.count(wire.EventChildFatal) != 0 || r.count(wire.EventChildExited) != 1 {
 		t.Errorf("got %+v, events %v", child, r.kinds())
+	}
+}
+
+// TestASourceOfUsersThatIsAwayIsNoFailureOfTheChild has the host's source of users break, and come back.
+func TestASourceOfUsersThatIsAwayIsNoFailureOfTheChild(t *testing.T) {
+	tools := t.TempDir()
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	r := newRig(t)
+	getent := filepath.Join(tools, "getent")
+	r.write(getent, "#!/bin/sh\nexit 1\n")
+	r.must(os.Chmod(getent, 0o755))
+	r.define("a.ini", "A", forever, "agent.user = hostler-stranger")
+	r.start()
+	r.until("A", "waiting", func(c wire.ChildAgent) bool {
+		return c.Status == wire.ChildStopped && strings.Contains(c.Reason, "does not answer") && strings.Contains(c.Reason, "tried again")
+	})
+	account := fmt.Sprintf("hostler-stranger:x:%d:%d::/:/bin/sh", os.Getuid(), os.Getgid())
+	fresh := getent + ".new" // one file in the place of the other: the agent may ask at any time
+	r.write(fresh, "#!/bin/sh\nif [ \"$1\" = passwd ]; then echo "+account+"; else exit 2; fi\n")
+	r.must(os.Chmod(fresh, 0o755))
+	r.must(os.Rename(fresh, getent))
+	r.running("A")
+	if r.count(wire.EventChildFatal)+r.count(wire.EventChildExited) != 0 {
+		t.Errorf("told as its failure: %v", r.events)
 	}
 }
 

@@ -154,6 +154,8 @@ func (r *Runner) Submit(jobs []wire.Job) error {
 			signal(r.ready)
 		case !wire.IsJobID(job.ID):
 			r.conclude(wire.JobResult{ID: job.ID}, badJob("its id is not made of letters, digits, dots and dashes"))
+		case job.Malformed != "":
+			r.conclude(wire.JobResult{ID: job.ID}, badJob("it cannot be read: %s", job.Malformed))
 		case len(r.items)+len(fresh) < maxOpen:
 			seen[job.ID] = true
 			fresh = append(fresh, job)

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -166,6 +167,25 @@ func TestMalformedJobsAreAnswered(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(filepath.Join(r.dir, "jobs")); len(entries) != 0 {
 		t.Errorf("%d directories stay behind", len(entries))
+	}
+}
+
+// TestOneJobThatCannotBeReadLeavesTheOthers has a reply in which single jobs are not of the form that they should have.
+func TestOneJobThatCannotBeReadLeavesTheOthers(t *testing.T) {
+	var reply wire.StatusReply
+	err := json.Unmarshal([]byte(`{"errcode": 0, "step": 7, "cancel": ["x"], "jobs": [
+		{"id": "typed", "action": "exec", "timeout": "60", "exec": {"script": "true"}}, {"id": 7, "action": "stop"}, "exec", null,
+		{"id": "deep", "action": "exec", "exec": {"script": ["true"]}}, {"id": "whole", "action": "none"}
+	]}`), &reply)
+	if err != nil || reply.Step != 7 || len(reply.Cancel) != 1 || len(reply.Jobs) != 6 {
+		t.Fatalf("%+v, %v", reply, err)
+	}
+	r := newRig(t, Actions(&Parts{})).start()
+	r.submit(reply.Jobs...)
+	for id, want := range map[string]int{"typed": wire.ErrCodeBadJob, "deep": wire.ErrCodeBadJob, "whole": wire.ErrCodeUnknownAction} {
+		if got := r.result(id); got.ErrCode != want || want == wire.ErrCodeBadJob && !strings.Contains(got.Message, "cannot be read") {
+			t.Errorf("%s: got %+v", id, got)
+		}
 	}
 }
 

@@ -1,5 +1,7 @@
 package wire
 
+import "encoding/json"
+
 // Job is one piece of work for one host. Which fields are set depends on Action.
 type Job struct {
 	ID       string            `json:"id"` // UUID; the same job may arrive twice and is done once
@@ -22,6 +24,35 @@ type Job struct {
 	Push        *Push  `json:"push,omitempty"`
 	Fetch       *Fetch `json:"fetch,omitempty"`
 	Log         *Log   `json:"log,omitempty"`
+
+	// Malformed is why the job could not be read, "" for one that could: only its ID and Action are known then.
+	Malformed string `json:"-"`
+}
+
+// Jobs are those of one reply. One that cannot be read must not keep the agent from the others, nor from its answer.
+type Jobs []Job
+
+// UnmarshalJSON reads each job by itself.
+func (j *Jobs) UnmarshalJSON(text []byte) error {
+	var all []json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	*j = make(Jobs, len(all))
+	for i, one := range all {
+		err := json.Unmarshal(one, &(*j)[i])
+		if err == nil {
+			continue
+		}
+		var known map[string]json.RawMessage
+		job := Job{Malformed: err.Error()}
+		if json.Unmarshal(one, &known) == nil {
+			_ = json.Unmarshal(known["id"], &job.ID) // without a readable id nobody can be answered
+			_ = json.Unmarshal(known["action"], &job.Action)
+		}
+		(*j)[i] = job
+	}
+	return nil
 }
 
 // Actions. The first seven are the document's.

@@ -36,7 +36,7 @@ type RepositoryKeys struct {
 // StatusReply answers a heartbeat and may bring work.
 type StatusReply struct {
 	ErrCode int    `json:"errcode"`
-	Jobs    []Job  `json:"jobs,omitempty"`
+	Jobs    Jobs   `json:"jobs,omitempty"`
 	Step    int    `json:"step,omitempty"` // seconds; 0 leaves the agent's step as it is
 	Message string `json:"message,omitempty"`
 	// Cancel are ids of jobs to end, or not to begin. Each gets a result all the same: ErrCodeCanceled, or what it

@@ -73,7 +73,7 @@ type Reporter struct {
 	instance   string // a word for this life of the agent
 	registered bool
 	lastBeat   time.Time // last heartbeat that the server answered; zero: none since registration
-	jitter     int       // thousandths of the interval after it
+	jitter     int       // thousandths of the interval after it: a job must not wait for longer than a step
 	woken      bool      // the server wants a heartbeat
 	newsAt     time.Time // when a heartbeat is to tell what child agents did; zero: they did nothing since the last one
 	renewAt    time.Time
@@ -233,7 +233,7 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 	}
 	// By the document the reply's errcode means nothing; only its jobs and its step count.
 	r.lastBeat, r.woken, r.newsAt = now, false, time.Time{}
-	r.jitter = 900 + int(link.Jitter(200))
+	r.jitter = 850 + int(link.Jitter(100))
 	r.Session.Set(r.servers.current(), r.tls)
 	r.heed(ctx, &reply)
 	r.setStep(reply.Step)

@@ -5,12 +5,15 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -245,8 +248,11 @@ func checkRequest(csr, hostname string) (*ecdsa.PublicKey, error) {
 	if !ok || public.Curve.Params().BitSize < 256 {
 		return nil, invalid("its key is not ECDSA with 256 bits or more")
 	}
-	if len(r.EmailAddresses)+len(r.URIs) > 0 {
-		return nil, invalid("it asks for names that are no host names")
+	if why := checkExtensions(r.Extensions); why != "" {
+		return nil, invalid(why)
+	}
+	if name := r.Subject.CommonName; name != "" && Canonical(name) != hostname {
+		return nil, invalid("it asks for another host's name: " + name)
 	}
 	for _, name := range r.DNSNames {
 		if Canonical(name) != hostname {
@@ -259,4 +265,33 @@ func checkRequest(csr, hostname string) (*ecdsa.PublicKey, error) {
 		}
 	}
 	return public, nil
+}
+
+var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+// checkExtensions says what a request asks for besides the host's names, "" for nothing. The certificate would not have it
+// in any case; whoever asks for it is no agent.
+func checkExtensions(extensions []pkix.Extension) (why string) {
+	for _, e := range extensions {
+		if !e.Id.Equal(oidSubjectAltName) {
+			return "it asks for an extension that agents do not have: " + e.Id.String()
+		}
+		if !namesHostsOnly(e.Value) {
+			return "it asks for names that are no host names"
+		}
+	}
+	return ""
+}
+
+// namesHostsOnly says whether a subjectAltName (RFC 5280, 4.2.1.6) has nothing but names and addresses of hosts. Others, of
+// which crypto/x509 does not even tell some, are e-mail addresses, URIs, directory names, and whatever otherName holds.
+func namesHostsOnly(subjectAltName []byte) bool {
+	const dnsName, ipAddress = 2, 7
+	var names []asn1.RawValue
+	if rest, err := asn1.Unmarshal(subjectAltName, &names); err != nil || len(rest) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(names, func(n asn1.RawValue) bool {
+		return n.Class != asn1.ClassContextSpecific || n.Tag != dnsName && n.Tag != ipAddress
+	})
 }

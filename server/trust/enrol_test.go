@@ -11,11 +11,13 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,7 +42,7 @@ func TestEnrol(t *testing.T) {
 	key := newKey(t)
 	reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{
 		Hostname: " Node1.LAB.test. ", Token: token,
-		CSR: request(t, key, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "administrator"}, DNSNames: []string{"NODE1.lab.test"}}),
+		CSR: request(t, key, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "Node1.lab.test."}, DNSNames: []string{"NODE1.lab.test"}}),
 	}, here)
 	r.must(err)
 	c := leaf(t, reply)
@@ -109,7 +111,8 @@ func TestEnrolRefusesTokens(t *testing.T) {
 	}
 }
 
-func TestEnrolRefusesRequests(t *testing.T) {
+// TestAttackRequestsForMore asks for another host's certificate, and for what no agent has.
+func TestAttackRequestsForMore(t *testing.T) {
 	weak, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -125,23 +128,45 @@ func TestEnrolRefusesRequests(t *testing.T) {
 	good := request(t, newKey(t), nil)
 	asking := func(template x509.CertificateRequest) string { return request(t, newKey(t), &template) }
 	keyed := func(key crypto.Signer) string { return request(t, key, nil) }
+	extended := func(id string, value any) string {
+		der, err := asn1.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var oid asn1.ObjectIdentifier
+		for word := range strings.SplitSeq(id, ".") {
+			n, err := strconv.Atoi(word)
+			if err != nil {
+				t.Fatal(err)
+			}
+			oid = append(oid, n)
+		}
+		return asking(x509.CertificateRequest{ExtraExtensions: []pkix.Extension{{Id: oid, Value: der}}})
+	}
 	r := newRig(t)
 	token := r.token(trust.TokenSpec{})
 	for name, c := range map[string]struct{ csr, says string }{
-		"another host's name":    {asking(x509.CertificateRequest{DNSNames: []string{"node1.lab.test", "node2.lab.test"}}), "another host's name: node2.lab.test"},
-		"any name":               {asking(x509.CertificateRequest{DNSNames: []string{"*.lab.test"}}), "another host's name"},
-		"another host's address": {asking(x509.CertificateRequest{IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)}}), "another host's address: 10.0.0.1"},
-		"a person's address":     {asking(x509.CertificateRequest{EmailAddresses: []string{"a@lab.test"}}), "no host names"},
-		"a URI":                  {asking(x509.CertificateRequest{URIs: []*url.URL{{Scheme: "spiffe", Host: "lab.test"}}}), "no host names"},
-		"RSA":                    {keyed(factors), "not ECDSA"},
-		"Ed25519":                {keyed(edwards), "not ECDSA"},
-		"a weak curve":           {keyed(weak), "not ECDSA"},
-		"a wrong signature":      {tamper(t, good), "possession"},
-		"too large":              {asking(x509.CertificateRequest{Subject: pkix.Name{CommonName: strings.Repeat("x", 9000)}}), "too large"},
-		"empty":                  {"", "not a PEM"},
-		"garbage":                {"garbage", "not a PEM"},
-		"garbage in PEM":         {encode("CERTIFICATE REQUEST", []byte("garbage")), "cannot be read"},
-		"a certificate":          {string(r.ca.PEM()), "not a PEM"},
+		"another host's name":        {asking(x509.CertificateRequest{DNSNames: []string{"node1.lab.test", "node2.lab.test"}}), "another host's name: node2.lab.test"},
+		"another host's common name": {asking(x509.CertificateRequest{Subject: pkix.Name{CommonName: "node2.lab.test"}}), "another host's name: node2.lab.test"},
+		"CA rights":                  {extended("2.5.29.19", asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: []byte{1, 1, 0xff}}), "extension that agents do not have: 2.5.29.19"},
+		"a key for certificates":     {extended("2.5.29.15", asn1.BitString{Bytes: []byte{4}, BitLength: 6}), "extension that agents do not have: 2.5.29.15"},
+		"a server's certificate":     {extended("2.5.29.37", []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 1}}), "extension that agents do not have: 2.5.29.37"},
+		"an unknown extension":       {extended("1.2.3.4", 1), "extension that agents do not have: 1.2.3.4"},
+		"a name of another kind":     {extended("2.5.29.17", []asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 8, Bytes: []byte{0x2a, 3}}}), "no host names"},
+		"names that are none":        {extended("2.5.29.17", "node1.lab.test"), "cannot be read"},
+		"any name":                   {asking(x509.CertificateRequest{DNSNames: []string{"*.lab.test"}}), "another host's name"},
+		"another host's address":     {asking(x509.CertificateRequest{IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)}}), "another host's address: 10.0.0.1"},
+		"a person's address":         {asking(x509.CertificateRequest{EmailAddresses: []string{"a@lab.test"}}), "no host names"},
+		"a URI":                      {asking(x509.CertificateRequest{URIs: []*url.URL{{Scheme: "spiffe", Host: "lab.test"}}}), "no host names"},
+		"RSA":                        {keyed(factors), "not ECDSA"},
+		"Ed25519":                    {keyed(edwards), "not ECDSA"},
+		"a weak curve":               {keyed(weak), "not ECDSA"},
+		"a wrong signature":          {tamper(t, good), "possession"},
+		"too large":                  {asking(x509.CertificateRequest{Subject: pkix.Name{CommonName: strings.Repeat("x", 9000)}}), "too large"},
+		"empty":                      {"", "not a PEM"},
+		"garbage":                    {"garbage", "not a PEM"},
+		"garbage in PEM":             {encode("CERTIFICATE REQUEST", []byte("garbage")), "cannot be read"},
+		"a certificate":              {string(r.ca.PEM()), "not a PEM"},
 	} {
 		_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: token, CSR: c.csr}, here)
 		if code(err) != "csr_invalid" || !strings.Contains(err.Error(), c.says) {

@@ -152,17 +152,28 @@ func TestAProxyIsAsked(t *testing.T) {
 		asked = r.URL.String()
 		_, _ = w.Write(content)
 	})
-	c, err := NewClient(Options{Proxy: proxy, Pause: noPause}) // the proxy itself may be anywhere
-	if err != nil {
-		t.Fatal(err)
+	client := func(allow ...netip.Prefix) *Client {
+		c, err := NewClient(Options{Proxy: proxy, Pause: noPause, Allow: allow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
 	}
-	t.Cleanup(c.Close)
+	c := client(netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128"))
 	if got, err := fetch(t, c, "http://upstream.example/file", sumOf(content)); err != nil || !bytes.Equal(got, content) || asked != "http://upstream.example/file" {
 		t.Errorf("got %d bytes, %v; the proxy was asked for %q", len(got), err, asked)
 	}
-	for _, address := range []string{"http://127.0.0.1/x", "http://localhost/x", "http://a.localhost./x", "http://169.254.169.254/"} {
+	c, asked = client(), ""
+	for _, address := range []string{
+		"http://127.0.0.1/x", "http://localhost/x", "http://a.localhost./x", "http://169.254.169.254/",
+		"http://upstream.example/file", // by a proxy that is the server's own address
+	} {
 		_, err := fetch(t, c, address, sumOf(content))
 		wantCode(t, err, CodeAddress)
+	}
+	if asked != "" {
+		t.Errorf("a proxy at an address that is not to be asked was asked for %q", asked)
 	}
 }
 

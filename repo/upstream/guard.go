@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -55,7 +54,7 @@ const (
 )
 
 func (g *guard) transport() *http.Transport {
-	free := &net.Dialer{Timeout: dialDeadline}
+	// The address of a proxy is looked at as well: whoever may name one could otherwise have it be anything.
 	guarded := &net.Dialer{Timeout: dialDeadline, Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil {
@@ -66,25 +65,12 @@ func (g *guard) transport() *http.Transport {
 	t := &http.Transport{
 		TLSHandshakeTimeout: dialDeadline, ResponseHeaderTimeout: answerDeadline, IdleConnTimeout: answerDeadline,
 		DisableCompression: true, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: fetchers,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if g.proxy != nil && address == proxyAddress(g.proxy) {
-				return free.DialContext(ctx, network, address) // whoever set it up means it
-			}
-			return guarded.DialContext(ctx, network, address)
-		},
+		DialContext: guarded.DialContext,
 	}
 	if g.proxy != nil {
 		t.Proxy = http.ProxyURL(g.proxy)
 	}
 	return t
-}
-
-func proxyAddress(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // redirect is http.Client.CheckRedirect.

@@ -114,6 +114,42 @@ func TestAttackRoleEscalationOnEveryRoute(t *testing.T) {
 	}
 }
 
+// TestAttackCSRFOnEveryRoute sends what changes something as other sites would have an administrator's browser send it, and
+// as no page of ours does: without a proof of the session.
+func TestAttackCSRFOnEveryRoute(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	proof := b.csrf()
+	for _, r := range routes {
+		if r.on != public || r.method == http.MethodGet || r.method == http.MethodHead {
+			continue
+		}
+		for what, header := range map[string]map[string]string{
+			"another origin":       {"Origin": "https://evil.example", "X-CSRF-Token": proof},
+			"another site":         {"Sec-Fetch-Site": "cross-site", "X-CSRF-Token": proof},
+			"a site of our domain": {"Sec-Fetch-Site": "same-site", "X-CSRF-Token": proof},
+			"no proof":             {"Sec-Fetch-Site": "same-origin"},
+			"a proof of another":   {"Sec-Fetch-Site": "same-origin", "X-CSRF-Token": csrfToken("other")},
+		} {
+			if r.may == everyone && header["Sec-Fetch-Site"] == "same-origin" {
+				continue // there is no session to prove
+			}
+			body := "a=b"
+			header["Content-Type"] = "application/x-www-form-urlencoded"
+			if wantedJSON(r) {
+				header["Content-Type"], body = "application/json", "{}"
+			}
+			if what == "no proof" { // forms with files are read as they come
+				header["Content-Type"] = "multipart/form-data; boundary=x"
+				body = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n"
+			}
+			if got := send(t, b.client, r.method, s.public.URL+concrete(r), strings.NewReader(body), header); got.status != http.StatusForbidden {
+				t.Errorf("%s %s from %s is answered with %d: %.200s", r.method, r.path, what, got.status, got.body)
+			}
+		}
+	}
+}
+
 func wantedJSON(r route) bool { return strings.HasPrefix(r.path, "/api/") }
 
 // TestAttackRoleEscalationInOpenSessions changes a role while its session is in use.

@@ -83,8 +83,8 @@ func TestAnAddressIsANameToo(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 			continue
 		}
-		if c := leaf(t, reply); len(c.DNSNames) > 0 {
-			t.Errorf("%s became a DNS name: %v", address, c.DNSNames)
+		if c := leaf(t, reply); len(c.DNSNames) > 0 || len(c.IPAddresses) != 1 || c.IPAddresses[0].String() != address {
+			t.Errorf("%s became the names %v and the addresses %v", address, c.DNSNames, c.IPAddresses)
 		}
 	}
 }

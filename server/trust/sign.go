@@ -158,7 +158,9 @@ func (c *CA) certify(public *ecdsa.PublicKey, like *db.Certificate) (record *db.
 		NotBefore: now.Add(-backdate), NotAfter: now.Add(c.lifetime),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
-	if net.ParseIP(r.Hostname) == nil {
+	if ip := net.ParseIP(r.Hostname); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
 		template.DNSNames = []string{r.Hostname}
 	}
 	signs := c.inForce.Load().signs

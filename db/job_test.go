@@ -45,7 +45,7 @@ func TestOutcomesGroupWhatIsAlike(t *testing.T) {
 	finish := func(i int, id, output string, code, status int) {
 		host := mustHost(t, d, fmt.Sprint("node", i))
 		if output != "" {
-			_, err := d.AppendOutput(t.Context(), host, id, []wire.OutputChunk{{Job: id, Stream: wire.Stdout, Data: []byte(output)}})
+			_, _, err := d.AppendOutput(t.Context(), host, id, []wire.OutputChunk{{Job: id, Stream: wire.Stdout, Data: []byte(output)}})
 			must(t, err)
 		}
 		recorded, err := d.FinishJob(t.Context(), host, wire.JobResult{ID: id, ErrCode: code, ExitCode: &status, Message: "of " + id}, db.Now())
@@ -134,7 +134,7 @@ func TestOldJobsGoWithTheirOutput(t *testing.T) {
 			j.CreatedAt = long
 		}
 		mustJob(t, d, j)
-		_, err := d.AppendOutput(t.Context(), host, id, []wire.OutputChunk{{Stream: wire.Stdout, Data: []byte("x")}})
+		_, _, err := d.AppendOutput(t.Context(), host, id, []wire.OutputChunk{{Stream: wire.Stdout, Data: []byte("x")}})
 		must(t, err)
 	}
 	gone, err := d.DeleteJobsBefore(t.Context(), now.Add(-time.Hour), 10)
@@ -181,7 +181,7 @@ func TestOutputReadsFromAnyOffset(t *testing.T) {
 	var all []byte
 	for i := range 40 {
 		body := slices.Repeat([]byte{byte('a' + i%26)}, 1000+i)
-		_, err := d.AppendOutput(t.Context(), host, "j", []wire.OutputChunk{{Stream: wire.Stderr, Offset: int64(len(all)), Data: body}})
+		_, _, err := d.AppendOutput(t.Context(), host, "j", []wire.OutputChunk{{Stream: wire.Stderr, Offset: int64(len(all)), Data: body}})
 		must(t, err)
 		all = append(all, body...)
 	}
@@ -203,7 +203,7 @@ func TestOutputReadsFromAnyOffset(t *testing.T) {
 			t.Errorf("from %d: got %d bytes, want %d", offset, len(got), len(want))
 		}
 	}
-	if _, err := d.AppendOutput(t.Context(), host+1, "j", []wire.OutputChunk{{Stream: wire.Stdout, Data: []byte("x")}}); !errors.Is(err, db.ErrNotFound) {
+	if _, _, err := d.AppendOutput(t.Context(), host+1, "j", []wire.OutputChunk{{Stream: wire.Stdout, Data: []byte("x")}}); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("another host's output: %v", err)
 	}
 }

@@ -22,9 +22,9 @@ type JobOutput struct {
 func (JobOutput) TableName() string { return "job_output" }
 
 // AppendOutput stores the chunks of a host's job in the order of their offsets. What is stored already, or would make
-// more than the job's Keep, is left out. It returns the sizes of the streams that have grown; ErrNotFound when the job is
-// not the host's.
-func (d *DB) AppendOutput(ctx context.Context, hostID int64, jobID string, chunks []wire.OutputChunk) (grown map[wire.Stream]int64, err error) {
+// more than the job's Keep, is left out. It returns the sizes of the streams that have grown and the job's state;
+// ErrNotFound when the job is not the host's.
+func (d *DB) AppendOutput(ctx context.Context, hostID int64, jobID string, chunks []wire.OutputChunk) (grown map[wire.Stream]int64, state JobState, err error) {
 	err = d.Tx(ctx, func(tx *DB) error {
 		grown = map[wire.Stream]int64{}
 		// The lock puts two messages about one job in a row: both say where the stream ends.
@@ -34,6 +34,7 @@ func (d *DB) AppendOutput(ctx context.Context, hostID int64, jobID string, chunk
 		if err != nil {
 			return translate("find job", err)
 		}
+		state = j.State
 		for _, c := range chunks {
 			end, err := tx.appendChunk(ctx, &j, c)
 			if err != nil {
@@ -48,7 +49,7 @@ func (d *DB) AppendOutput(ctx context.Context, hostID int64, jobID string, chunk
 		}
 		return tx.saveOutputSizes(ctx, &j)
 	})
-	return grown, err
+	return grown, state, err
 }
 
 // appendChunk stores what is new of a chunk and returns where the stream ends now; 0 when nothing was new.

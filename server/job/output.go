@@ -20,9 +20,10 @@ func (q *Queue) Output(ctx context.Context, hostID int64, chunks []wire.OutputCh
 	if err != nil {
 		return err
 	}
+	var begun []string // jobs that the agent has taken over, as their output shows before the next heartbeat says so
 	for _, pieces := range byJob {
 		id := pieces[0].Job
-		grown, err := q.db.AppendOutput(ctx, hostID, id, pieces)
+		grown, state, err := q.db.AppendOutput(ctx, hostID, id, pieces)
 		if errors.Is(err, db.ErrNotFound) {
 			q.log.Warn("a host sent output of a job that is not its own", "host", hostID, "job", clip.Text(id, 64))
 			continue
@@ -30,11 +31,14 @@ func (q *Queue) Output(ctx context.Context, hostID int64, chunks []wire.OutputCh
 		if err != nil {
 			return err
 		}
+		if state == db.JobDelivered {
+			begun = append(begun, id)
+		}
 		for stream, size := range grown {
 			q.bus.Publish("job-output."+id, OutputGrew{Stream: stream, Size: size})
 		}
 	}
-	return nil
+	return q.running(ctx, hostID, begun, q.now())
 }
 
 // sortChunks checks the pieces of a message and returns them by job, each job's in the order of their offsets.

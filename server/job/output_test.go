@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hostler/agent/wire"
+	"hostler/db"
 	"hostler/server/job"
 )
 
@@ -65,6 +66,32 @@ func TestOutput(t *testing.T) {
 		if err := r.queue.Output(t.Context(), r.a, []wire.OutputChunk{c}); !errors.As(err, &refused) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// TestOutputShowsThatAJobRuns has the output come before the heartbeat that names the job: with a long step that may be
+// minutes earlier.
+func TestOutputShowsThatAJobRuns(t *testing.T) {
+	r := newRig(t)
+	j := r.queued(r.a)
+	write := func(host int64) db.JobState {
+		t.Helper()
+		r.must(r.queue.Output(t.Context(), host, []wire.OutputChunk{{Job: j.ID, Stream: wire.Stdout, Data: []byte("x")}}))
+		got, err := r.db.Job(t.Context(), j.ID)
+		r.must(err)
+		return got.State
+	}
+	if got := write(r.a); got != db.JobQueued {
+		t.Errorf("a job that was never sent is %s", got)
+	}
+	if work := r.report(r.a); len(work.Jobs) != 1 {
+		t.Fatalf("delivered %+v", work)
+	}
+	if got := write(r.b); got != db.JobDelivered {
+		t.Errorf("another host's output makes it %s", got)
+	}
+	if got := write(r.a); got != db.JobRunning {
+		t.Errorf("it writes and is %s", got)
 	}
 }
 

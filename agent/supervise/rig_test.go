@@ -24,6 +24,7 @@ type rig struct {
 	*testing.T
 	dir, state, logs string
 	groups           *cgroup.Tree
+	sample           time.Duration
 	log              *agenttest.Log
 	s                *Supervisor
 	end              func() // ends the agent as a crash does: the children are left alone
@@ -51,7 +52,7 @@ func newRigWith(t *testing.T, groups *cgroup.Tree) *rig {
 	base := t.TempDir()
 	r := &rig{
 		T: t, dir: filepath.Join(base, "agents.d"), state: filepath.Join(base, "state"), logs: filepath.Join(base, "logs"),
-		groups: groups, log: &agenttest.Log{},
+		groups: groups, sample: 20 * time.Millisecond, log: &agenttest.Log{},
 	}
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func (r *rig) cleanUp() {
 func (r *rig) start() {
 	r.Helper()
 	r.s = New(Options{
-		Dir: r.dir, StateDir: r.state, LogDir: r.logs, Groups: r.groups, Log: r.log.Logger(), Emit: r.emit, Sample: 20 * time.Millisecond,
+		Dir: r.dir, StateDir: r.state, LogDir: r.logs, Groups: r.groups, Log: r.log.Logger(), Emit: r.emit, Sample: r.sample,
 	})
 	s := r.s
 	ctx, cancel := context.WithCancel(context.Background())

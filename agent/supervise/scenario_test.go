@@ -417,6 +417,21 @@ func TestScenario21OverTheMemoryLimit(t *testing.T) {
 	}
 }
 
+// TestScenario22ASpinnerIsEndedWhereNothingThrottles looks seldom enough for the kernel's ticks to say something also when the
+// machine has little time for the spinner.
+func TestScenario22ASpinnerIsEndedWhereNothingThrottles(t *testing.T) {
+	r := newRigWith(t, trees["polling"]())
+	r.sample = 200 * time.Millisecond
+	r.define("a.ini", "A", `/bin/sh -c "while :; do :; done"`, "limits.cpu = 1%", "restart.hold_off = 1h")
+	r.define("b.ini", "B", `/bin/sh -c "while :; do :; done"`, "limits.cpu = 1000%")
+	r.start()
+	child := r.status("A", wire.ChildKilled)
+	if !strings.Contains(child.Reason, "over its CPU limit of 1%") || r.count(wire.EventChildKilled) != 1 || !strings.Contains(r.param(wire.EventChildKilled, "reason"), "1%") {
+		t.Errorf("got %+v, events %v", child, r.events)
+	}
+	r.running("B")
+}
+
 func TestScenario22ASpinnerStaysWithinItsQuota(t *testing.T) {
 	r := newRig(t)
 	if r.groups.Limiter == wire.LimiterPolling {

@@ -67,6 +67,16 @@ func (s *Server) Become(ctx context.Context, program string) error {
 	return s.start(ctx, program)
 }
 
+// Kill ends the server as a loss of power would, and starts a binary on what it has left.
+func (s *Server) Kill(ctx context.Context, program string) error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = s.cmd.Wait() // it was killed
+	s.http.CloseIdleConnections()
+	return s.start(ctx, program)
+}
+
 func (s *Server) start(ctx context.Context, program string) error {
 	s.cmd = s.Lab.Command(ctx, program, s.args...)
 	s.cmd.Stderr = &s.log

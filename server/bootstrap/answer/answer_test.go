@@ -22,7 +22,7 @@ func TestWrongFilesAreToldAtTheirLines(t *testing.T) {
 		"a tab":           {good + "ssh:\n\tuser: root\n", `3:1: YAML takes no tabs here`},
 		"two documents":   {good + "---\nhosts: node2\n", `2:1: A second document begins here`},
 		"another format":  {"version: 2\n" + good, `1:10: This server reads version 1`},
-		"a misspelt key":  {good + "paralel: 3\n", `2:1: There is no key "paralel" here; parallel is meant, perhaps`},
+		"a misspelt key":  {good + "prallel: 3\n", `2:1: There is no key "prallel" here; parallel is meant, perhaps`},
 		"a strange key":   {good + "rollback: true\n", `2:1: There is no key "rollback" here; there are cluster, credentials, hosts, many, method, parallel, ssh, version`},
 		"below a key":     {good + "ssh:\n  usr: root\n", `3:3: There is no key "usr" here; user is meant, perhaps`},
 		"a key twice":     {good + "many: true\nhosts: node2\n", `3:1: hosts is given a second time; it is in line 1 already`},

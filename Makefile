@@ -99,7 +99,7 @@ check: lint unit ## the fast part: lint and unit tests on SQLite
 # "go vet" is one of golangci-lint's linters. They want all packages compiled, as "make build" has done it already.
 .PHONY: lint
 lint: $(LINT) node_modules/.installed
-	GOFLAGS="$$GOFLAGS -trimpath" CGO_ENABLED=0 $(LINT) run
+	GOFLAGS="$$GOFLAGS -trimpath" CGO_ENABLED=0 $(LINT) run --allow-parallel-runners
 	go tool templ generate -path ui && git diff --exit-code -- '*_templ.go'
 	go mod tidy -diff
 	npm run --silent check

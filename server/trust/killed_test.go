@@ -86,7 +86,7 @@ func admitOne(ctx context.Context, ca *trust.CA, name, token string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Println(name, cert.SerialNumber.Text(16))
+	_, err = fmt.Fprintln(os.Stdout, name, cert.SerialNumber.Text(16))
 	return err
 }
 

@@ -43,8 +43,10 @@ func StartLocal(ctx context.Context, dir, database string) (*Local, error) {
 		where = append(where, "--db", database)
 	}
 	s := &Local{Base: "http://" + ports[0], Handshake: ports[1], Secured: ports[2]}
-	s.cmd = exec.CommandContext(ctx, Program("hostler"), append([]string{"serve", "--advertise", "127.0.0.1", "--log-level", "warn",
-		"--listen", ports[0], "--handshake", s.Handshake, "--secured", s.Secured}, where...)...)
+	s.cmd = exec.CommandContext(ctx, Program("hostler"), append([]string{
+		"serve", "--advertise", "127.0.0.1", "--log-level", "warn",
+		"--listen", ports[0], "--handshake", s.Handshake, "--secured", s.Secured,
+	}, where...)...)
 	s.cmd.Stderr = &s.log
 	if err := s.cmd.Start(); err != nil {
 		return nil, err

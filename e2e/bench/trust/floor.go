@@ -12,8 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -125,7 +124,7 @@ func runBare() error {
 			return err
 		}
 		*port = l.Addr().(*net.TCPAddr).Port
-		s := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+		s := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 		go func() { failed <- s.Serve(l) }()
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(to); err != nil {

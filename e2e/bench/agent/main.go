@@ -5,9 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,11 +114,11 @@ func measureAgent(ctx context.Context, l *lab.Lab, dir string) (f figures, chatt
 	}
 	f.cpu, f.memory = share, memory
 	f.restart, err = restarts(ctx, func() (int64, error) {
-		n, err := numbers(sh(`pid=$(pgrep -of 'sleep 100000'); date +%s%N; kill -9 $pid`))
-		if err != nil || len(n) == 0 {
-			return 0, fmt.Errorf("cannot kill the child: %w", err)
+		pid, err := killed()
+		if err != nil {
+			return 0, err
 		}
-		return n[0], nil
+		return kill(pid)
 	}, starts)
 	if err != nil {
 		return f, 0, err
@@ -132,6 +134,27 @@ func measureAgent(ctx context.Context, l *lab.Lab, dir string) (f figures, chatt
 	}
 	chatty, _, err = watchAgent(ctx, sh)
 	return f, chatty, err
+}
+
+// killed finds the first child's process, which this machine sees under a number of its own.
+func killed() (int, error) {
+	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return 0, err
+	}
+	for _, entry := range entries {
+		command, _ := os.ReadFile(entry) // it may have ended
+		if string(command) == "sleep\x00100000\x00" {
+			return strconv.Atoi(filepath.Base(filepath.Dir(entry)))
+		}
+	}
+	return 0, errors.New("the child does not run")
+}
+
+// kill ends a process and says when, in nanoseconds.
+func kill(pid int) (int64, error) {
+	now := time.Now().UnixNano()
+	return now, syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // definitions makes ten child agents; the first one, which is killed, notes its starts.

@@ -78,8 +78,7 @@ func (p *peer) measure(ctx context.Context) (f figures, err error) {
 		if err != nil {
 			return 0, err
 		}
-		now := time.Now().UnixNano()
-		return now, syscall.Kill(pid, syscall.SIGKILL)
+		return kill(pid)
 	}, read)
 	return f, err
 }

@@ -133,8 +133,8 @@ type loaded struct {
 }
 
 // load reads every *.ini of a directory in the order of their names. What cannot be used is told in problems; of two
-// files with one name the later is one of them.
-func load(dir string) loaded {
+// files with one name the later is one of them, and so is a file that somebody is writing.
+func load(dir string, writing map[string]bool) loaded {
 	l := loaded{dir: dir, definitions: map[string]*Definition{}, problems: map[string]error{}}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -144,6 +144,10 @@ func load(dir string) loaded {
 	for _, entry := range entries {
 		file := filepath.Join(dir, entry.Name())
 		if filepath.Ext(file) != ".ini" {
+			continue
+		}
+		if writing[file] {
+			l.problems[file] = errWriting
 			continue
 		}
 		d, err := readDefinition(file)
@@ -162,6 +166,8 @@ func load(dir string) loaded {
 	l.refuseCycles()
 	return l
 }
+
+var errWriting = errors.New("it is being written")
 
 var globEscapes = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 

@@ -118,7 +118,7 @@ func TestCirclesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l := load(dir)
+	l := load(dir, nil)
 	if l.definitions["E"] == nil || l.definitions["F"] == nil {
 		t.Errorf("those without a circle are refused: %v", l.problems)
 	}
@@ -129,7 +129,7 @@ func TestCirclesAreRefused(t *testing.T) {
 }
 
 func TestAMissingDirectoryIsEmpty(t *testing.T) {
-	if l := load(filepath.Join(t.TempDir(), "[x")); len(l.definitions) != 0 || len(l.problems) != 0 {
+	if l := load(filepath.Join(t.TempDir(), "[x"), nil); len(l.definitions) != 0 || len(l.problems) != 0 {
 		t.Errorf("got %+v", l)
 	}
 }

@@ -56,6 +56,7 @@ type Supervisor struct {
 	children map[string]*child
 	views    map[string]*view
 	problems map[string]string // by file, those that were told
+	writing  map[string]bool   // files of definitions that somebody is writing, as far as the kernel tells it
 	changed  chan struct{}     // closed and made anew whenever a view changes
 	started  chan struct{}     // closed once Run has begun with the children
 	news     chan struct{}     // holds one if a heartbeat would say something new
@@ -75,7 +76,7 @@ func New(options Options) *Supervisor {
 	}
 	return &Supervisor{
 		Options: options, children: map[string]*child{}, views: map[string]*view{}, problems: map[string]string{},
-		changed: make(chan struct{}), started: make(chan struct{}), news: make(chan struct{}, 1),
+		writing: map[string]bool{}, changed: make(chan struct{}), started: make(chan struct{}), news: make(chan struct{}, 1),
 	}
 }
 
@@ -90,6 +91,11 @@ func (s *Supervisor) Run(ctx context.Context) {
 	s.mu.Lock()
 	s.ctx = ctx
 	s.mu.Unlock()
+	if w, err := watch(s.Dir); err == nil {
+		s.work.Go(func() { w.run(ctx, s) })
+	} else {
+		s.Log.Warn("changed definitions are noticed at heartbeats only", "error", err)
+	}
 	s.Reload()
 	s.mu.Lock()
 	found := slices.Collect(maps.Values(s.children))
@@ -142,7 +148,7 @@ func (s *Supervisor) Reload() {
 	if s.ctx == nil || s.ctx.Err() != nil {
 		return
 	}
-	l := load(s.Dir)
+	l := load(s.Dir, s.writing)
 	s.tell(l)
 	for _, name := range s.names(l) {
 		c := s.children[name]
@@ -202,13 +208,14 @@ func (s *Supervisor) look(name string, d *Definition) {
 func (s *Supervisor) tell(l loaded) {
 	now := map[string]string{}
 	for _, file := range slices.Sorted(maps.Keys(l.problems)) {
+		if s.writing[file] {
+			continue // what it is to say is not known yet
+		}
 		text := l.problems[file].Error()
 		now[file] = text
 		if s.problems[file] != text {
 			s.Log.Error("a child agent's definition is not used", "error", text)
-			s.Emit(wire.Event{
-				Kind: wire.EventConfigRefused, Severity: wire.SeverityError, Params: map[string]string{"file": file, "reason": text},
-			})
+			s.Emit(wire.ConfigRefused(file, l.problems[file], s.keeps(&l, file)))
 		}
 	}
 	for _, d := range l.definitions {
@@ -220,6 +227,16 @@ func (s *Supervisor) tell(l loaded) {
 		}
 	}
 	s.problems = now
+}
+
+// keeps says whether a child agent goes on by what a file has defined before; s.mu is held.
+func (s *Supervisor) keeps(l *loaded, file string) bool {
+	for _, c := range s.children {
+		if c.sent != nil && (c.sent.File == file || file == l.dir) && l.definitions[c.name] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Start starts a child agent that does not run; its strikes are forgotten. It returns once the process is there.

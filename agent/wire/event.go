@@ -20,7 +20,7 @@ const (
 	EventChildFatal        EventKind = "child.fatal"         // reason
 	EventChildKilled       EventKind = "child.killed"        // reason
 	EventChildLimitsPolled EventKind = "child.limits_polled" // reason: why there is no cgroup
-	EventConfigRefused     EventKind = "config.refused"      // file, reason
+	EventConfigRefused     EventKind = "config.refused"      // file, reason (with the line); kept: "yes" if what was in force before goes on
 	EventDiskFull          EventKind = "disk.full"           // path
 	EventDiskFreed         EventKind = "disk.freed"          // path
 	EventClockJumped       EventKind = "clock.jumped"        // seconds, negative for backwards
@@ -38,3 +38,12 @@ const (
 	SeverityWarning Severity = "warning"
 	SeverityError   Severity = "error"
 )
+
+// ConfigRefused is the event of a file that cannot be used; kept says whether what was in force before goes on.
+func ConfigRefused(file string, reason error, kept bool) Event {
+	e := Event{Kind: EventConfigRefused, Severity: SeverityError, Params: map[string]string{"file": file, "reason": reason.Error()}}
+	if kept {
+		e.Params["kept"] = "yes"
+	}
+	return e
+}

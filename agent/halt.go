@@ -19,19 +19,15 @@ const (
 )
 
 // halt ends the child agents if the agent is being stopped because the host shuts down. In any other case they go on.
-func halt(children <-chan *supervise.Supervisor, log *slog.Logger) {
-	select {
-	case s := <-children:
-		if !shuttingDown() {
-			return
-		}
-		log.Info("the host shuts down; child agents are stopped")
-		ctx, cancel := context.WithTimeout(context.Background(), haltMost)
-		defer cancel()
-		if err := s.Halt(ctx); err != nil {
-			log.Error("not all child agents have ended; the system ends them", "error", err)
-		}
-	default: // it has come to none yet
+func halt(children *supervise.Supervisor, log *slog.Logger) {
+	if !shuttingDown() {
+		return
+	}
+	log.Info("the host shuts down; child agents are stopped")
+	ctx, cancel := context.WithTimeout(context.Background(), haltMost)
+	defer cancel()
+	if err := children.Halt(ctx); err != nil {
+		log.Error("not all child agents have ended; the system ends them", "error", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"hostler/agent/agenttest"
+	"hostler/agent/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -133,6 +134,10 @@ func TestAWrongConfigurationChangesNothingAtSIGHUP(t *testing.T) {
 		log, _ := os.ReadFile(filepath.Join(host.Dir, "agent.log"))
 		return strings.Contains(string(log), "goes on with the former") && strings.Contains(string(log), "line 1")
 	})
+	told := agenttest.Receive(t, server.Events)[0]
+	if told.Kind != wire.EventConfigRefused || told.Params["file"] != host.Ini() || !strings.Contains(told.Params["reason"], "line 1") || told.Params["kept"] != "yes" {
+		t.Errorf("event %+v", told)
+	}
 	if err := agent.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("the agent is gone: %v", err)
 	}

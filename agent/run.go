@@ -15,8 +15,8 @@ import (
 	"hostler/agent/logfile"
 	"hostler/agent/settings"
 	"hostler/agent/state"
-	"hostler/agent/supervise"
 	"hostler/agent/upgrade"
+	"hostler/agent/wire"
 )
 
 // stopTimeout is how long the agent takes to stop at most; what has not ended by then is safe to cut off,
@@ -76,15 +76,20 @@ func serve(s *settings.Settings, started time.Time, signals <-chan os.Signal) (*
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	done, become, children := make(chan error, 1), make(chan string, 1), make(chan *supervise.Supervisor, 1)
-	go func() { defer close(done); done <- work(ctx, s, store, started, become, children, log) }()
-	end, err := await(done, signals, become, s.Path, log)
+	done, become := make(chan error, 1), make(chan string, 1)
+	w, err := newWorker(s, store, started, become, log)
+	if err != nil {
+		log.Error("the agent cannot start", "error", err)
+		return nil, err
+	}
+	go func() { defer close(done); done <- w.work(ctx) }()
+	end, err := w.await(done, signals, become)
 	if err != nil {
 		log.Error("the agent cannot go on", "error", err)
 		return nil, err
 	}
 	if end.again == nil && end.become == "" {
-		halt(children, log)
+		halt(w.children, log)
 		watchdog := time.AfterFunc(stopTimeout, func() { os.Exit(0) })
 		defer watchdog.Stop()
 	}
@@ -107,7 +112,7 @@ type ending struct {
 
 // await waits for the work to fail, for a signal to stop it, which may bring settings to go on with, or for an
 // upgrade.
-func await(done <-chan error, signals <-chan os.Signal, become <-chan string, path string, log *slog.Logger) (ending, error) {
+func (w *worker) await(done <-chan error, signals <-chan os.Signal, become <-chan string) (ending, error) {
 	for {
 		select {
 		case err := <-done:
@@ -118,11 +123,12 @@ func await(done <-chan error, signals <-chan os.Signal, become <-chan string, pa
 			if received != syscall.SIGHUP {
 				return ending{}, nil
 			}
-			again, err := settings.Read(path)
+			again, err := settings.Read(w.settings.Path)
 			if err == nil {
 				return ending{again: again}, nil
 			}
-			log.Error("the new configuration is wrong; the agent goes on with the former", "error", err)
+			w.log.Error("the new configuration is wrong; the agent goes on with the former", "error", err)
+			w.events.Emit(wire.ConfigRefused(w.settings.Path, err, true))
 		}
 	}
 }

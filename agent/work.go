@@ -40,34 +40,35 @@ type worker struct {
 	room     *space.Room
 	events   *event.Spool
 	place    *install.Place
+	groups   *cgroup.Tree
 	children *supervise.Supervisor
 	session  *link.Session
 	answered chan struct{} // closed once a heartbeat has been answered
 }
 
-// work looks after child agents, and enrols, does jobs and reports, until ctx ends. Child agents need no server; who looks
-// after them is handed to children.
-func work(
-	ctx context.Context, s *settings.Settings, store *state.Store, started time.Time, become chan<- string,
-	children chan<- *supervise.Supervisor, log *slog.Logger,
-) error {
+// newWorker opens what a life of the agent works with, and undoes what a crash cut short; work closes it.
+func newWorker(s *settings.Settings, store *state.Store, started time.Time, become chan<- string, log *slog.Logger) (*worker, error) {
 	w := &worker{
 		settings: s, store: store, started: started, become: become, log: log,
 		room: space.Open(store.Path("")), session: link.NewSession(), answered: make(chan struct{}),
 		place: &install.Place{Dir: store.Path(state.AgentsDir), Definitions: s.AgentsDir},
 	}
 	if err := w.openEvents(); err != nil {
-		return err
+		return nil, err
 	}
-	defer w.closeEvents()
 	w.goBack()
-	groups := cgroup.Open(s.GroupTree)
-	defer func() { _ = groups.Close() }() // it is in use while child agents run
+	w.groups = cgroup.Open(s.GroupTree)
 	w.children = supervise.New(supervise.Options{
 		Dir: s.AgentsDir, StateDir: store.Path(state.ChildrenDir), LogDir: filepath.Join(filepath.Dir(s.LogFile), "agents"),
-		Groups: groups, Log: log, Emit: w.events.Emit,
+		Groups: w.groups, Log: log, Emit: w.events.Emit,
 	})
-	children <- w.children
+	return w, nil
+}
+
+// work looks after child agents, and enrols, does jobs and reports, until ctx ends. Child agents need no server.
+func (w *worker) work(ctx context.Context) error {
+	defer w.closeEvents()
+	defer func() { _ = w.groups.Close() }() // it is in use while child agents run
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()

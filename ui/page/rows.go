@@ -253,7 +253,9 @@ func EventText(ctx context.Context, e Event) string {
 		args[k] = v
 	}
 	args["role"] = known(ctx, "role.", args["role"])
-	args["reason"] = refusalText(ctx, args["code"], args["message"])
+	if args["reason"] == "" { // that of a host's event is in the agent's own words
+		args["reason"] = refusalText(ctx, args["code"], args["message"])
+	}
 	args["title"] = titleIn(ctx, args["kind"], args["title"])
 	if s, ok := i18n.Fill(ctx, "event."+e.Kind, args); ok {
 		return s

@@ -193,6 +193,12 @@ func TestEventText(t *testing.T) {
 			Event{Kind: "enrol.refused", Params: map[string]string{"host": "a", "code": "token_expired", "message": "the enrolment token expired at noon"}},
 			"An agent was refused at enrolment: a (the enrolment token expired at noon)",
 		},
+		{
+			t.Context(),
+			Event{Kind: "config.refused", HostName: "a", Params: map[string]string{"file": "/etc/x.ini", "reason": "line 2: no", "kept": "yes"}},
+			"a: /etc/x.ini was refused: line 2: no; what was in force before goes on",
+		},
+		{zh, Event{Kind: "config.refused", HostName: "a", Params: map[string]string{"file": "/etc/x.ini", "reason": "line 2: no"}}, "a：/etc/x.ini 被拒绝：line 2: no"},
 		{t.Context(), Event{Kind: "some.thing"}, "some.thing"},
 	} {
 		if got := EventText(c.ctx, c.event); got != c.want {

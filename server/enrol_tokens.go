@@ -88,6 +88,29 @@ func createEnrolToken() *cobra.Command {
 	return c
 }
 
+func carryEnrolToken() *cobra.Command {
+	var (
+		o      connection
+		output string
+	)
+	c := &cobra.Command{
+		Use:   "archive ID",
+		Short: "Write all that a host needs to enrol with a token to one file, to carry over",
+		Long: "Write all that a host needs to enrol with a token to one file, for hosts that download nothing: the agent's packages, the CA " +
+			"certificate, the settings and the token. There run: tar -xf FILE && sh hostler-agent-ID/install.sh. Whoever has the file has the token. " +
+			"The server that made the token knows it as long as it runs and the token is good.",
+		Example: "  hostler enrol-tokens archive 31 --output rack12.tar",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return download(c, &o, "enrol-tokens/"+url.PathEscape(args[0])+"/archive", output)
+		},
+	}
+	o.flags(c)
+	c.Flags().StringVarP(&output, "output", "o", "", "`file` to write, which must not be there")
+	_ = c.MarkFlagRequired("output") // it is defined above
+	return c
+}
+
 func endEnrolToken() *cobra.Command {
 	var o connection
 	c := &cobra.Command{

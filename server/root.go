@@ -22,7 +22,7 @@ func root() *cobra.Command {
 			revokeCertificates(), renewCertificates(), cleanCertificates(), presignCertificates()),
 		group("authority", "Change the authority that signs certificates", authorityStatus(), authorityHosts(), advanceAuthority(), takeBackAuthority()),
 		group("audit", "Read and verify the audit log", listAudit(), verifyAudit(), exportAudit()),
-		group("enrol-tokens", "Manage the tokens that admit hosts", listEnrolTokens(), createEnrolToken(), endEnrolToken()),
+		group("enrol-tokens", "Manage the tokens that admit hosts", listEnrolTokens(), createEnrolToken(), carryEnrolToken(), endEnrolToken()),
 		group("sign-rules", "Manage the rules that sign hosts without asking", listSignRules(), createSignRule(), removeSignRule()),
 		group("hosts", "Work with lists of hosts", expandHosts(), importHosts(), checkHosts()),
 		installCommand(),

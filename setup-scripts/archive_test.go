@@ -69,6 +69,20 @@ func agentArchive(t *testing.T) []byte {
 	return b.Bytes()
 }
 
+// carry makes a directory with the archive as somebody would carry it to a host.
+func carry(t *testing.T, dir string, archive []byte) {
+	t.Helper()
+	name := "hostler-agent-linux-" + runtime.GOARCH + ".tar.gz"
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string][]byte{name: archive, "SHA256SUMS": fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(archive), name)} {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // bareHost is the root directory of a host that has the named tools and no package manager.
 func bareHost(t *testing.T, ca []byte, tools ...string) string {
 	t.Helper()
@@ -157,6 +171,29 @@ func TestInstallWithoutPackageManager(t *testing.T) {
 			}
 		})
 	}
+	t.Run("carried", func(t *testing.T) {
+		root := bareHost(t, ca)
+		carry(t, filepath.Join(root, "carried"), agentArchive(t))
+		got := inRoot(t, root, "install", "--from", "/carried")
+		got.mustSucceed(t)
+		if !strings.Contains(got.stdout, "hostler-agent 1.2.3 is installed") {
+			t.Errorf("output:\n%s%s", got.stdout, got.stderr)
+		}
+	})
+	t.Run("carried and damaged", func(t *testing.T) {
+		root := bareHost(t, ca)
+		carry(t, filepath.Join(root, "carried"), agentArchive(t))
+		file := filepath.Join(root, "carried/hostler-agent-linux-"+runtime.GOARCH+".tar.gz")
+		if err := os.WriteFile(file, []byte("something else"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		inRoot(t, root, "install", "--from", "/carried").mustFail(t, 17, "checksum")
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		inRoot(t, root, "install", "--from", "/carried").mustFail(t, 11, "is missing in /carried")
+		inRoot(t, root, "install", "--from", "/tmp").mustFail(t, 19, "SHA256SUMS")
+	})
 	t.Run("no server given", func(t *testing.T) {
 		inRoot(t, bareHost(t, ca, "curl"), "install").mustFail(t, 19, "--server")
 	})

@@ -16,6 +16,9 @@ var script []byte
 //go:embed install.sh
 var install string
 
+//go:embed carried.sh
+var carried string
+
 //go:embed hostler-agent.service
 var unit []byte
 
@@ -36,13 +39,19 @@ type Target struct {
 }
 
 // Install is install.sh for one server. It holds no secret.
-func Install(t Target) []byte {
+func Install(t Target) []byte { return t.fill(install) }
+
+// Carried is the install.sh of an archive that is carried to hosts. It holds no secret.
+func Carried(t Target) []byte { return t.fill(carried) }
+
+// fill puts the server's data into a script.
+func (t Target) fill(script string) []byte {
 	address := t.Server
 	if ip := net.ParseIP(t.Server); ip != nil && strings.Contains(t.Server, ":") {
 		address = "[" + t.Server + "]"
 	}
 	return []byte(strings.NewReplacer("@SERVER@", t.Server, "@ADDRESS@", address, "@HANDSHAKE@", strconv.Itoa(t.Handshake),
-		"@SECURED@", strconv.Itoa(t.Secured), "@PIN@", t.Pin).Replace(install))
+		"@SECURED@", strconv.Itoa(t.Secured), "@PIN@", t.Pin).Replace(script))
 }
 
 // Unit is the systemd unit hostler-agent.service.

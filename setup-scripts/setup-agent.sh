@@ -25,6 +25,7 @@ Verbs:
               --url https://HOST:PORT/repo/ --ca FILE --key FILE
   install     install the agent's package, or its archive on a host without a package manager
               [--server HOST] [--handshake PORT] (for the archive) [--version V] [--epel] [--wait SECONDS]
+              [--from DIR] (take the package from there and download nothing)
   configure   write agent.ini; the one-time token is read from standard input
               --server HOST --handshake PORT --secured PORT --ca-pin HEX --hostname NAME
   start       enable the service and start it again
@@ -32,6 +33,7 @@ Verbs:
   all         check, repository, install, configure and start in one go
               --server HOST --ca-pin HEX [--handshake PORT] [--secured PORT] [--hostname NAME]
               [--ca FILE] [--key FILE] [--token-file FILE] [--version V] [--epel] [--wait SECONDS]
+              [--from DIR] (take ca.pem, key.asc and the package from there)
               [--no-start] (for installers of systems: the agent starts when the system does)
   uninstall   stop the agent and remove it, its repository, its configuration and its state
 
@@ -527,9 +529,16 @@ verb_repository() {
 	esac
 }
 
+# lacks CAUSE: what keeps a host from the server's repository keeps it from nothing when its package was carried to it.
+lacks() {
+	if [ -z "$from" ]; then fail unsupported "$1"; fi
+	warn "the server's repository is not configured: $1"
+}
+
 repository_apt() {
 	if [ -z "$root" ] && ! [ -x /usr/lib/apt/methods/https ]; then
-		fail unsupported "this apt cannot fetch over https: install apt-transport-https first"
+		lacks "this apt cannot fetch over https: install apt-transport-https first"
+		return 0
 	fi
 	write_file "$root$conf/repository.gpg" 644 dearmored "$key_file"
 	host=${repo_url#https://}
@@ -623,7 +632,10 @@ END
 # libzypp takes no CA file for one repository, but a directory of certificates named by their hash.
 repository_zypper() {
 	write_file "$root$conf/repository.asc" 644 cat "$key_file"
-	have openssl || fail unsupported "zypper needs openssl to trust the server's certificate: install openssl first"
+	if ! have openssl; then
+		lacks "zypper needs openssl to trust the server's certificate: install openssl first"
+		return 0
+	fi
 	hash=$(openssl x509 -hash -noout -in "$ca_file") || fail verification-failed "the CA certificate cannot be read"
 	make_dir "$root$conf/ca.d"
 	write_file "$root$conf/ca.d/$hash.0" 644 cat "$ca_file"
@@ -657,7 +669,7 @@ streamed() {
 	read -r code <"$work/code"
 }
 
-busy='Could not get lock|Unable to (lock|acquire)|frontend lock|Waiting for process with pid|holding the yum lock'
+busy='Could not get lock|Unable to (lock|acquire)|frontend lock|status database is locked|Waiting for process with pid|holding the yum lock'
 busy="$busy|transaction lock|System management is locked|is another process using it"
 unverified='signatures? (could not|couldn.t) be verified|NO_PUBKEY|BADSIG|is not signed|Hash Sum mismatch|GPG check FAILED'
 unverified="$unverified|signature verification (error|failed)|Signature verification failed|Bad GPG signature|checksum doesn.t match"
@@ -738,11 +750,12 @@ verb_install() {
 	esac
 	if [ "$epel" = yes ]; then install_epel; fi
 	if [ "$pkg" = none ]; then progress "installing the static archive"; else progress "installing hostler-agent with $pkg"; fi
-	case $pkg in
-	apt) install_apt ;;
-	dnf | yum) install_yum ;;
-	zypper) install_zypper ;;
-	none) install_static ;;
+	case $pkg:$from in
+	none:*) install_static ;;
+	*:?*) install_carried ;;
+	apt:) install_apt ;;
+	dnf: | yum:) install_yum ;;
+	zypper:) install_zypper ;;
 	esac
 	if [ "$dry_run" = yes ]; then return 0; fi
 	[ -x /usr/bin/hostler-agent ] || fail package-manager-failed "$pkg reports success, but /usr/bin/hostler-agent is missing"
@@ -795,18 +808,53 @@ install_zypper() {
 		"hostler-agent${version:+=$version}"
 }
 
+# carried PATTERN... finds the file in $from that was made for this host, and holds it against the checksum there.
+carried() {
+	for file in "$@"; do
+		[ -r "$file" ] || fail unsupported "nothing that was carried here is for this host: ${1##*/} is missing in $from"
+		grep -q "^$(sha256_of "$file")  ${file##*/}\$" "$from/SHA256SUMS" ||
+			fail verification-failed "the checksum of $file is not the one in SHA256SUMS"
+	done
+}
+
+# install_carried has the package manager install a file. The tool below it does: it asks no network for anything.
+install_carried() {
+	case $pkg in
+	apt)
+		DEBIAN_FRONTEND=noninteractive
+		export DEBIAN_FRONTEND
+		carried "$from"/hostler-agent_*_"$arch".deb
+		managed "the installation" dpkg --force-confdef --force-confold --install "$file"
+		;;
+	*)
+		case $arch in amd64) rpm_arch=x86_64 ;; *) rpm_arch=aarch64 ;; esac
+		carried "$from"/hostler-agent-*."$rpm_arch".rpm
+		run rpm --import "$from/key.asc" || fail verification-failed "rpm does not take the key in $from/key.asc"
+		managed "the installation" rpm --upgrade --replacepkgs --oldpackage "$file"
+		;;
+	esac
+}
+
 install_static() {
-	need_option server "$server"
-	ca_file=$root$conf/ca.pem
-	[ -r "$ca_file" ] || fail bad-usage "$ca_file is missing: run the verb repository first"
 	archive=hostler-agent-linux-$arch.tar.gz
+	if [ -n "$from" ]; then
+		carried "$from/$archive"
+	else
+		need_option server "$server"
+		ca_file=$root$conf/ca.pem
+		[ -r "$ca_file" ] || fail bad-usage "$ca_file is missing: run the verb repository first"
+	fi
 	if [ "$dry_run" = yes ]; then
 		printf 'hostler: would install: %s\n' "$archive"
 		return 0
 	fi
 	need_work
-	fetch_archive || fetch_archive || # a second time: the server may just have published another version
-		fail verification-failed "the checksum of $archive is not the one in SHA256SUMS"
+	if [ -n "$from" ]; then
+		cat "$file" >"$work/$archive"
+	else
+		fetch_archive || fetch_archive || # a second time: the server may just have published another version
+			fail verification-failed "the checksum of $archive is not the one in SHA256SUMS"
+	fi
 	mkdir "$work/agent"
 	tar -xzf "$work/$archive" -C "$work/agent" || fail cannot-write "cannot unpack $archive"
 	write_file /usr/bin/hostler-agent 755 cat "$work/agent/hostler-agent"
@@ -926,6 +974,10 @@ verb_all() {
 	need_linux
 	read_token
 	hostname=${hostname:-$(host_name)}
+	if [ -n "$from" ]; then
+		ca_file=${ca_file:-$from/ca.pem}
+		key_file=${key_file:-$from/key.asc}
+	fi
 	verb_check
 	if [ "$dry_run" = yes ]; then
 		printf 'hostler: would configure the package repository, install hostler-agent, write %s and start it\n' "$conf/agent.ini"
@@ -1014,13 +1066,14 @@ check_value() { # check_value OPTION VALUE
 		;;
 	--version) case $2 in [!0-9]* | *[!A-Za-z0-9.+~]*) bad="is no version" ;; esac ;;
 	--root) case $2 in /*) ;; *) bad="is no absolute path" ;; esac ;;
+	--from) [ -r "$2/SHA256SUMS" ] || bad="is no directory with packages and their SHA256SUMS" ;;
 	*) if [ -z "$2" ]; then bad="is empty"; fi ;;
 	esac
 	if [ -n "$bad" ]; then fail bad-usage "$1: \"$2\" $bad"; fi
 }
 
 server='' handshake=8440 secured=8441 repo_url='' ca_file='' key_file='' ca_pin='' hostname='' token='' token_file=''
-version='' epel=no wait_limit=300 root='' dry_run=no start=yes verb=${1-}
+version='' from='' epel=no wait_limit=300 root='' dry_run=no start=yes verb=${1-}
 
 case $verb in
 detect | check | look | repository | install | configure | start | all | uninstall) shift ;;
@@ -1041,7 +1094,7 @@ while [ $# -gt 0 ]; do
 	--dry-run) dry_run=yes ;;
 	--epel) epel=yes ;;
 	--no-start) start=no ;;
-	--server | --handshake | --secured | --url | --ca | --key | --ca-pin | --hostname | --token-file | --version | --wait | --root)
+	--server | --handshake | --secured | --url | --ca | --key | --ca-pin | --hostname | --token-file | --version | --from | --wait | --root)
 		if [ $# -lt 2 ]; then fail bad-usage "$1 needs a value"; fi
 		check_value "$1" "$2"
 		case $1 in
@@ -1055,6 +1108,7 @@ while [ $# -gt 0 ]; do
 		--hostname) hostname=$(lower "$2") ;;
 		--token-file) token_file=$2 ;;
 		--version) version=$2 ;;
+		--from) from=$2 ;;
 		--wait) wait_limit=$2 ;;
 		--root) root=${2%/} ;;
 		esac

@@ -117,11 +117,11 @@ func (h *hub) arrivalRow(id int64) rowMaker {
 
 func (h *hub) arrivalValues(draftID int64) valueMaker {
 	return func(ctx context.Context) map[string]string {
-		uses, err := h.web.usesLeft(ctx, draftID)
+		t, err := h.web.openToken(ctx, draftID)
 		if err != nil {
 			h.web.Log.Error("cannot read how many hosts a token still admits", "draft", draftID, "err", err)
 		}
-		return page.ArrivalValues(len(h.web.arrivals(ctx, draftID)), uses)
+		return page.ArrivalValues(len(h.web.arrivals(ctx, draftID)), t.UsesLeft)
 	}
 }
 

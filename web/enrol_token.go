@@ -113,6 +113,7 @@ func (w *Web) newEnrolToken(c *gin.Context, in trust.TokenRequest) (string, *db.
 	if err != nil {
 		return "", nil, err
 	}
+	w.made.put(t.ID, draftToken{secret, t.ExpiresAt}, w.Options.Now())
 	w.recordEnrolToken(c, event.AdmissionMade, t)
 	return secret, t, nil
 }
@@ -211,9 +212,8 @@ func (w *Web) newEnrolTokenForm(c *gin.Context) error {
 	}
 	in, fields := readEnrolToken(c, form)
 	if len(fields) == 0 {
-		secret, t, err := w.newEnrolToken(c, in)
+		_, t, err := w.newEnrolToken(c, in)
 		if err == nil {
-			w.made.put(t.ID, draftToken{secret, t.ExpiresAt}, w.Options.Now())
 			return goTo(c, "/trust/tokens/"+strconv.FormatInt(t.ID, 10))
 		}
 		var wrong *trust.FieldError
@@ -256,8 +256,8 @@ func (w *Web) enrolTokenPage(c *gin.Context) error {
 		return err
 	}
 	v := page.EnrolTokenView{Frame: w.frame(c), Token: w.enrolTokenView(t)}
-	if secret, ok := w.made.get(t.ID, w.Options.Now()); ok && t.State(w.Options.Now()) == db.EnrolTokenOpen {
-		v.Secret, v.Groups = secret.secret, w.commands(secret.secret)
+	if secret, ok := w.secretOf(t); ok {
+		v.Secret, v.Groups = secret, append(w.commands(secret), carriedCommands(t))
 	}
 	admitted, err := w.DB.AdmittedBy(c.Request.Context(), t.ID, admittedShown)
 	if err != nil {

@@ -42,9 +42,14 @@ func (w *Web) installScript(c *gin.Context) error {
 }
 
 func (w *Web) installText() []byte {
-	return setupscripts.Install(setupscripts.Target{
+	return setupscripts.Install(w.target())
+}
+
+// target is this server, as hosts are to reach it.
+func (w *Web) target() setupscripts.Target {
+	return setupscripts.Target{
 		Server: w.Options.Advertise, Handshake: w.Options.HandshakePort, Secured: w.Options.SecuredPort, Pin: w.CA.Pin(),
-	})
+	}
 }
 
 // installCommands are the ways to run install.sh. What is downloaded is not trusted before it proved to be what this page

@@ -194,6 +194,7 @@ var routes = []route{
 	{public, get, "/trust/tokens/new", user, operate, (*Web).newEnrolTokenPage},
 	{public, post, "/trust/tokens/new", user, operate.as("enrol_token.create"), (*Web).newEnrolTokenForm},
 	{public, get, "/trust/tokens/:id", user, operate, (*Web).enrolTokenPage},
+	{public, get, "/trust/tokens/:id/archive", user, operate.as("enrol_token.archive"), (*Web).tokenArchive},
 	{public, post, "/trust/tokens/:id/end", user, operate.as("enrol_token.end"), (*Web).endEnrolTokenForm},
 
 	{public, get, "/wizards", user, operate, (*Web).wizardsPage},
@@ -346,6 +347,7 @@ var routes = []route{
 
 	{public, get, api + "/enrol-tokens", program, see, (*Web).listEnrolTokens},
 	{public, post, api + "/enrol-tokens", program, operate.as("enrol_token.create"), (*Web).createEnrolToken},
+	{public, get, api + "/enrol-tokens/:id/archive", program, operate.as("enrol_token.archive"), (*Web).tokenArchive},
 	{public, post, api + "/enrol-tokens/:id/end", program, operate.as("enrol_token.end"), (*Web).endEnrolToken},
 
 	{public, get, api + "/account", program, own, (*Web).getAccount},

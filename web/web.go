@@ -95,7 +95,7 @@ type Web struct {
 	refusals   *throttle
 	enrolments *limiter     // of hosts that are not admitted
 	tokens     *draftTokens // by draft
-	made       *draftTokens // by the token's own number: those that were made on a page
+	made       *draftTokens // by the token's own number: those that somebody made
 	compared   comparisons  // files that the keys of checks are held against
 	hub        *hub
 	wakes      *wakeHub

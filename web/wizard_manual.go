@@ -80,13 +80,17 @@ func (w *Web) wizardManualPage(c *gin.Context) error {
 			return err
 		}
 	}
-	uses, err := w.usesLeft(ctx, d.ID)
+	groups := w.commands(token.secret)
+	t, err := w.openToken(ctx, d.ID)
 	if err != nil {
 		return err
 	}
+	if t.ID != 0 {
+		groups = append(groups, carriedCommands(&t))
+	}
 	return show(c, http.StatusOK, page.WizardManualPage(page.WizardManualView{
-		Frame: w.frame(c), Draft: w.draftView(d), Groups: w.commands(token.secret),
-		TokenExpires: token.expires, TokenUses: uses, Arrivals: w.arrivals(c.Request.Context(), d.ID),
+		Frame: w.frame(c), Draft: w.draftView(d), Groups: groups,
+		TokenExpires: token.expires, TokenUses: t.UsesLeft, Arrivals: w.arrivals(c.Request.Context(), d.ID),
 	}))
 }
 
@@ -122,20 +126,20 @@ func (w *Web) mint(ctx context.Context, d *db.Draft) (draftToken, error) {
 	return token, nil
 }
 
-// usesLeft is how many hosts a draft's present token still admits.
-func (w *Web) usesLeft(ctx context.Context, draftID int64) (int, error) {
+// openToken is a draft's present token; the zero one when that admits nobody any more.
+func (w *Web) openToken(ctx context.Context, draftID int64) (db.EnrolToken, error) {
 	token, ok := w.tokens.get(draftID, w.Options.Now())
 	if !ok {
-		return 0, nil
+		return db.EnrolToken{}, nil
 	}
 	row, err := w.DB.EnrolToken(ctx, bearer.Hash(token.secret))
 	if errors.Is(err, db.ErrNotFound) {
-		return 0, nil
+		return db.EnrolToken{}, nil
 	}
 	if err != nil || row.State(w.Options.Now()) != db.EnrolTokenOpen {
-		return 0, err
+		return db.EnrolToken{}, err
 	}
-	return row.UsesLeft, nil
+	return *row, nil
 }
 
 // commands are what a person runs on a host. Nothing that comes over the network is trusted or run before the CA

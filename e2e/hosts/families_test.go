@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/goreleaser/nfpm/v2/rpm"
 
 	"hostler/e2e/lab"
+	setupscripts "hostler/setup-scripts"
 )
 
 // family is what the hosts of one do in their own ways.
@@ -55,6 +57,7 @@ func TestHostsOfAllFamilies(t *testing.T) {
 			on := &run{T: t, Server: r.Server, host: h}
 			on.registered(families[h.Flavour])
 			on.childAgents(families[h.Flavour], offered)
+			on.carried(families[h.Flavour])
 		})
 	}
 }
@@ -73,6 +76,32 @@ func (r *run) registered(of family) {
 	if v := r.installed(of, "hostler-agent"); v == "" || strings.Contains(v, "not installed") {
 		r.Errorf("of the agent's package there is %q", v)
 	}
+}
+
+// carried has a host forget its agent and brings it back with the archive of a token, and without any tool that downloads.
+func (r *run) carried(of family) {
+	r.Helper()
+	var token struct{ ID int64 }
+	var archive []byte
+	must(r.T, r.Call(r.Context(), http.MethodPost, "/api/v1/enrol-tokens", map[string]any{"host": r.host.Name}, &token))
+	must(r.T, r.Call(r.Context(), http.MethodGet, fmt.Sprintf("/api/v1/enrol-tokens/%d/archive", token.ID), nil, &archive))
+	write(r.T, filepath.Join(r.host.Root(), "root/setup-agent.sh"), setupscripts.Script())
+	r.sh("sh /root/setup-agent.sh uninstall")
+	if v := r.installed(of, "hostler-agent"); v != "" && !strings.Contains(v, "not installed") {
+		r.Fatalf("after its end there is %q", v)
+	}
+	write(r.T, filepath.Join(r.host.Root(), "root/carried.tar"), archive)
+	out := r.sh(fmt.Sprintf(`cd /root && for tool in curl wget; do if command -v $tool >/dev/null; then chmod a-x "$(command -v $tool)"; fi; done
+tar -xf carried.tar && sh hostler-agent-%d/install.sh 2>&1`, token.ID))
+	if v := r.installed(of, "hostler-agent"); v == "" || strings.Contains(v, "not installed") {
+		r.Errorf("of the agent's package there is %q after\n%s", v, out)
+	}
+	must(r.T, r.Until(r.Context(), "told of the host that was carried to", func() (bool, error) {
+		var list struct{ Items []struct{ State string } }
+		err := r.Call(r.Context(), http.MethodGet, "/api/v1/certificates?state=valid&search="+r.host.Name, nil, &list)
+		return len(list.Items) == 2, err // the former one is still valid
+	}))
+	must(r.T, r.start("/api/v1/commands", map[string]any{"targets": map[string]any{"hosts": r.host.Name}, "exec": map[string]any{"command": []string{"true"}}}))
 }
 
 func (r *run) installed(of family, name string) string {

@@ -113,7 +113,7 @@ func spelled() map[string]bool {
 	add("audit.family.", page.AuditFamilies()...)
 	add("audit.problem.", page.AuditProblemCodes...)
 	add("severity.", "info", "warning", "error")
-	add("manual.family.", "any", "installer", "debian", "rhel", "suse", "other")
+	add("manual.family.", "any", "installer", "debian", "rhel", "suse", "other", "carried")
 	add("layout.theme.", "auto", "light", "dark")
 	add("nav.", "overview", "hosts", "operations", "jobs", "children", "checks", "repositories", "trust", "events", "audit", "users")
 	add("age.", "s", "m", "h", "d", "in_s", "in_m", "in_h", "in_d")

@@ -127,16 +127,17 @@ type WizardConfirmView struct {
 type Command struct {
 	Code string // a ManualCommands code
 	Text string // the command, to be copied as it is
+	Get  string // path of a file that goes with it; "" for none
 }
 
 // ManualCommands are the codes that the catalogues have a title and an explanation for.
 var ManualCommands = []string{
-	"curl", "wget", "cloud_init", "kickstart", "preseed", "deb_repository", "deb_install", "rpm_repository", "rpm_install", "archive", "configure", "start",
+	"curl", "wget", "cloud_init", "kickstart", "preseed", "deb_repository", "deb_install", "rpm_repository", "rpm_install", "archive", "configure", "start", "carried",
 }
 
 // CommandGroup is one way to register by hand, for one family of systems.
 type CommandGroup struct {
-	Family   string // "any", "debian", "rhel", "suse", "other"
+	Family   string // "any", "debian", "rhel", "suse", "other", "carried"
 	Commands []Command
 }
 

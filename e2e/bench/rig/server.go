@@ -214,7 +214,7 @@ func (s *Server) Until(ctx context.Context, what string, reached func() (bool, e
 	}
 }
 
-// Call is one call of the API; in and out are JSON, or nil.
+// Call is one call of the API; in and out are JSON, or nil. A *[]byte gets the answer as it is.
 func (s *Server) Call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -243,6 +243,10 @@ func (s *Server) Call(ctx context.Context, method, path string, in, out any) err
 	}
 	if answer.StatusCode/100 != 2 {
 		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = text
+		return nil
 	}
 	if out == nil {
 		return nil

@@ -184,6 +184,9 @@ func commands() []page.CommandGroup {
 			{Code: "deb_install", Text: "apt-get update && apt-get install -y hostler-agent"},
 			{Code: "start", Text: "systemctl enable --now hostler-agent"},
 		}},
+		{Family: "carried", Commands: []page.Command{
+			{Code: "carried", Text: "tar -xf hostler-agent-31.tar && sh hostler-agent-31/install.sh", Get: "/trust/tokens/31/archive"},
+		}},
 	}
 }
 

@@ -18,6 +18,15 @@ import (
 	setupscripts "hostler/setup-scripts"
 )
 
+// publishAgent has the repository serve packages of an agent that does nothing.
+func (s *server) publishAgent() {
+	s.t.Helper()
+	agents := map[string][]byte{"amd64": []byte("#!/bin/sh\n"), "arm64": []byte("#!/bin/sh\n:\n")}
+	if err := s.web.Repo.PublishAgent(s.t.Context(), repo.Agent{Version: "1.0.0", Binaries: agents}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // unpack unpacks an archive for a token as a person does, and returns the directory.
 func unpack(t *testing.T, archive string, id int64) string {
 	t.Helper()
@@ -40,10 +49,7 @@ func TestArchivesToCarryOver(t *testing.T) {
 	if r := s.api(get, call, ""); r.status != http.StatusServiceUnavailable || r.failure(t).Code != "no_packages" {
 		t.Errorf("before the packages are there it answered %d %.200s", r.status, r.body)
 	}
-	agents := map[string][]byte{"amd64": []byte("#!/bin/sh\n"), "arm64": []byte("#!/bin/sh\n:\n")}
-	if err := s.web.Repo.PublishAgent(t.Context(), repo.Agent{Version: "1.0.0", Binaries: agents}); err != nil {
-		t.Fatal(err)
-	}
+	s.publishAgent()
 	if r := b.get(fmt.Sprintf("/trust/tokens/%d", made.ID)); !strings.Contains(r.body, link) {
 		t.Error("the token's page has no archive")
 	}
@@ -97,9 +103,7 @@ func TestArchivesToCarryOver(t *testing.T) {
 func TestArchiveOfTheWizardsToken(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()
-	if err := s.web.Repo.PublishAgent(t.Context(), repo.Agent{Version: "1.0.0", Binaries: map[string][]byte{"amd64": []byte("#!/bin/sh\n")}}); err != nil {
-		t.Fatal(err)
-	}
+	s.publishAgent()
 	path := b.newDraft("dc1")
 	if r := b.post(path+"/hosts", url.Values{"method": {"manual"}, "hosts": {""}, "version": {b.version(path + "/hosts")}}); r.location() != path+"/manual" {
 		t.Fatalf("it answered %d %s", r.status, r.location())

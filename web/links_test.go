@@ -37,6 +37,7 @@ func TestPagesLeadSomewhere(t *testing.T) {
 		b.upload(path+"/hosts", form, scripts)
 		by[method] = path
 	}
+	s.publishAgent()
 	s.restart() // some operation waits for its key, so that its page asks
 
 	all := []string{"/", by["ssh"] + "/confirm", by["ssh"] + "/summary", by["manual"] + "/manual", by["manual"] + "/summary", "/wizards"}

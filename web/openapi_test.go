@@ -150,8 +150,11 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	targets := map[string]any{"hosts": "node1.lab.test"}
 	added := s.addPackage("tools", "tool-1.0.tar.gz")
 	mirrored := s.addMirrors("mirrored", 2)
+	s.publishAgent()
+	carried := s.enrolToken(trust.TokenRequest{})
 	last := s.person(testUser, account.RoleAdministrator) // who cannot be removed
 	replace := strings.NewReplacer(
+		api+"/enrol-tokens/{id}/archive", fmt.Sprintf("%s/enrol-tokens/%d/archive", api, carried.ID),
 		mirrored+"/mirrors/{id}/remove", mirrored+"/mirrors/2/remove", mirrored+"/mirrors/{id}", mirrored+"/mirrors/1",
 		api+"/users/{id}", api+last.path(testUser), api+"/audit/{id}", api+"/audit/1", api+"/tokens/{id}", api+"/tokens/999", api+"/sessions/{id}", api+"/sessions/999",
 		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID), "{digest}", added.Digest)

@@ -53,8 +53,14 @@ func (w *Web) enrol(c *gin.Context) error {
 	}
 	ctx, from := c.Request.Context(), peerAddress(c)
 	if w.enrolments.spent(from) {
+		w.metrics.enrolments.WithLabelValues("limited").Inc()
 		return refuse(http.StatusTooManyRequests, "too_many_requests", "too many hosts that are not admitted ask from this address", "wait a little")
 	}
+	if w.asking.spent(from) {
+		w.metrics.enrolments.WithLabelValues("limited").Inc()
+		return refuse(http.StatusTooManyRequests, "too_many_requests", "too many hosts ask for certificates from this address", "wait a little")
+	}
+	w.asking.count(from)
 	address := c.RemoteIP()
 	reply, err := w.CA.Enrol(ctx, in, from)
 	if err != nil {
@@ -188,7 +194,10 @@ func (w *Web) renewCertificate(c *gin.Context) error {
 	if err := decodeAgent(c, &in); err != nil {
 		return err
 	}
-	reply, err := w.CA.Renew(c.Request.Context(), certificate(c), in)
+	ctx, old := c.Request.Context(), certificate(c)
+	audit.By(ctx, "host:"+old.Hostname)
+	audit.About(ctx, old.Hostname, nil, nil)
+	reply, err := w.CA.Renew(ctx, old, in) // it tells of the new one
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func newMetrics(w *Web) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"listener", "method", "route", "code"}),
 		enrolments: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hostler_enrolments_total", Help: "Hosts that asked for a certificate, by result: admitted, waiting (new ones), refused.",
+			Name: "hostler_enrolments_total", Help: "Hosts that asked for a certificate, by result: admitted, autosigned, waiting (new ones), refused, limited (asked too often).",
 		}, []string{"result"}),
 		hosts:      prometheus.NewDesc("hostler_hosts", "Hosts by state.", []string{"state"}, nil),
 		heartbeats: prometheus.NewDesc("hostler_heartbeats_total", "Heartbeats since the server started.", nil, nil),

@@ -386,7 +386,7 @@ var routes = []route{
 	{secured, post, wire.PathRegister, agent, open.as(unrecorded), (*Web).register},
 	{secured, post, wire.PathStatus, agent, open.as(unrecorded), (*Web).status},
 	{secured, post, wire.PathJobResult, agent, open.as(unrecorded), (*Web).jobResult},
-	{secured, post, wire.PathRenew, agent, open.as(unrecorded), (*Web).renewCertificate},
+	{secured, post, wire.PathRenew, agent, open.as("certificate.renewed"), (*Web).renewCertificate},
 	{secured, post, wire.PathOutput, agent, open.as(unrecorded), (*Web).jobOutput},
 	{secured, post, wire.PathEvents, agent, open.as(unrecorded), (*Web).hostEvents},
 	{secured, get, pathJobFile, agent, open, (*Web).sendJobFile},

@@ -86,6 +86,14 @@ const (
 	enrolRate  = 10
 )
 
+// How many requests for certificates one address may send, whatever becomes of them: at once, and a second. A room full of
+// racks behind one address may start at once, and ten thousand hosts may wait there for approval, each asking once a minute; a
+// program that does nothing but ask gets no more than half of one processor.
+const (
+	askBurst = 2000
+	askRate  = 200
+)
+
 // Web serves all three ports.
 type Web struct {
 	Deps
@@ -94,6 +102,7 @@ type Web struct {
 	peers      *peers
 	refusals   *throttle
 	enrolments *limiter     // of hosts that are not admitted
+	asking     *limiter     // of all that ask for a certificate
 	tokens     *draftTokens // by draft
 	made       *draftTokens // by the token's own number: those that somebody made
 	compared   comparisons  // files that the keys of checks are held against
@@ -112,7 +121,7 @@ type Web struct {
 func New(d Deps) (*Web, error) {
 	gin.SetMode(gin.ReleaseMode)
 	w := &Web{
-		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery), enrolments: newLimiter(d.Options.Now, enrolBurst, enrolRate),
+		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery), enrolments: newLimiter(d.Options.Now, enrolBurst, enrolRate), asking: newLimiter(d.Options.Now, askBurst, askRate),
 		tokens: newDraftTokens(), made: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(), compared: comparisons{held: map[int64]comparison{}},
 	}
 	w.hub, w.wakes = newHub(w), newWakeHub(w)

@@ -144,13 +144,13 @@ func (c *CA) signAmongOthers(ctx context.Context, id int64, by string) (bool, er
 
 // ask runs the program. What it says is kept in part, and nothing that it does can keep it running.
 func (c *CA) ask(ctx context.Context, q *db.EnrolRequest) (signed bool, output string) {
-	ctx, cancel := context.WithTimeout(ctx, programTime)
+	ctx, cancel := context.WithTimeout(ctx, c.programTime)
 	defer cancel()
 	select {
 	case c.programs <- struct{}{}:
 		defer func() { <-c.programs }()
 	case <-ctx.Done():
-		return false, "not asked: it was busy with other hosts for " + programTime.String()
+		return false, "not asked: it was busy with other hosts for " + c.programTime.String()
 	}
 	var out limited
 	p := exec.CommandContext(ctx, c.program, q.Hostname)
@@ -166,7 +166,7 @@ func (c *CA) ask(ctx context.Context, q *db.EnrolRequest) (signed bool, output s
 	case err == nil:
 		return true, output
 	case ctx.Err() != nil:
-		return false, strings.TrimSpace(output + " [it took longer than " + programTime.String() + "]")
+		return false, strings.TrimSpace(output + " [it took longer than " + c.programTime.String() + "]")
 	case errors.As(err, &exit):
 		return false, output
 	case errors.Is(err, fs.ErrNotExist):

@@ -3,11 +3,13 @@ package trust_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"hostler/agent/wire"
 	"hostler/db"
@@ -123,6 +125,26 @@ func TestProgramDecides(t *testing.T) {
 	r.must(os.Remove(path))
 	if r.come("other.test", "10.1.0.1") || (*said)[2].Output == "" {
 		t.Errorf("a program that is gone signed, or nobody is told: %+v", (*said)[2])
+	}
+}
+
+// A program that does not decide is ended, together with what it has started, and so is one that leaves its output open.
+func TestProgramThatTakesTooLong(t *testing.T) {
+	r := newRig(t)
+	said := r.verdicts()
+	r.ca.SetProgramTime(100 * time.Millisecond)
+	for i, body := range []string{"exec sleep 3600", "sleep 3600\nexit 0", "sleep 3600 & wait"} {
+		path := filepath.Join(t.TempDir(), "decide")
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		r.must(r.ca.SetProgram(path))
+		if r.come(fmt.Sprintf("node%d.test", i), "10.1.0.1") {
+			t.Errorf("%q: it was signed", body)
+		}
+		if v := (*said)[i]; v.Signed || v.By != "program" || !strings.Contains(v.Output, "it took longer than 100ms") {
+			t.Errorf("%q: told is %+v", body, v)
+		}
 	}
 }
 

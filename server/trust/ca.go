@@ -53,16 +53,19 @@ type CA struct {
 	twins      *twins
 	publish    func([]db.Denial) // tells other servers, see Follow
 
-	lifetime time.Duration                  // of agents' certificates
-	program  string                         // decides on hosts without a token; "" for none
-	programs chan struct{}                  // holds one for each that runs
+	lifetime time.Duration // of agents' certificates
+	program  string        // decides on hosts without a token; "" for none
+	programs chan struct{} // holds one for each that runs
+
+	programTime time.Duration // that it has to decide
+
 	renewals *pace                          // how many hosts are told to renew
 	told     func(context.Context, Verdict) // see OnVerdict
 }
 
 // OpenCA reads the authority in dir, or makes one at first start. master seals its key; now is the clock.
 func OpenCA(d *db.DB, dir string, master seal.Key, now func() time.Time) (*CA, error) {
-	c := &CA{db: d, now: now, dir: dir, master: master, renewals: newPace(now, renewalsTogether, renewalsEach), denied: newDenyList(), twins: &twins{hosts: map[string]*lives{}}, publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime}
+	c := &CA{db: d, now: now, dir: dir, master: master, renewals: newPace(now, renewalsTogether, renewalsEach), denied: newDenyList(), twins: &twins{hosts: map[string]*lives{}}, publish: func([]db.Denial) {}, told: func(context.Context, Verdict) {}, lifetime: agentLifetime, programTime: programTime}
 	c.admissions = together.New(c.admitAll)
 	_, err := os.Stat(certFile(dir, present))
 	if errors.Is(err, os.ErrNotExist) {

@@ -70,7 +70,7 @@ var AuditProblemCodes = []string{"altered", "missing", "seal", "cut", "truncated
 // AuditActions are the acts that the catalogues have a text for.
 var AuditActions = []string{
 	"access", "agent.upgrade", "audit.cut", "audit.export", "audit.key", "audit.suppressed", "authority.advance", "authority.back", "bootstrap.start", "certificate.clean",
-	"certificate.presign", "certificate.renew", "certificate.revoke", "channel.promote", "channel.roll_back", "check.mend", "check.start", "child_agent.configure", "child_agent.install",
+	"certificate.presign", "certificate.renew", "certificate.renewed", "certificate.revoke", "channel.promote", "channel.roll_back", "check.mend", "check.start", "child_agent.configure", "child_agent.install",
 	"child_agent.log", "child_agent.manage", "child_definition.forget", "command.start", "enrol_queue.set", "enrol_request.autosign", "enrol_request.refuse",
 	"enrol_request.sign", "enrol_token.archive", "enrol_token.create", "enrol_token.end", "fetch.start", "file.upload", "host.check", "host.enrol", "host.step", "host_key.forget",
 	"job.cancel", "mirror.change", "mirror.create", "mirror.remove", "mirror.run", "operation.cancel", "operation.retry", "operation.skip", "operation.unlock", "package.add", "package.drop", "push.start",

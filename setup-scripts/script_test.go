@@ -3,6 +3,7 @@ package setupscripts
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"hostler/internal/distro"
 )
 
 // shells are the ones that target hosts have for /bin/sh.
@@ -182,6 +185,29 @@ func TestDetect(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The script knows a system's package manager as the server does, by one table: where others are installed beside it, the
+// distribution's own goes first.
+func TestDetectAgreesWithTheTableOfSystems(t *testing.T) {
+	own := map[distro.Family]string{distro.Debian: "apt", distro.RHEL: "dnf", distro.SUSE: "zypper"}
+	for id, family := range distro.IDs() {
+		root := t.TempDir()
+		files := map[string]string{"etc/os-release": "ID=\"" + id + "\"\n"}
+		for _, manager := range []string{"apt-get", "dnf", "yum", "zypper"} {
+			files["usr/bin/"+manager] = ""
+		}
+		for name, text := range files {
+			file := filepath.Join(root, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := newHost(t, []string{"sh"}).run(t, "detect", "--root", root)
+		if got.mustSucceed(t); !strings.Contains(got.stdout, "\npkg="+own[family]+"\n") {
+			t.Errorf("%s is of the family %s, and the script says\n%s", id, family, got.stdout)
+		}
+	}
 }
 
 func TestDetectElsewhere(t *testing.T) {

@@ -218,8 +218,10 @@ read_init() {
 # The distribution's own package manager goes first: others may be installed beside it.
 read_pkg() {
 	case " $os_id $os_like " in
-	*' suse '* | *' opensuse'* | *' sles '*) order='zypper dnf yum apt-get' ;;
-	*' rhel '* | *' fedora '* | *' centos '*) order='dnf yum zypper apt-get' ;;
+	*' suse '* | *' opensuse'* | *' sles '* | *' sled '*) order='zypper dnf yum apt-get' ;;
+	*' rhel '* | *' fedora '* | *' centos '* | *' rocky '* | *' almalinux '* | *' ol '* | *' amzn '* | *' openeuler '* | *' anolis '*)
+		order='dnf yum zypper apt-get'
+		;;
 	*) order='apt-get dnf yum zypper' ;;
 	esac
 	pkg=none

@@ -3,6 +3,7 @@
 package distro
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +68,20 @@ var known = []struct {
 	{"debian", nil, Debian},
 	{"ubuntu", nil, Debian},
 	{"raspbian", nil, Debian}, // Raspberry Pi OS, 32 bits; of 64 bits it says that it is Debian
+}
+
+// IDs tells of each ID that means one family alone which one that is.
+func IDs() map[string]Family {
+	ids := map[string]Family{}
+	for _, row := range known {
+		if row.says != nil {
+			ids[row.id] = Other
+		} else if _, several := ids[row.id]; !several {
+			ids[row.id] = row.family
+		}
+	}
+	maps.DeleteFunc(ids, func(_ string, f Family) bool { return f == Other })
+	return ids
 }
 
 // alike is what the words of ID_LIKE mean.

@@ -3,6 +3,7 @@
 package swarm
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -15,8 +16,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"hostler/agent/wire"
@@ -100,6 +103,39 @@ func (a *Agent) Beat(ctx context.Context) error {
 	}
 	var reply wire.StatusReply
 	return a.post(ctx, a.client, a.server.Secured, wire.PathStatus, request, &reply)
+}
+
+// Hold keeps a connection open, on which the agent has reported once, until the server closes it. open is called when it is.
+func (a *Agent) Hold(ctx context.Context, open func()) error {
+	config := a.client.Transport.(*http.Transport).TLSClientConfig.Clone()
+	address := net.JoinHostPort(a.server.Name, fmt.Sprint(a.server.Secured))
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	body := fmt.Sprintf(`{"hostname":%q,"step":10,"agents":[]}`, a.hostname)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+wire.PathStatus, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if err := r.Write(conn); err != nil {
+		return err
+	}
+	in := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(in, r)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	if err = errors.Join(err, answer.Body.Close()); err != nil || answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the heartbeat was answered with %s: %w", answer.Status, err)
+	}
+	open()
+	if _, err := in.ReadByte(); err == nil {
+		return errors.New("the server went on talking")
+	}
+	return nil
 }
 
 // Close ends the agent's connection.

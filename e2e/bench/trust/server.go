@@ -138,13 +138,9 @@ func (s *server) enrolMany(ctx context.Context, round int, hosts <-chan *swarm.A
 	if err := s.API.Post(ctx, "enrol-tokens", map[string]any{"uses": enrolments}, &token); err != nil {
 		return 0, err
 	}
-	to := swarm.Server{Name: "127.0.0.1", CA: s.CA}
-	for address, port := range map[string]*int{s.Handshake: &to.Handshake, s.Secured: &to.Secured} {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return 0, err
-		}
-		*port = int(at.Port())
+	to, err := s.reached()
+	if err != nil {
+		return 0, err
 	}
 	took, err := joinAll(ctx, to, token.Token, hosts)
 	if err != nil {
@@ -156,6 +152,60 @@ func (s *server) enrolMany(ctx context.Context, round int, hosts <-chan *swarm.A
 		err = fmt.Errorf("of %d hosts %d are registered", enrolments, len(list.Items))
 	}
 	return took, err
+}
+
+// reached is where hosts find the server.
+func (s *server) reached() (to swarm.Server, err error) {
+	to = swarm.Server{Name: "127.0.0.1", CA: s.CA}
+	for address, port := range map[string]*int{s.Handshake: &to.Handshake, s.Secured: &to.Secured} {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return to, err
+		}
+		*port = int(at.Port())
+	}
+	return to, nil
+}
+
+// timeCut has hosts keep connections open, revokes their certificates, and says how long it took from the call until the last
+// of them was closed.
+func (s *server) timeCut(ctx context.Context) (time.Duration, error) {
+	var token struct{ Token string }
+	if err := s.API.Post(ctx, "enrol-tokens", map[string]any{"uses": revoked}, &token); err != nil {
+		return 0, err
+	}
+	to, err := s.reached()
+	if err != nil {
+		return 0, err
+	}
+	names := make([]string, revoked)
+	open, ended := make(chan struct{}, revoked), make(chan error, revoked)
+	for i := range names {
+		names[i] = fmt.Sprintf("cut%03d.bench.test", i)
+		a, err := swarm.Join(ctx, to, names[i], token.Token)
+		if err != nil {
+			return 0, err
+		}
+		a.Close()
+		go func() { ended <- a.Hold(ctx, func() { open <- struct{}{} }) }()
+	}
+	for range names {
+		select {
+		case <-open:
+		case err := <-ended:
+			return 0, fmt.Errorf("a connection ended before its certificate was revoked: %w", err)
+		}
+	}
+	began := time.Now()
+	if err := s.API.Post(ctx, "certificates/revoke", map[string]any{"hosts": names}, nil); err != nil {
+		return 0, err
+	}
+	for range names {
+		if err := <-ended; err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
 }
 
 // joinAll enrols and registers hosts, some at a time, each with connections of its own, and says how long that took.

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //	newer                      makes the database look as if a newer program had used it
 //	forge                      changes an entry of the audit log in the database
 //	manage NAME                makes the database look as if a host had registered
+//	await NAME                 makes it look as if a host without a token waits for approval
 //
 // What the server says is in serve.out, its log in serve.log. The condition [sqlite] tells which database it is.
 func TestCommands(t *testing.T) {
@@ -51,7 +52,7 @@ func TestCommands(t *testing.T) {
 			return !mysql, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "halt": halt, "status": status, "newer": newer, "forge": forge, "manage": manage,
+			"start": start, "halt": halt, "status": status, "newer": newer, "forge": forge, "manage": manage, "await": await,
 		},
 	})
 }
@@ -161,6 +162,15 @@ func manage(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	execute(ts, "INSERT INTO hosts (agent_sn, name, fqdn, cluster, address, state, tags, os_name, arch, agent_version, step, created_at, updated_at) "+
 		"VALUES ('0199aaaa-0000-7000-8000-000000000001', '"+args[0]+"', '', '', '', 'lost', '', '', '', '', 0, '2026-01-01 00:00:00', '2026-01-01 00:00:00')")
+}
+
+// await has a host wait for approval, as an agent without a token does.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await NAME")
+	}
+	execute(ts, "INSERT INTO enrol_requests (key_hash, hostname, agent_sn, csr, address, machine, state, conflict, decided_by, serial, certificate, created_at, seen_at) "+
+		"VALUES ('c0ffee', '"+args[0]+"', '', '', '', '', 'waiting', '', '', '', '', '2026-01-01 00:00:00', '2126-01-01 00:00:00')")
 }
 
 // execute runs a statement on the script's database, as anybody may who can write to it.

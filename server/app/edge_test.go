@@ -3,24 +3,38 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"hostler/agent/wire"
 	"hostler/db/dbtest"
 	"hostler/server/config"
+	"hostler/server/trust"
 )
 
 // startApp starts a whole server whose three ports speak TLS, and returns their addresses by what they are for.
 func startApp(t *testing.T) map[string]string {
+	t.Helper()
+	return portsOf(startWhole(t))
+}
+
+func startWhole(t *testing.T) *App {
 	t.Helper()
 	var o config.Options
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -43,6 +57,10 @@ func startApp(t *testing.T) map[string]string {
 			t.Error(err)
 		}
 	})
+	return a
+}
+
+func portsOf(a *App) map[string]string {
 	ports := map[string]string{}
 	for name, l := range map[string]net.Listener{"pages": a.public, "enrolment": a.handshake, "heartbeats": a.secured} {
 		ports[name] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port(l)))
@@ -113,29 +131,68 @@ func TestScanners(t *testing.T) {
 	}
 }
 
-// TestAttackSlowClient opens connections and never ends a request's head: the server lets them go.
+// TestAttackSlowClient opens connections and never ends what it begins, a handshake or a request's head: the server lets them
+// go, hosts with a certificate, too.
 func TestAttackSlowClient(t *testing.T) {
 	t.Parallel() // it waits most of the time
+	a := startWhole(t)
+	host := hostCertificate(t, a)
 	var all sync.WaitGroup
-	for name, address := range startApp(t) {
-		if name == "heartbeats" {
-			continue // without a certificate nobody gets that far
-		}
+	for name, address := range portsOf(a) {
 		all.Go(func() {
-			conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+			conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{host}})
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				return
 			}
-			defer func() { _ = conn.Close() }()
-			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "); err != nil {
+			letGo(t, name, conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+		})
+		all.Go(func() {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
 				t.Errorf("%s: %v", name, err)
+				return
 			}
-			// It ends when the server closes it, and the test with its own time limit when it does not.
-			if _, err := io.Copy(io.Discard, conn); err != nil {
-				t.Logf("%s: %v", name, err)
-			}
+			letGo(t, name+", handshake", conn, "\x16\x03\x01\x02\x00") // the head of a client's first message
 		})
 	}
 	all.Wait()
+}
+
+// letGo sends the beginning of something and waits for the end of the connection: the server closes it, or the test ends with
+// its own time limit.
+func letGo(t *testing.T, name string, conn net.Conn, beginning string) {
+	t.Helper()
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, beginning); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Logf("%s: %v", name, err)
+	}
+}
+
+// hostCertificate is the certificate of a host that the server let in.
+func hostCertificate(t *testing.T, a *App) tls.Certificate {
+	t.Helper()
+	token, err := a.ca.MintToken(t.Context(), trust.TokenSpec{Uses: 1, Lifetime: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := a.ca.Enrol(t.Context(), wire.EnrollRequest{
+		Hostname: "slow.test", Token: token, CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+	}, netip.MustParseAddr("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode([]byte(reply.Certificate))
+	return tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}
 }

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +19,7 @@ import (
 
 	"hostler/agent/agenttest"
 	"hostler/agent/state"
+	"hostler/agent/upgrade"
 	"hostler/agent/wire"
 )
 
@@ -37,7 +41,8 @@ type upgradeRig struct {
 	events   chan wire.Event
 }
 
-func newUpgradeRig(t *testing.T) *upgradeRig {
+// newUpgradeRig gives new versions so many seconds to prove themselves.
+func newUpgradeRig(t *testing.T, window int) *upgradeRig {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds agents")
@@ -54,7 +59,7 @@ func newUpgradeRig(t *testing.T) *upgradeRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintln(ini, "[agent]\nupgrade_window = 4")
+	fmt.Fprintln(ini, "[agent]\nupgrade_window =", window)
 	ini.Close()
 	r.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, ask *http.Request) {
 		r.mu.Lock()
@@ -187,8 +192,8 @@ func (r *upgradeRig) read(path string) []byte {
 }
 
 func TestScenario15AnUpgradeInPlace(t *testing.T) {
-	r := newUpgradeRig(t)
-	old, fresh := r.read(r.program), r.read(build(t, "2.0.0"))
+	r := newUpgradeRig(t, 4)
+	fresh := r.read(build(t, "2.0.0"))
 	child := r.child()
 	gate := filepath.Join(t.TempDir(), "gate")
 	if err := agenttest.Pipe(gate); err != nil {
@@ -210,8 +215,8 @@ func TestScenario15AnUpgradeInPlace(t *testing.T) {
 	if err := r.agent.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("the process is another: %v", err)
 	}
-	if string(r.read(r.program)) != string(fresh) || string(r.read(r.program+".previous")) != string(old) {
-		t.Error("the new binary is not in place, or the old one not beside it")
+	if entries, err := os.ReadDir(filepath.Dir(r.program)); string(r.read(r.program)) != string(fresh) || err != nil || len(entries) != 1 {
+		t.Errorf("the new binary is not in place, or not alone: %v, %v", entries, err)
 	}
 	pipe, err := agenttest.OpenPipe(gate)
 	if err != nil {
@@ -224,7 +229,7 @@ func TestScenario15AnUpgradeInPlace(t *testing.T) {
 }
 
 func TestAnUpgradeThatIsRefusedChangesNothing(t *testing.T) {
-	r := newUpgradeRig(t)
+	r := newUpgradeRig(t, 4)
 	old, fresh := r.read(r.program), r.read(build(t, "2.0.0"))
 	stranger := agenttest.NewAuthority(t)
 	for i, test := range []struct {
@@ -257,7 +262,7 @@ func TestAnUpgradeThatIsRefusedChangesNothing(t *testing.T) {
 }
 
 func TestANewVersionWhoseHeartbeatsAreNotAnsweredIsRolledBack(t *testing.T) {
-	r := newUpgradeRig(t)
+	r := newUpgradeRig(t, 4)
 	old, fresh := r.read(r.program), r.read(build(t, "2.0.0"))
 	r.mu.Lock()
 	r.refuse = "2.0.0"
@@ -285,7 +290,7 @@ func TestANewVersionWhoseHeartbeatsAreNotAnsweredIsRolledBack(t *testing.T) {
 
 // TestANewVersionThatCrashesAtOnceIsRolledBack has no init system that would start anything again.
 func TestANewVersionThatCrashesAtOnceIsRolledBack(t *testing.T) {
-	r := newUpgradeRig(t)
+	r := newUpgradeRig(t, 4)
 	r.upgrade("up", "2.0.0", []byte("#!/bin/sh\n[ $1 = selftest ] && echo hostler-agent 2.0.0 && exit\nexit 1\n"))
 	done := make(chan error, 1)
 	go func() { done <- r.agent.Wait() }()
@@ -300,8 +305,91 @@ func TestANewVersionThatCrashesAtOnceIsRolledBack(t *testing.T) {
 }
 
 func TestANewVersionThatHangsIsRolledBack(t *testing.T) {
-	r := newUpgradeRig(t)
+	r := newUpgradeRig(t, 2)
 	r.upgrade("up", "2.0.0", []byte("#!/bin/sh\n[ $1 = selftest ] && echo hostler-agent 2.0.0 && exit\nexec sleep 1000\n"))
+	result := receive(r, "a result", r.results)
+	if result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "neither reported nor gave up") {
+		t.Errorf("got %+v", result)
+	}
+	r.beat("1.0.0")
+}
+
+// powerLoss ends the agent and its guardian at once, as far as there are any.
+func (r *upgradeRig) powerLoss() {
+	r.t.Helper()
+	r.agent.Process.Kill()
+	r.agent.Wait()
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, path := range commands {
+		text, _ := os.ReadFile(path) // it may have ended
+		words := strings.Split(string(text), "\x00")
+		if len(words) > 2 && words[1] == upgrade.GuardArgument && words[2] == filepath.Join(r.host.Dir, "state") {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+	}
+}
+
+// boot is an init system that starts the agent whenever it has ended, until the test does.
+func (r *upgradeRig) boot() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	r.t.Cleanup(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = exec.CommandContext(ctx, r.program, "run", "--config", r.host.Ini()).Run() // it is to fail
+		}
+	}()
+}
+
+// starts is a new binary that notes each of its starts in a file, which it returns as well, and then does something.
+func (r *upgradeRig) starts(then string) (binary []byte, path string) {
+	path = filepath.Join(r.t.TempDir(), "starts")
+	return []byte("#!/bin/sh\n[ $1 = selftest ] && echo hostler-agent 2.0.0 && exit\necho >>" + path + "\nn=$(grep -c ^ " + path + ")\n" + then + "\n"), path
+}
+
+func (r *upgradeRig) started(path string) (n int) {
+	text, _ := os.ReadFile(path) // it may not have started yet
+	return strings.Count(string(text), "\n")
+}
+
+// TestAPowerLossBeforeANewVersionThatCrashes has nothing left but files when the new version first crashes.
+func TestAPowerLossBeforeANewVersionThatCrashes(t *testing.T) {
+	r := newUpgradeRig(t, 600)
+	old := r.read(r.program)
+	binary, starts := r.starts("[ $n = 1 ] && exec sleep 1000\nexit 1")
+	r.upgrade("up", "2.0.0", binary)
+	agenttest.Eventually(t, "the new version started", func() bool { return r.started(starts) == 1 })
+	r.powerLoss()
+	r.boot()
+	result := receive(r, "a result", r.results)
+	if result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "it started 3 times and did not prove itself") {
+		t.Errorf("got %+v", result)
+	}
+	if n := r.started(starts); n != 3 {
+		t.Errorf("it was started %d times", n)
+	}
+	r.beat("1.0.0")
+	if entries, err := os.ReadDir(filepath.Dir(r.program)); string(r.read(r.program)) != string(old) || err != nil || len(entries) != 1 {
+		t.Errorf("the old binary is not in place, or not alone: %v, %v", entries, err)
+	}
+}
+
+// TestAPowerLossBeforeANewVersionThatHangs has the guardian of the first start gone, too.
+func TestAPowerLossBeforeANewVersionThatHangs(t *testing.T) {
+	r := newUpgradeRig(t, 2)
+	binary, starts := r.starts("exec sleep 1000")
+	r.upgrade("up", "2.0.0", binary)
+	agenttest.Eventually(t, "the new version started", func() bool { return r.started(starts) == 1 })
+	r.powerLoss()
+	r.boot()
 	result := receive(r, "a result", r.results)
 	if result.ErrCode != wire.ErrCodeRolledBack || !strings.Contains(result.Message, "neither reported nor gave up") {
 		t.Errorf("got %+v", result)

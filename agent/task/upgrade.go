@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hostler/agent/download"
+	"hostler/agent/state"
 	"hostler/agent/upgrade"
 	"hostler/agent/wire"
 )
@@ -31,6 +32,8 @@ func upgradeAgent(parts *Parts) func(context.Context, *Work) (wire.JobResult, er
 			return wire.JobResult{}, u.begin(ctx)
 		case record.Phase == upgrade.OnTrial:
 			return u.prove(ctx, record)
+		case record.Phase == upgrade.Proved:
+			return u.tellSuccess(record)
 		default:
 			return wire.JobResult{}, u.tellRollBack(record)
 		}
@@ -57,8 +60,8 @@ type upgrading struct {
 	life       context.Context //nolint:containedctx // the agent's, which ends when the process becomes another
 }
 
-// current returns the record. One that says "on trial" to another binary than the one on trial was cut short: before
-// the new binary was in place, and the upgrade begins anew, or when the process could not become that.
+// current returns the record. One that says "on trial" to another binary than the one on trial is of an upgrade whose
+// process could not begin anew.
 func (u *upgrading) current() (*upgrade.Record, error) {
 	record, err := upgrade.Read(u.StateDir)
 	if err != nil || record == nil || record.Phase != upgrade.OnTrial {
@@ -68,18 +71,11 @@ func (u *upgrading) current() (*upgrade.Record, error) {
 	if err != nil || strings.EqualFold(running, record.Checksum) {
 		return record, err
 	}
-	inPlace, err := upgrade.Checksum(record.Binary)
-	if err != nil {
-		return nil, err
-	}
-	if strings.EqualFold(inPlace, record.Checksum) {
-		return record, record.RollBack(u.StateDir, "the agent could not become the new binary")
-	}
-	return nil, record.Close(u.StateDir)
+	return record, record.RollBack(u.StateDir, "the agent could not become the new binary")
 }
 
-// begin fetches, checks and puts in place, and then has the process become the new binary.
-func (u *upgrading) begin(ctx context.Context) error {
+// begin fetches and checks, and then has the process begin anew, which becomes the new binary.
+func (u *upgrading) begin(ctx context.Context) (err error) {
 	sum, err := download.ParseChecksum(u.job.Checksum)
 	if err != nil {
 		return badJob("%w", err)
@@ -101,15 +97,14 @@ func (u *upgrading) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fresh := filepath.Join(filepath.Dir(binary), ".hostler-agent.new")
-	defer func() { _ = os.Remove(fresh) }() // it is gone when it is in place
+	fresh := upgrade.Fresh(binary)
 	if err := u.fetch(ctx, fresh); err != nil {
-		return err
+		return errors.Join(err, os.Remove(fresh))
 	}
 	if err := upgrade.Selftest(ctx, fresh, u.Config, u.job.Version); err != nil {
-		return failed(wire.ErrCodeBadPackage, "the new agent is not used: %w", err)
+		return errors.Join(failed(wire.ErrCodeBadPackage, "the new agent is not used: %w", err), os.Remove(fresh))
 	}
-	return u.swap(fresh, binary)
+	return u.try(fresh, binary)
 }
 
 func (u *upgrading) fetch(ctx context.Context, path string) (err error) {
@@ -122,13 +117,16 @@ func (u *upgrading) fetch(ctx context.Context, path string) (err error) {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = state.SyncDir(filepath.Dir(path))
+	}
+	return err
 }
 
-// swap does what cannot be undone by leaving off: first the record, then the files, then the process.
-func (u *upgrading) swap(fresh, binary string) error {
+// try puts the new binary, which is on the disk, on trial: first the record, then the process.
+func (u *upgrading) try(fresh, binary string) error {
 	record := &upgrade.Record{
-		Job: u.job.ID, From: u.Version, To: u.job.Version, Checksum: u.job.Checksum, Binary: binary,
+		Job: u.job.ID, From: u.Version, To: u.job.Version, Checksum: u.job.Checksum, Binary: binary, Trial: fresh,
 		Window: u.Window, Phase: upgrade.OnTrial,
 	}
 	for _, child := range u.Children() {
@@ -138,13 +136,6 @@ func (u *upgrading) swap(fresh, binary string) error {
 	}
 	if err := record.Write(u.StateDir); err != nil {
 		return err
-	}
-	err := upgrade.Swap(fresh, binary)
-	if err == nil {
-		err = upgrade.SpawnGuardian(u.StateDir)
-	}
-	if err != nil {
-		return errors.Join(err, record.RollBack(u.StateDir, err.Error()), record.Close(u.StateDir))
 	}
 	return u.become(binary)
 }
@@ -181,11 +172,19 @@ func (u *upgrading) prove(ctx context.Context, record *upgrade.Record) (wire.Job
 		}
 		lost := u.lost(record)
 		if lost == "" {
-			u.Emit(wire.Event{Kind: wire.EventAgentUpgraded, Severity: wire.SeverityInfo, Params: map[string]string{"from": record.From, "to": u.Version}})
-			return wire.JobResult{Message: "success; " + record.From + " became " + u.Version}, record.Close(u.StateDir)
+			if err := record.Prove(u.StateDir); err != nil {
+				return wire.JobResult{}, err
+			}
+			return u.tellSuccess(record)
 		}
 		reason = "the child agent " + lost + " was not found again"
 	}
+}
+
+// tellSuccess is done by the new binary, in the old one's place.
+func (u *upgrading) tellSuccess(record *upgrade.Record) (wire.JobResult, error) {
+	u.Emit(wire.Event{Kind: wire.EventAgentUpgraded, Severity: wire.SeverityInfo, Params: map[string]string{"from": record.From, "to": u.Version}})
+	return wire.JobResult{Message: "success; " + record.From + " became " + u.Version}, record.Close(u.StateDir)
 }
 
 // lost names a child agent whose process lives and which the new agent does not know as its own.
@@ -200,7 +199,7 @@ func (u *upgrading) lost(record *upgrade.Record) string {
 	return ""
 }
 
-// giveUp takes the old binary back and has the process become that.
+// giveUp has the process become the old binary again.
 func (u *upgrading) giveUp(record *upgrade.Record, reason string) error {
 	if err := record.RollBack(u.StateDir, reason); err != nil {
 		return err

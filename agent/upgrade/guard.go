@@ -13,20 +13,19 @@ import (
 )
 
 const (
-	// GuardArgument is the agent's hidden command that makes it a guardian; the state directory and the agent's
-	// process number follow, then the command line that starts the agent.
+	// GuardArgument is the agent's hidden command that makes it a guardian; the state directory, the agent's process
+	// number and which start it is follow, then the command line that starts the agent.
 	GuardArgument = "guard-upgrade"
 	// look is how often a guardian looks.
 	look = 500 * time.Millisecond
-	// restartTime is how long the init system has to start a new binary again that has ended.
-	restartTime = 10 * time.Second
-	// guardGrace is how much longer than the window a guardian waits: the new binary is to give up by itself.
-	guardGrace = 10 * time.Second
+	// patience is how long the init system has to start an agent again that has ended, and how much longer than the window a
+	// guardian waits, because the new binary is to give up by itself. A shorter window has it be as short.
+	patience = 10 * time.Second
 )
 
-// SpawnGuardian starts a guardian, which runs the binary that this process runs and outlives it.
-func SpawnGuardian(stateDir string) error {
-	args := append([]string{GuardArgument, stateDir, strconv.Itoa(os.Getpid())}, os.Args[1:]...)
+// spawnGuardian starts a guardian, which runs the binary that this process runs and outlives it.
+func spawnGuardian(stateDir string, start int) error {
+	args := append([]string{GuardArgument, stateDir, strconv.Itoa(os.Getpid()), strconv.Itoa(start)}, os.Args[1:]...)
 	guardian := exec.Command("/proc/self/exe", args...) //nolint:noctx // it is to outlive every context
 	guardian.Args[0] = os.Args[0]
 	guardian.Dir = "/"
@@ -37,22 +36,29 @@ func SpawnGuardian(stateDir string) error {
 	return guardian.Process.Release()
 }
 
-// Guard waits until the new binary has proved itself or has been rolled back, and does the latter when it has
-// ended for good or its time is long over.
+// Guard waits until the new binary has proved itself, has been rolled back or is started anew, and rolls it back when it
+// has ended for good or its time is long over.
 func Guard(ctx context.Context, args []string) error {
-	if len(args) < 2 {
-		return errors.New("a guardian needs the state directory and a process number")
+	if len(args) < 3 {
+		return errors.New("a guardian needs the state directory, a process number and a start")
 	}
 	stateDir := args[0]
 	pid, err := strconv.Atoi(args[1])
 	if err != nil {
 		return fmt.Errorf("cannot guard the process %q: %w", args[1], err)
 	}
+	start, err := strconv.Atoi(args[2])
+	if err != nil {
+		return fmt.Errorf("cannot guard the start %q: %w", args[2], err)
+	}
 	record, err := Read(stateDir)
 	if err != nil || record == nil {
 		return err
 	}
-	g := &guardian{stateDir: stateDir, pid: pid, started: StartTime(pid), command: args[2:], end: time.Now().Add(record.Window + guardGrace)}
+	g := &guardian{
+		stateDir: stateDir, pid: pid, started: StartTime(pid), command: args[3:], start: start,
+		patience: min(patience, record.Window), end: time.Now().Add(record.Window + min(patience, record.Window)),
+	}
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
@@ -72,15 +78,17 @@ type guardian struct {
 	stateDir string
 	pid      int
 	started  string
-	command  []string  // arguments of the agent
-	end      time.Time // of its patience
+	command  []string // arguments of the agent
+	start    int      // which of the new binary's it guards
+	patience time.Duration
+	end      time.Time // of its patience with the new binary
 	gone     time.Time // since when no agent runs
 }
 
 // look says whether there is nothing more to guard.
 func (g *guardian) look() (over bool, err error) {
 	record, err := Read(g.stateDir)
-	if err != nil || record == nil || record.Phase != OnTrial {
+	if err != nil || record == nil || record.Phase != OnTrial || record.Starts != g.start { // a later start has its own guardian
 		return true, err
 	}
 	now := time.Now()
@@ -91,7 +99,7 @@ func (g *guardian) look() (over bool, err error) {
 		g.gone = now
 	}
 	switch {
-	case !running && now.Sub(g.gone) > restartTime:
+	case !running && now.Sub(g.gone) > g.patience:
 		if err := record.RollBack(g.stateDir, "it ended and nothing started it again"); err != nil {
 			return true, err
 		}
@@ -127,8 +135,7 @@ func (g *guardian) agentRuns() bool {
 	return errors.Is(syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
-// kill ends the agent that does not answer and waits until it is gone. One that the init system started has another
-// number, and is left to the count of its starts.
+// kill ends the agent that does not answer and waits until it is gone.
 func (g *guardian) kill() error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -145,7 +152,7 @@ func (g *guardian) kill() error {
 func (g *guardian) restarted() bool {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	for deadline := time.Now().Add(restartTime); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(g.patience); time.Now().Before(deadline); <-tick.C {
 		if g.agentRuns() {
 			return true
 		}

@@ -1,10 +1,11 @@
-// Package upgrade replaces the agent's own binary, and takes the old one back if the new one does not work.
+// Package upgrade replaces the agent's own binary, and stays with the old one if the new one does not work.
 //
-// What is under way is a record in the state directory, so that every program that finds it, old or new, after a
-// crash or a power loss, knows what to do. A new binary is on trial until it has had a heartbeat answered and has
-// every child agent that the old one had. Each of its starts is counted before it does anything else; one start
-// too many, or no success within the window, and the old binary is in force again. A guardian, a process of the
-// old binary, sees to that where the new one cannot and nobody restarts it.
+// What is under way is a record in the state directory, so that every program that finds it, after a crash or a power loss,
+// knows what to do. A new binary is on trial until it has had a heartbeat answered and has every child agent that the
+// old one had. Until then it lies beside the old one, and it is the old one that every start begins with, also the first
+// after a boot: that counts the start, leaves a guardian behind and becomes the new one. One start too many, or no success
+// within the window, and the old binary stays in force. The guardian, a process of the old binary, sees to that where the new
+// one cannot and nobody restarts it. Nothing of it is left to a binary that nobody knows.
 package upgrade
 
 import (
@@ -47,8 +48,9 @@ type Phase string
 
 // The phases.
 const (
-	OnTrial    Phase = "on trial"    // the new binary is in place and has not proved itself
-	RolledBack Phase = "rolled back" // the old binary is in place again; to be reported
+	OnTrial    Phase = "on trial"    // the new binary has not proved itself
+	Proved     Phase = "proved"      // it has, and takes the old one's place; to be reported
+	RolledBack Phase = "rolled back" // it has not, and the old one stays; to be reported
 )
 
 // Record is an upgrade that is not over.
@@ -57,7 +59,8 @@ type Record struct {
 	From     string        `json:"from"` // versions
 	To       string        `json:"to"`
 	Checksum string        `json:"checksum"` // of the new binary
-	Binary   string        `json:"binary"`   // its path, and the old one's
+	Binary   string        `json:"binary"`   // where the agent's binary is, the old one during the trial
+	Trial    string        `json:"trial"`    // where the new one is; "": in the old one's place, see inPlace
 	Window   time.Duration `json:"window"`
 	Phase    Phase         `json:"phase"`
 	Reason   string        `json:"reason,omitempty"` // for which it was rolled back
@@ -108,6 +111,9 @@ func (r *Record) Close(stateDir string) error {
 		bad = append(bad, Bad{Checksum: r.Checksum, Version: r.To, Reason: r.Reason})
 		if err := save(filepath.Join(stateDir, badFile), bad[max(0, len(bad)-maxBad):]); err != nil {
 			return err
+		}
+		if err := os.Remove(r.Trial); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot remove the new binary: %w", err)
 		}
 	}
 	if err := os.Remove(filepath.Join(stateDir, recordFile)); err != nil {
@@ -215,53 +221,43 @@ func Checksum(path string) (string, error) {
 	return fmt.Sprintf("SHA256:%x", sum.Sum(nil)), nil
 }
 
-// previous is where the old binary is kept.
+// Fresh is where a new binary is put, and where it is as long as it is on trial.
+func Fresh(binary string) string { return binary + ".next" }
+
+// previous is where agents that put the new binary in place at once keep the old one, see inPlace.
 func previous(binary string) string { return binary + ".previous" }
 
-// Swap puts the new binary in its place and keeps the one that runs beside it.
-func Swap(fresh, binary string) error {
-	if err := keepRunning(binary); err != nil {
-		return fmt.Errorf("cannot keep the old binary: %w", err)
-	}
-	if err := os.Rename(fresh, binary); err != nil {
-		return fmt.Errorf("cannot replace the binary: %w", err)
-	}
-	return state.SyncDir(filepath.Dir(binary))
-}
-
-// keepRunning copies the file that this process runs: what is at its path may be another by now.
-func keepRunning(binary string) (err error) {
-	from, err := os.Open("/proc/self/exe")
-	if err != nil {
+// Prove makes the new binary the one in force. A crash in it is made good by Start.
+func (r *Record) Prove(stateDir string) error {
+	r.Phase = Proved
+	if err := r.Write(stateDir); err != nil {
 		return err
 	}
-	defer func() { _ = from.Close() }() // only read
-	path := previous(binary) + ".new"
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755) //nolint:gosec // a program
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, from)
-	if err == nil {
-		err = to.Sync()
-	}
-	if err = errors.Join(err, to.Close()); err == nil {
-		err = os.Rename(path, previous(binary))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return state.SyncDir(filepath.Dir(binary))
+	return r.settle()
 }
 
-// RollBack puts the old binary back in its place. It may be called again after a crash.
+// settle puts the new binary, which has proved itself, in the old one's place, unless it is there.
+func (r *Record) settle() error {
+	if r.Trial == "" {
+		return nil
+	}
+	if err := os.Rename(r.Trial, r.Binary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot put the new binary in place: %w", err)
+	}
+	_ = os.Remove(previous(r.Binary)) // an earlier agent's
+	return state.SyncDir(filepath.Dir(r.Binary))
+}
+
+// RollBack gives the new binary up. It may be called again after a crash.
 func (r *Record) RollBack(stateDir, reason string) error {
-	err := os.Rename(previous(r.Binary), r.Binary)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is back already
-		return fmt.Errorf("cannot take the old binary back: %w", err)
-	}
-	if err := state.SyncDir(filepath.Dir(r.Binary)); err != nil {
-		return err
+	if r.Trial == "" {
+		err := os.Rename(previous(r.Binary), r.Binary)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is back already
+			return fmt.Errorf("cannot take the old binary back: %w", err)
+		}
+		if err := state.SyncDir(filepath.Dir(r.Binary)); err != nil {
+			return err
+		}
 	}
 	r.Phase, r.Reason = RolledBack, reason
 	return r.Write(stateDir)

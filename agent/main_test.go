@@ -143,6 +143,36 @@ func TestAWrongConfigurationChangesNothingAtSIGHUP(t *testing.T) {
 	}
 }
 
+// TestTheServerReadsADefinition asks with the answer to a heartbeat; the next one does not wait for its step.
+func TestTheServerReadsADefinition(t *testing.T) {
+	server := agenttest.NewServer(t, agenttest.NewAuthority(t))
+	host := agenttest.NewHost(t, server, "secret")
+	server.OnStatus = func(ask wire.StatusRequest) (wire.StatusReply, error) {
+		if len(ask.Definitions) > 0 {
+			return wire.StatusReply{}, nil
+		}
+		return wire.StatusReply{Definitions: []string{"BasicAgent", "Other"}}, nil
+	}
+	file, text := filepath.Join(host.Dir, "agents.d", "basic.ini"), "[agent]\nname = BasicAgent\ncommand = /nonexistent/basic\n"
+	if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	startAgent(t, "hostler-agent", host)
+	for {
+		told := agenttest.Receive(t, server.Statuses).Definitions
+		if len(told) == 0 {
+			continue
+		}
+		if len(told) != 2 || told[0] != (wire.Definition{Name: "BasicAgent", File: file, Text: text}) || told[1] != (wire.Definition{Name: "Other"}) {
+			t.Errorf("told is %+v", told)
+		}
+		return
+	}
+}
+
 // TestFootprint holds the released form of the agent to its limits of memory and size.
 func TestFootprint(t *testing.T) {
 	if testing.Short() {

@@ -118,7 +118,7 @@ func (w *worker) serve(ctx context.Context) error {
 		Enroller: enroller, Keys: &keyring.Keyring{Dir: filepath.Dir(w.settings.Path)}, Identity: identity, Session: w.session, Runner: runner, Events: w.events, Room: w.room,
 		Woken: waker.Woken(), News: w.children.News(), Answered: sync.OnceFunc(func() { close(w.answered) }),
 		Children: w.children.Children,
-		Facts:    collectFacts,
+		Facts:    collectFacts, Definition: w.place.Tell,
 	}).Run(ctx)
 	return nil
 }

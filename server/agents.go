@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"time"
 
@@ -93,6 +96,39 @@ func childAction(action, short string, brings, configures bool) *cobra.Command {
 		envFlag(c, &envs)
 		limitFlags(c, &limits)
 	}
+	return c
+}
+
+func childFile() *cobra.Command {
+	var o connection
+	c := &cobra.Command{
+		Use:   "definition [flags] HOST NAME",
+		Short: "Print what a host's file says of a child agent now",
+		Long: "Ask a host for the definition of a child agent and print it. Standard error says whether it was changed on the host since it " +
+			"was last sent from here.",
+		Example: "  hostler agents definition web01 BasicAgent >basic.ini",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := o.open()
+			if err != nil {
+				return err
+			}
+			var file client.ChildFile
+			query := url.Values{"host": {args[0]}, "name": {args[1]}}
+			if err := api.Get(c.Context(), "child-agents/definition?"+query.Encode(), &file); err != nil {
+				return refused(c, err)
+			}
+			if file.Text == "" {
+				return errors.New("the host has no file for it that can be shown")
+			}
+			if file.Edited {
+				_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s was changed on the host: it is not what was last sent from here\n", printable(file.File))
+			}
+			_, err = io.WriteString(c.OutOrStdout(), file.Text)
+			return err
+		},
+	}
+	o.flags(c)
 	return c
 }
 

@@ -38,7 +38,7 @@ func root() *cobra.Command {
 			childAction("stop", "Stop a child agent until it is told to start", false, false),
 			childAction("restart", "Restart a child agent", false, false),
 			childAction("configure", "Change a child agent's definition, environment or limits", false, true),
-			childLog(), catalogue(), forgetDefinition()),
+			childFile(), childLog(), catalogue(), forgetDefinition()),
 	)
 	return c
 }

@@ -136,14 +136,14 @@ func (w *Web) knownVersions(c *gin.Context) ([]page.ChildDefinition, error) {
 }
 
 // fillKnown fills in what was installed before of the child agent that the form is for, the archive of the repository that was
-// chosen for it, and on the form that configures one, the limits that it has on the only host.
+// chosen for it, and on the form that configures one, the limits and the definition that it has on the only host.
 func (w *Web) fillKnown(c *gin.Context, form *page.WorkForm) error {
 	installs, configures := c.FullPath() == "/child-agents/new", c.FullPath() == "/child-agents/configure"
 	if !installs && !configures {
 		return nil
 	}
 	if configures {
-		w.fillLimitsOf(c.Request.Context(), form)
+		defer w.fillFromHosts(c.Request.Context(), form)
 		if c.Query("version") == "" { // another version's definition would be wrong
 			return nil
 		}
@@ -173,12 +173,13 @@ func onlyOne(form *page.WorkForm, h *db.Host) bool {
 	return h.Name == form.Hosts && len(form.Chosen) == 0 || form.Hosts == "" && len(form.Chosen) == 1 && h.ID == form.Chosen[0].ID
 }
 
-// fillLimitsOf fills in the limits that a child agent has now, when the form is for one host.
-func (w *Web) fillLimitsOf(ctx context.Context, form *page.WorkForm) {
+// fillFromHosts fills in the limits and the definition that a child agent has now, when the form is for one host.
+func (w *Web) fillFromHosts(ctx context.Context, form *page.WorkForm) {
 	for _, h := range w.Fleet.Select(ctx, func(h *db.Host) bool { return onlyOne(form, h) }) {
 		for i := range h.Children {
 			if h.Children[i].Name == form.Name {
 				fillLimits(form, h.Children[i].Limits)
+				w.fillFromHost(ctx, form, h.ID)
 			}
 		}
 	}

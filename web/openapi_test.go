@@ -76,7 +76,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"ChildRequest": remote.ChildRequest{}, "LogRequest": remote.LogRequest{}, "UpgradeRequest": remote.UpgradeRequest{}, "HostCheckRequest": remote.CheckRequest{}, "HostCheckVerdict": page.HostVerdict{}, "HostCheck": hostCheckReply{}, "HostCheckSum": hostCheckSumReply{}, "HostChecksReply": hostChecksReply{}, "JobStartedReply": jobStartedReply{},
 		"File": fileReply{}, "JobOutput": outputReply{}, "JobFile": jobFile{}, "JobDetail": jobDetailReply{}, "JobsReply": jobsReply{}, "Work": workReply{},
 		"Exec": wire.Exec{}, "Push": wire.Push{}, "Fetch": wire.Fetch{}, "Log": wire.Log{}, "Limits": wire.Limits{}, "Exit": wire.Exit{},
-		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "ChildDefinition": db.ChildDefinition{}, "ChildDefinitionsReply": definitionsReply{}, "ForgetDefinitionRequest": forgetDefinitionRequest{},
+		"HostChildAgent": hostChildReply{}, "ChildAgentsReply": childrenReply{}, "ChildDefinition": db.ChildDefinition{}, "ChildFile": childFileReply{}, "ChildDefinitionsReply": definitionsReply{}, "ForgetDefinitionRequest": forgetDefinitionRequest{},
 		"Outcome": outcomeReply{}, "OutcomeHost": outcomeHost{}, "OutcomesReply": outcomesReply{},
 		"Certificate": certificateReply{}, "CertificatesReply": certificatesReply{}, "RevokeRequest": trust.RevokeRequest{}, "RevokedReply": revokedReply{},
 		"EnrolRequest": enrolRequestReply{}, "EnrolRequestsReply": enrolRequestsReply{}, "Decision": trust.Decision{}, "DecidedReply": decidedReply{},

@@ -285,6 +285,7 @@ var routes = []route{
 	{public, post, api + "/pushes", program, operateHosts.as("push.start"), (*Web).createPush},
 	{public, post, api + "/fetches", program, operateHosts.as("fetch.start"), (*Web).createFetch},
 	{public, get, api + "/child-agents", program, seeHosts, (*Web).listChildAgents},
+	{public, get, api + "/child-agents/definition", program, operateHosts, (*Web).showChildFile},
 	{public, get, api + "/child-definitions", program, operateHosts, (*Web).listDefinitions},
 	{public, get, api + "/child-archives", program, operateHosts, (*Web).listOffers},
 	{public, post, api + "/child-definitions/forget", program, operate.as("child_definition.forget"), (*Web).forgetDefinition},

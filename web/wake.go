@@ -62,6 +62,13 @@ func newWakeHub(w *Web) *wakeHub {
 	return &wakeHub{web: w, ctx: ctx, stop: stop, conns: map[int64]*wakeConn{}}
 }
 
+// has says whether a host can be woken.
+func (h *wakeHub) has(host int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.conns[host] != nil
+}
+
 func (h *wakeHub) start() (err error) {
 	h.cancel, err = h.web.Bus.Subscribe(job.WakeTopic+".*", func(topic string, _ []byte) {
 		if id, err := strconv.ParseInt(strings.TrimPrefix(topic, job.WakeTopic+"."), 10, 64); err == nil {

@@ -1,15 +1,19 @@
 package install
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"hostler/agent/ini"
 	"hostler/agent/state"
+	"hostler/agent/wire"
 )
 
 // maxDefinition bounds a definition, in bytes.
@@ -54,6 +58,37 @@ func (p *Place) definition(name string) (string, error) {
 func (p *Place) Defined(name string) (bool, error) {
 	files, err := p.files(name)
 	return len(files) > 0, err
+}
+
+// Digest tells definitions apart.
+func Digest(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
+
+// Tell tells what the file that defines a child agent says now.
+func (p *Place) Tell(name string) wire.Definition {
+	told := wire.Definition{Name: name}
+	files, err := p.files(name)
+	if err != nil || len(files) == 0 {
+		return told
+	}
+	told.File = files[0]
+	text, err := readSome(files[0])
+	if err != nil || len(text) > maxDefinition || !utf8.Valid(text) {
+		return told
+	}
+	told.Text = string(text)
+	kept, err := p.Kept(name)
+	told.Edited = err == nil && kept.Definition != "" && kept.Definition != Digest(told.Text)
+	return told
+}
+
+// readSome reads a file, and one that is too large for a definition far enough to tell.
+func readSome(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return io.ReadAll(io.LimitReader(f, maxDefinition+1))
 }
 
 // define writes a file of definitions.

@@ -154,10 +154,11 @@ func (p *Place) point(name, to string) error {
 	return state.SyncDir(p.dir(name))
 }
 
-// Kept is what a job gave a child agent besides its files.
+// Kept is what a job gave a child agent besides its tree.
 type Kept struct {
-	Envs   map[string]string `json:"envs,omitempty"`
-	Limits *wire.Limits      `json:"limits,omitempty"`
+	Envs       map[string]string `json:"envs,omitempty"`
+	Limits     *wire.Limits      `json:"limits,omitempty"`
+	Definition string            `json:"definition,omitempty"` // Digest of the one that a job wrote last
 }
 
 // Kept returns what was given last.

@@ -60,6 +60,8 @@ type Options struct {
 	Answered func()          // is called when a server has answered a heartbeat
 	Children func() []wire.ChildAgent
 	Facts    func(context.Context) *wire.Facts
+	// Definition tells what the host's file says of a child agent.
+	Definition func(name string) wire.Definition
 }
 
 // Reporter reports. Its fields belong to the goroutine of Run.
@@ -75,6 +77,7 @@ type Reporter struct {
 	lastBeat   time.Time // last heartbeat that the server answered; zero: none since registration
 	jitter     int       // thousandths of the interval after it: a job must not wait for longer than a step
 	woken      bool      // the server wants a heartbeat
+	asked      []string  // child agents whose definitions the server wants to read
 	newsAt     time.Time // when a heartbeat is to tell what child agents did; zero: they did nothing since the last one
 	renewAt    time.Time
 	renewAgain time.Time // what a server says of renewal counts from then on
@@ -227,6 +230,9 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 		RepoKeys:  r.Keys.Told(),
 		Instance:  r.instance,
 	}
+	for _, name := range r.asked {
+		request.Definitions = append(request.Definitions, r.Definition(name))
+	}
 	var reply wire.StatusReply
 	if err := link.Post(ctx, r.client, r.url(wire.PathStatus), &request, &reply); err != nil {
 		return fmt.Errorf("cannot send a heartbeat: %w", err)
@@ -234,6 +240,8 @@ func (r *Reporter) heartbeat(ctx context.Context) error {
 	// By the document the reply's errcode means nothing; only its jobs and its step count.
 	r.lastBeat, r.woken, r.newsAt = now, false, time.Time{}
 	r.jitter = 850 + int(link.Jitter(100))
+	r.asked = reply.Definitions[:min(wire.MaxDefinitions, len(reply.Definitions))]
+	r.woken = len(r.asked) > 0
 	r.Session.Set(r.servers.current(), r.tls)
 	r.heed(ctx, &reply)
 	r.setStep(reply.Step)

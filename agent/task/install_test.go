@@ -447,6 +447,16 @@ func TestStartStopRestartConfigureAndLog(t *testing.T) {
 	if got := code(wire.Job{Action: wire.ActionConfigure}); got != wire.ErrCodeBadJob {
 		t.Errorf("nothing to configure: %d", got)
 	}
+	told := r.place.Tell("BasicAgent")
+	if told.Text == "" || told.Edited {
+		t.Errorf("of what a job has written is told %+v", told)
+	}
+	if err := os.WriteFile(told.File, []byte(told.Text+"# by hand\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if told := r.place.Tell("BasicAgent"); !told.Edited || !strings.HasSuffix(told.Text, "# by hand\n") {
+		t.Errorf("of what was changed by hand is told %+v", told)
+	}
 	if got := code(wire.Job{Action: wire.ActionStop}); got != 0 || r.one("BasicAgent").Status != wire.ChildStopped {
 		t.Errorf("stop: %d", got)
 	}

@@ -68,6 +68,9 @@ func (s *switching) merged(before install.Kept) install.Kept {
 	if s.limits != nil {
 		before.Limits = s.limits
 	}
+	if s.definition != nil {
+		before.Definition = install.Digest(*s.definition)
+	}
 	return before
 }
 

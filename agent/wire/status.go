@@ -16,6 +16,8 @@ type StatusRequest struct {
 	// RepoKeys are the files by which the host's package managers trust the server's repository, by the first KeyDigest digits of
 	// their SHA-256; NoKeyFile alone where there are none.
 	RepoKeys []string `json:"repo_keys,omitempty"`
+	// Definitions are what the server has asked for in the answer before.
+	Definitions []Definition `json:"definitions,omitempty"`
 	// Instance is a random word for the life of the agent's process. Two of them in turn are two agents with one certificate.
 	Instance string `json:"instance,omitempty"`
 }
@@ -46,6 +48,19 @@ type StatusReply struct {
 	Renew  bool     `json:"renew,omitempty"` // renew the certificate now, and not when two thirds of its life are over
 	// RepoKeys are there when the host has other ones.
 	RepoKeys *RepositoryKeys `json:"repo_keys,omitempty"`
+	// Definitions are the names of child agents whose definitions the server wants to read, with a heartbeat at once.
+	Definitions []string `json:"definitions,omitempty"`
+}
+
+// MaxDefinitions bounds the definitions in one heartbeat; more are left out, and may be asked for again.
+const MaxDefinitions = 4
+
+// Definition is what a host's file says of a child agent.
+type Definition struct {
+	Name   string `json:"name"`
+	File   string `json:"file"`             // its path; "" when there is none
+	Text   string `json:"text"`             // "" when it is too large or no text
+	Edited bool   `json:"edited,omitempty"` // it is not what a job has written last
 }
 
 // ChildAgent is one line of a heartbeat's child list.

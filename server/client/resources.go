@@ -129,6 +129,13 @@ type ChildDefinition struct {
 	UsedAt  time.Time `json:"used_at"`
 }
 
+// ChildFile is what a host's file says of a child agent.
+type ChildFile struct {
+	File   string `json:"file"`
+	Text   string `json:"text"`
+	Edited bool   `json:"edited"`
+}
+
 // ChildArchive is an archive of the repository that can be installed as a child agent.
 type ChildArchive struct {
 	Name       string   `json:"name"`

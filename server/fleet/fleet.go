@@ -73,9 +73,10 @@ type Fleet struct {
 // entry is a host with instants of Options.Elapsed.
 type entry struct {
 	Host
-	children map[string]db.ChildAgent
-	seen     time.Duration // when it reported last, or the server started
-	stored   time.Duration // when its registration was stored last
+	children  map[string]db.ChildAgent
+	questions map[string]*question // for definitions, by child agent
+	seen      time.Duration        // when it reported last, or the server started
+	stored    time.Duration        // when its registration was stored last
 }
 
 type waiter struct {

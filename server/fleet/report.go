@@ -137,6 +137,7 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 	e.Trusts, e.CertifiedBy = clip.Text(strings.Join(r.CAs, " "), column), cert.Authority
 	e.RepositoryKeys = clip.Text(strings.Join(r.RepoKeys, " "), column)
 	id, name, wanted := e.ID, e.Name, seconds(f.stepOf(&e.Host.Host))
+	ask := e.answered(r.Definitions, e.seen)
 	f.changed(e)
 	f.mu.Unlock()
 
@@ -148,7 +149,7 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 	if before.State == db.HostLost {
 		f.events.Record(ctx, moveEvent(event.HostBack, db.SeverityInfo, &before))
 	}
-	reply := wire.StatusReply{}
+	reply := wire.StatusReply{Definitions: ask}
 	if r.Step != wanted {
 		reply.Step = wanted
 	}

@@ -83,5 +83,13 @@ func configurePath(c Child) string {
 	return filtered("/child-agents/configure", "host", strconv.FormatInt(c.HostID, 10), "name", c.Name, "version", c.Version)
 }
 
+// definitionHelp names the text that says what the definition was filled in with.
+func definitionHelp(on OnHost) string {
+	if on.File != "" {
+		return "configure.host_help"
+	}
+	return "configure.definition_help"
+}
+
 // definitionExample stands in an empty field.
 const definitionExample = "[agent]\nname = BasicAgent\nversion = 1.5.6\ncommand = bin/basic-agent --quiet\n\n[limits]\ncpu = 10%\nmemory = 20M"

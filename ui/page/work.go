@@ -41,12 +41,21 @@ type WorkForm struct {
 	Version    string
 	Definition string
 	Shown      string // the definition as the form was filled in with it
+	OnHost     OnHost // where that is from
 
 	Uploads []Upload // that the server has already
 	Path    string
 	Mode    string
 	Owner   string
 	Backup  bool
+}
+
+// OnHost says what a form knows of a child agent's definition on its only host.
+type OnHost struct {
+	Host   string // "" when there is no only host
+	Silent bool   // the host has not told what it has
+	File   string // whose text the form was filled in with; "" when it was not
+	Edited bool   // the host's is not what was sent last
 }
 
 // ChosenHost is a host that its name alone does not tell from another one.

@@ -54,6 +54,7 @@ func jobPages() []Page {
 		{"/child-agents/configure", false, func(f layout.Frame) templ.Component {
 			return page.ConfigurePage(page.WorkView{Frame: f, Form: page.WorkForm{
 				Hosts: "node02.dc1.example", Name: "BasicAgent", Definition: definitions()[0].Definition, CPU: "10%", Memory: "20M", Files: "1024",
+				OnHost: page.OnHost{Host: "node02.dc1.example", File: "/etc/hostler-agent/agents.d/BasicAgent.ini", Edited: true},
 			}})
 		}},
 		{"/child-agents/catalogue", false, func(f layout.Frame) templ.Component {

@@ -86,7 +86,8 @@ func TestDocumentsClientIsServed(t *testing.T) {
 	}
 }
 
-func withExtra(document, extra string) string { return strings.Replace(document, "{", "{"+extra, 1) }
+// withExtra adds fields to every object of a document, nested ones too.
+func withExtra(document, extra string) string { return strings.ReplaceAll(document, "{", "{"+extra) }
 
 func TestJobsTravelWithHeartbeats(t *testing.T) {
 	s := newServer(t)

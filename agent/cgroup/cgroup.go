@@ -16,6 +16,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"hostler/agent/process"
 	"hostler/agent/wire"
 )
 
@@ -72,7 +75,7 @@ func enable(root, tree string) error {
 		words = append(words, "+"+c)
 	}
 	for _, dir := range []string{root, tree} {
-		have, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+		have, err := process.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 		if err != nil {
 			return err
 		}
@@ -96,6 +99,10 @@ func (t *Tree) openLegacy(m *mounts, name string) error {
 		dir := filepath.Join(m.legacy[c], name)
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return err
+		}
+		// It may be there from before, in a tree that may not be written any more.
+		if err := unix.Access(dir, unix.W_OK); err != nil {
+			return fmt.Errorf("cannot write %s: %w", dir, err)
 		}
 		t.legacy[c] = dir
 	}
@@ -238,7 +245,7 @@ func (g *Group) PIDs() []int {
 		return nil
 	}
 	// All hierarchies hold the same processes; the unified one is the last.
-	content, _ := os.ReadFile(filepath.Join(dirs[len(dirs)-1], "cgroup.procs"))
+	content, _ := process.ReadFile(filepath.Join(dirs[len(dirs)-1], "cgroup.procs"))
 	var pids []int
 	for word := range strings.FieldsSeq(string(content)) {
 		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
@@ -264,14 +271,14 @@ func write(dir, file, text string) error {
 
 // number reads a file that holds one; 0 when it cannot.
 func number(dir, file string) int64 {
-	content, _ := os.ReadFile(filepath.Join(dir, file))
+	content, _ := process.ReadFile(filepath.Join(dir, file))
 	n, _ := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
 	return n
 }
 
 // entry reads one line "name number" of a file; 0 when it cannot.
 func entry(dir, file, name string) int64 {
-	content, _ := os.ReadFile(filepath.Join(dir, file))
+	content, _ := process.ReadFile(filepath.Join(dir, file))
 	for line := range strings.Lines(string(content)) {
 		if text, ok := strings.CutPrefix(line, name+" "); ok {
 			n, _ := strconv.ParseInt(strings.TrimSpace(text), 10, 64)

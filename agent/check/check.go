@@ -7,7 +7,6 @@ package check
 import (
 	"bytes"
 	"context"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"hostler/agent/facts"
 	"hostler/agent/wire"
 )
 
@@ -25,15 +25,15 @@ const (
 	Most = 90 * time.Second
 	// toolTimeout bounds one run of a tool.
 	toolTimeout = 20 * time.Second
-	// maxRead bounds what is read of one file, and what a tool may say, in bytes.
-	maxRead = 256 << 10
+	// maxSaid bounds what a tool may say, in bytes.
+	maxSaid = 256 << 10
 	// maxText bounds one text of the findings, in bytes.
 	maxText = 300
 )
 
 // look is one look at a host.
 type look struct {
-	root  string // "/" but in tests
+	facts.Files
 	ask   *wire.Check
 	to    *Server
 	found wire.Findings
@@ -44,7 +44,7 @@ func Collect(ctx context.Context, root string, ask *wire.Check, to *Server) *wir
 	ctx, cancel := context.WithTimeout(ctx, Most)
 	defer cancel()
 	began := time.Now()
-	l := &look{root: root, ask: ask, to: to}
+	l := &look{Files: facts.Files{Root: root}, ask: ask, to: to}
 	// What waits for others, the network and tools, does so at the same time; each writes fields of its own.
 	var waiting sync.WaitGroup
 	for _, group := range []func(context.Context){l.network, l.names, l.firewall, l.packages} {
@@ -62,47 +62,38 @@ func Collect(ctx context.Context, root string, ask *wire.Check, to *Server) *wir
 	return &l.found
 }
 
-// read returns the beginning of a file, nil when it cannot be read.
-func (l *look) read(name string) []byte {
-	f, err := os.Open(filepath.Join(l.root, name))
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = f.Close() }() // only read
-	content, err := io.ReadAll(io.LimitReader(f, maxRead))
-	if err != nil {
-		return nil
-	}
-	return content
-}
-
-// line returns a file's only line.
-func (l *look) line(name string) string { return strings.TrimSpace(string(l.read(name))) }
-
 // lines returns a file's lines.
-func (l *look) lines(name string) []string { return strings.Split(string(l.read(name)), "\n") }
+func (l *look) lines(name string) []string { return strings.Split(string(l.Read(name)), "\n") }
 
 func (l *look) exists(name string) bool {
-	_, err := os.Lstat(filepath.Join(l.root, name))
+	_, err := os.Lstat(filepath.Join(l.Root, name))
 	return err == nil
 }
 
 // toolPaths is where tools are looked for: an agent's own environment may lack the directories of administrators.
 const toolPaths = "/usr/sbin:/usr/bin:/sbin:/bin"
 
-// tool runs one of the host's programs and returns the beginning of what it says. There is no such program when ok is
-// false; err says that it ended with another status than 0, or not in time.
-func (l *look) tool(ctx context.Context, name string, args ...string) (said string, err error, ok bool) { //nolint:revive // ok comes last, as of maps
+// answer is what a tool says.
+type answer struct {
+	text  string // its beginning
+	err   error  // it ended with another status than 0, or not in time
+	there bool   // the host has such a tool
+}
+
+func (a answer) good() bool { return a.there && a.err == nil }
+
+// tool runs one of the host's programs.
+func (l *look) tool(ctx context.Context, name string, args ...string) answer {
 	path := ""
 	for _, dir := range strings.Split(toolPaths, ":") {
-		candidate := filepath.Join(l.root, dir, name)
+		candidate := filepath.Join(l.Root, dir, name)
 		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			path = candidate
 			break
 		}
 	}
 	if path == "" {
-		return "", nil, false
+		return answer{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
 	defer cancel()
@@ -113,15 +104,15 @@ func (l *look) tool(ctx context.Context, name string, args ...string) (said stri
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.WaitDelay = time.Second
-	err = command.Run()
-	return strings.TrimSpace(out.String()), err, true
+	err := command.Run()
+	return answer{strings.TrimSpace(out.String()), err, true}
 }
 
 // bounded keeps the beginning of what is written to it.
 type bounded struct{ bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	_, err := b.Buffer.Write(p[:min(len(p), max(0, maxRead-b.Len()))])
+	_, err := b.Buffer.Write(p[:min(len(p), max(0, maxSaid-b.Len()))])
 	return len(p), err
 }
 

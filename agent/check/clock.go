@@ -19,12 +19,12 @@ func (l *look) clock() {
 	if _, err := syscall.Adjtimex(&state); err == nil {
 		l.found.Clock.Synchronised = state.Status&unsynchronised == 0
 	}
-	processes, _ := os.ReadDir(filepath.Join(l.root, "proc")) // without it there is none
+	processes, _ := os.ReadDir(filepath.Join(l.Root, "proc")) // without it there is none
 	for _, process := range processes {
 		if name := process.Name(); name[0] < '0' || name[0] > '9' {
 			continue
 		}
-		if comm := l.line("proc/" + process.Name() + "/comm"); slices.Contains(timeServices, comm) {
+		if comm := l.Line("proc/" + process.Name() + "/comm"); slices.Contains(timeServices, comm) {
 			l.found.Clock.Service = comm
 			return
 		}

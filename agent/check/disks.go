@@ -34,7 +34,7 @@ func (l *look) disks() {
 			continue
 		}
 		var stat syscall.Statfs_t
-		if syscall.Statfs(filepath.Join(l.root, mount), &stat) != nil || stat.Blocks == 0 {
+		if syscall.Statfs(filepath.Join(l.Root, mount), &stat) != nil || stat.Blocks == 0 {
 			continue
 		}
 		seen[part[0]] = true

@@ -10,25 +10,24 @@ import (
 // firewall asks the firewalls that the host has. Rules of firewalld and ufw are those of the kernel, too: who manages them
 // is told alone.
 func (l *look) firewall(ctx context.Context) {
-	if state, err, ok := l.tool(ctx, "firewall-cmd", "--state"); ok && err == nil && state == "running" {
-		open, _, _ := l.tool(ctx, "firewall-cmd", "--list-services")
-		ports, _, _ := l.tool(ctx, "firewall-cmd", "--list-ports")
-		l.add("firewalld", true, strings.TrimSpace(open+" "+ports))
+	if state := l.tool(ctx, "firewall-cmd", "--state"); state.good() && state.text == "running" {
+		open, ports := l.tool(ctx, "firewall-cmd", "--list-services"), l.tool(ctx, "firewall-cmd", "--list-ports")
+		l.add("firewalld", true, strings.TrimSpace(open.text+" "+ports.text))
 		return
 	}
-	if said, err, ok := l.tool(ctx, "ufw", "status"); ok && err == nil && strings.Contains(said, "Status: active") {
-		l.add("ufw", true, allowed(said))
+	if said := l.tool(ctx, "ufw", "status"); said.good() && strings.Contains(said.text, "Status: active") {
+		l.add("ufw", true, allowed(said.text))
 		return
 	}
-	if said, err, ok := l.tool(ctx, "nft", "list", "ruleset"); ok && err == nil {
-		if blocks, any := inputChain(said); any {
+	if said := l.tool(ctx, "nft", "list", "ruleset"); said.good() {
+		if blocks, any := inputChain(said.text); any {
 			l.add("nftables", blocks, "")
 			return
 		}
 	}
-	if said, err, ok := l.tool(ctx, "iptables", "-S", "INPUT"); ok && err == nil && strings.Contains(said, "\n") {
-		l.add("iptables", refusesRest(said), "")
-	} else if ok && err == nil && !strings.HasPrefix(said, "-P INPUT ACCEPT") {
+	if said := l.tool(ctx, "iptables", "-S", "INPUT"); said.good() && strings.Contains(said.text, "\n") {
+		l.add("iptables", refusesRest(said.text), "")
+	} else if said.good() && !strings.HasPrefix(said.text, "-P INPUT ACCEPT") {
 		l.add("iptables", true, "")
 	}
 }

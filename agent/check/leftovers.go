@@ -35,10 +35,10 @@ func (l *look) leftovers() {
 		}
 	}
 	for _, pattern := range []string{"usr/lib/jvm/*/bin/java", "usr/java/*/bin/java", "opt/*/bin/java"} {
-		found, _ := filepath.Glob(filepath.Join(l.root, pattern)) // the pattern is sound
+		found, _ := filepath.Glob(filepath.Join(l.Root, pattern)) // the pattern is sound
 		for _, path := range found {
 			if len(l.found.Java) < maxLeftovers/2 {
-				home := strings.TrimPrefix(strings.TrimSuffix(path, "/bin/java"), strings.TrimSuffix(l.root, "/"))
+				home := strings.TrimPrefix(strings.TrimSuffix(path, "/bin/java"), strings.TrimSuffix(l.Root, "/"))
 				l.found.Java = append(l.found.Java, clip(home))
 			}
 		}

@@ -29,7 +29,7 @@ func (l *look) network(ctx context.Context) {
 	}
 	l.found.Offset, l.found.Address = l.to.look(ctx)
 	l.found.Hostname, _ = os.Hostname() // "" is told
-	l.found.MachineID = l.line("etc/machine-id")
+	l.found.MachineID = l.MachineID()
 	if l.found.Hostname != "" {
 		own, _ := resolve(ctx, l.found.Hostname)
 		l.found.OwnAddresses = fewest(own, maxAddresses)
@@ -38,7 +38,7 @@ func (l *look) network(ctx context.Context) {
 		return
 	}
 	asked := time.Now()
-	said, _, _ := l.tool(ctx, "getent", "hosts", l.found.Address) // without names it says nothing
+	said := l.tool(ctx, "getent", "hosts", l.found.Address).text // without names it says nothing
 	l.found.ReverseMS = time.Since(asked).Milliseconds()
 	if names := strings.Fields(strings.ToLower(said)); len(names) > 1 {
 		l.found.Reverse = fewest(names[1:], maxAddresses)

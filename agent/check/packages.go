@@ -5,18 +5,18 @@ import "context"
 // packages asks the package manager whether its database is whole and nothing is half installed.
 func (l *look) packages(ctx context.Context) {
 	p := &l.found.Packages
-	if said, err, ok := l.tool(ctx, "dpkg", "--audit"); ok && l.exists("var/lib/dpkg/status") {
+	if said := l.tool(ctx, "dpkg", "--audit"); said.there && l.exists("var/lib/dpkg/status") {
 		p.Manager = "dpkg"
-		if err != nil || said != "" {
-			p.Broken = clip(said + failureOf(err))
+		if said.err != nil || said.text != "" {
+			p.Broken = clip(said.text + failureOf(said.err))
 		}
 		return
 	}
 	// A query opens the database and reads from it, which a broken one does not bear; --verifydb takes long on old hosts.
-	if said, err, ok := l.tool(ctx, "rpm", "-q", "--whatprovides", "/bin/sh"); ok {
+	if said := l.tool(ctx, "rpm", "-q", "--whatprovides", "/bin/sh"); said.there {
 		p.Manager = "rpm"
-		if err != nil {
-			p.Broken = clip(said + failureOf(err))
+		if said.err != nil {
+			p.Broken = clip(said.text + failureOf(said.err))
 		}
 	}
 }

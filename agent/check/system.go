@@ -7,11 +7,11 @@ import (
 
 // system finds the versions of kernel and C library, and what the kernel has in random bits.
 func (l *look) system(ctx context.Context) {
-	l.found.Kernel = l.line("proc/sys/kernel/osrelease")
+	l.found.Kernel = l.Line("proc/sys/kernel/osrelease")
 	l.found.Entropy = l.number("proc/sys/kernel/random/entropy_avail")
 	l.found.Reboot = l.exists("run/reboot-required") || l.exists("var/run/reboot-required")
-	if said, err, ok := l.tool(ctx, "getconf", "GNU_LIBC_VERSION"); ok && err == nil {
-		if version, is := strings.CutPrefix(said, "glibc "); is {
+	if said := l.tool(ctx, "getconf", "GNU_LIBC_VERSION"); said.good() {
+		if version, is := strings.CutPrefix(said.text, "glibc "); is {
 			l.found.Glibc = clip(version)
 		}
 	}
@@ -19,7 +19,7 @@ func (l *look) system(ctx context.Context) {
 
 // security finds which of the kernel's access controls are in force.
 func (l *look) security() {
-	switch l.line("sys/fs/selinux/enforce") {
+	switch l.Line("sys/fs/selinux/enforce") {
 	case "1":
 		l.found.SELinux = "enforcing"
 	case "0":

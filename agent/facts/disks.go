@@ -23,7 +23,7 @@ var local = []string{
 // disks lists the mounts with data, one per device; the root is in it whatever it is.
 func (h host) disks() []wire.Disk {
 	disks, seen := []wire.Disk{}, map[string]bool{}
-	for line := range bytes.Lines(h.read("proc/self/mounts")) {
+	for line := range bytes.Lines(h.Read("proc/self/mounts")) {
 		part := strings.Fields(string(line))
 		if len(part) < 3 {
 			continue
@@ -34,11 +34,11 @@ func (h host) disks() []wire.Disk {
 			continue
 		}
 		// A container's manager mounts single files over the root's; they are no disks.
-		if at, err := os.Stat(filepath.Join(h.root, disk.Mount)); err != nil || !at.IsDir() {
+		if at, err := os.Stat(filepath.Join(h.Root, disk.Mount)); err != nil || !at.IsDir() {
 			continue
 		}
 		var stat syscall.Statfs_t
-		if syscall.Statfs(filepath.Join(h.root, disk.Mount), &stat) != nil || stat.Blocks == 0 {
+		if syscall.Statfs(filepath.Join(h.Root, disk.Mount), &stat) != nil || stat.Blocks == 0 {
 			continue
 		}
 		disk.Size, disk.Free = stat.Blocks*uint64(stat.Bsize), stat.Bavail*uint64(stat.Bsize)

@@ -21,20 +21,21 @@ import (
 
 // Collect collects everything. Root is "/" but in tests. Names are resolved for about a second at most.
 func Collect(ctx context.Context, root string) *wire.Facts {
-	h := host{root: root}
+	h := host{Files{Root: root}}
 	hostname, _ := os.Hostname()
+	memory := h.Memory()
 	return &wire.Facts{
 		OS:             h.os(),
-		Kernel:         h.line("proc/sys/kernel/osrelease"),
+		Kernel:         h.Line("proc/sys/kernel/osrelease"),
 		Arch:           runtime.GOARCH,
 		CPU:            h.cpu(),
-		Memory:         h.memory("MemTotal"),
-		Swap:           h.memory("SwapTotal"),
+		Memory:         memory["MemTotal"],
+		Swap:           memory["SwapTotal"],
 		Disks:          h.disks(),
 		Interfaces:     interfaces(),
 		Virtualisation: h.virtualisation(),
 		FQDN:           h.fqdn(ctx, hostname),
-		MachineID:      h.machineID(),
+		MachineID:      h.MachineID(),
 		BootTime:       h.bootTime(),
 	}
 }
@@ -42,32 +43,36 @@ func Collect(ctx context.Context, root string) *wire.Facts {
 // maxFile bounds what is read of any file; cpuinfo of a machine with 1,000 cores has 1.5 MB.
 const maxFile = 4 << 20
 
-// host is a file system that facts are read from.
-type host struct {
-	root string
+// Files is a file system that a host is told by.
+type Files struct {
+	Root string // "/" but in tests
 }
 
-// read returns a file's content, nil when it cannot be read.
-func (h host) read(name string) []byte {
-	f, err := os.Open(filepath.Join(h.root, name))
+// host is one that facts are read from.
+type host struct{ Files }
+
+// Read returns a file's content, of a very large one its beginning; nil when it cannot be read.
+func (f Files) Read(name string) []byte {
+	file, err := os.Open(filepath.Join(f.Root, name))
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = f.Close() }() // only read
-	content, err := io.ReadAll(io.LimitReader(f, maxFile))
+	defer func() { _ = file.Close() }() // only read
+	content, err := io.ReadAll(io.LimitReader(file, maxFile))
 	if err != nil {
 		return nil
 	}
 	return content
 }
 
-// line returns a file's only line.
-func (h host) line(name string) string {
-	return strings.TrimSpace(string(h.read(name)))
+// Line returns a file's only line.
+func (f Files) Line(name string) string {
+	return strings.TrimSpace(string(f.Read(name)))
 }
 
-func (h host) exists(name string) bool {
-	_, err := os.Stat(filepath.Join(h.root, name))
+// Exists says whether there is a file, or what a link leads to.
+func (f Files) Exists(name string) bool {
+	_, err := os.Stat(filepath.Join(f.Root, name))
 	return err == nil
 }
 
@@ -83,7 +88,7 @@ func fields(content []byte, separator string, each func(key, value string) bool)
 }
 
 func (h host) os() wire.OS {
-	text := func(name string) string { return string(h.read(name)) }
+	text := func(name string) string { return string(h.Read(name)) }
 	release := distro.Release{
 		OS: text("etc/os-release"), LSB: text("etc/lsb-release"), RedHat: text("etc/redhat-release"), SUSE: text("etc/SuSE-release"), Debian: text("etc/debian_version"),
 	}
@@ -96,7 +101,7 @@ func (h host) os() wire.OS {
 
 // cpu reads the x86 and the arm64 form of cpuinfo; the latter has no model name but in few cases.
 func (h host) cpu() (cpu wire.CPU) {
-	fields(h.read("proc/cpuinfo"), ":", func(key, value string) bool {
+	fields(h.Read("proc/cpuinfo"), ":", func(key, value string) bool {
 		switch {
 		case key == "processor":
 			cpu.Cores++
@@ -109,35 +114,33 @@ func (h host) cpu() (cpu wire.CPU) {
 		cpu.Cores = runtime.NumCPU()
 	}
 	if cpu.Model == "" {
-		cpu.Model = strings.Trim(h.line("sys/firmware/devicetree/base/model"), "\x00")
+		cpu.Model = strings.Trim(h.Line("sys/firmware/devicetree/base/model"), "\x00")
 	}
 	return cpu
 }
 
-// memory returns a value of meminfo in bytes.
-func (h host) memory(name string) (size uint64) {
-	fields(h.read("proc/meminfo"), ":", func(key, value string) bool {
-		if key != name {
-			return true
+// Memory returns the values of meminfo, in bytes.
+func (f Files) Memory() map[string]uint64 {
+	sizes := map[string]uint64{}
+	fields(f.Read("proc/meminfo"), ":", func(key, value string) bool {
+		if kib, err := strconv.ParseUint(strings.TrimSuffix(value, " kB"), 10, 54); err == nil {
+			sizes[key] = kib << 10
 		}
-		kib, err := strconv.ParseUint(strings.TrimSuffix(value, " kB"), 10, 54)
-		if err == nil {
-			size = kib << 10
-		}
-		return false
+		return true
 	})
-	return size
+	return sizes
 }
 
-func (h host) machineID() string {
-	if id := h.line("etc/machine-id"); id != "" {
+// MachineID is systemd's, or where there is none that of D-Bus.
+func (f Files) MachineID() string {
+	if id := f.Line("etc/machine-id"); id != "" {
 		return id
 	}
-	return h.line("var/lib/dbus/machine-id")
+	return f.Line("var/lib/dbus/machine-id")
 }
 
 func (h host) bootTime() (seconds int64) {
-	fields(h.read("proc/stat"), " ", func(key, value string) bool {
+	fields(h.Read("proc/stat"), " ", func(key, value string) bool {
 		if key == "btime" {
 			seconds, _ = strconv.ParseInt(value, 10, 64)
 		}

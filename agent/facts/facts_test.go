@@ -26,7 +26,7 @@ func tree(t *testing.T, files map[string]string) host {
 			t.Fatal(err)
 		}
 	}
-	return host{root: root}
+	return host{Files{Root: root}}
 }
 
 // command returns what a program prints, for comparison.
@@ -96,7 +96,7 @@ func TestCPUAndMemory(t *testing.T) {
 	if cpu := x86.cpu(); cpu != (wire.CPU{Model: "Xeon", Cores: 2}) {
 		t.Errorf("got %+v", cpu)
 	}
-	if memory, swap := x86.memory("MemTotal"), x86.memory("SwapTotal"); memory != 2<<20 || swap != 1<<10 {
+	if memory, swap := x86.Memory()["MemTotal"], x86.Memory()["SwapTotal"]; memory != 2<<20 || swap != 1<<10 {
 		t.Errorf("memory %d, swap %d", memory, swap)
 	}
 	arm := tree(t, map[string]string{

@@ -60,7 +60,7 @@ func (h host) fqdn(ctx context.Context, hostname string) string {
 
 // canonical returns the first name of the line of /etc/hosts that has the host's name, where that is qualified.
 func (h host) canonical(hostname string) string {
-	for line := range bytes.Lines(h.read("etc/hosts")) {
+	for line := range bytes.Lines(h.Read("etc/hosts")) {
 		text, _, _ := strings.Cut(string(line), "#")
 		part := strings.Fields(text)
 		if len(part) > 1 && strings.Contains(part[1], ".") && slices.Contains(part[1:], hostname) {

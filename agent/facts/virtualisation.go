@@ -21,23 +21,23 @@ func (h host) virtualisation() string {
 // container looks where container managers leave their name; see systemd's Container Interface.
 func (h host) container() string {
 	for _, file := range []string{"run/host/container-manager", "run/systemd/container"} {
-		if name := h.line(file); name != "" {
+		if name := h.Line(file); name != "" {
 			return name
 		}
 	}
-	for variable := range bytes.SplitSeq(h.read("proc/1/environ"), []byte{0}) {
+	for variable := range bytes.SplitSeq(h.Read("proc/1/environ"), []byte{0}) {
 		if name, found := bytes.CutPrefix(variable, []byte("container=")); found && len(name) > 0 {
 			return string(name)
 		}
 	}
 	switch {
-	case h.exists("run/.containerenv"):
+	case h.Exists("run/.containerenv"):
 		return "podman"
-	case h.exists(".dockerenv"):
+	case h.Exists(".dockerenv"):
 		return "docker"
-	case strings.Contains(h.line("proc/sys/kernel/osrelease"), "Microsoft"), strings.Contains(h.line("proc/sys/kernel/osrelease"), "WSL"):
+	case strings.Contains(h.Line("proc/sys/kernel/osrelease"), "Microsoft"), strings.Contains(h.Line("proc/sys/kernel/osrelease"), "WSL"):
 		return "wsl"
-	case h.exists("proc/vz") && !h.exists("proc/bc"):
+	case h.Exists("proc/vz") && !h.Exists("proc/bc"):
 		return "openvz"
 	}
 	return ""
@@ -65,7 +65,7 @@ var firmware = []struct{ prefix, name string }{
 
 func (h host) machine() string {
 	// A guest's clock source tells KVM and Hyper-V even where the DMI table shows the emulator's name.
-	clocks := h.line("sys/devices/system/clocksource/clocksource0/available_clocksource")
+	clocks := h.Line("sys/devices/system/clocksource/clocksource0/available_clocksource")
 	switch {
 	case strings.Contains(clocks, "kvm-clock"):
 		return "kvm"
@@ -73,21 +73,21 @@ func (h host) machine() string {
 		return "microsoft"
 	}
 	for _, file := range []string{"product_name", "sys_vendor", "board_vendor", "bios_vendor", "product_version"} {
-		text := h.line("sys/class/dmi/id/" + file)
+		text := h.Line("sys/class/dmi/id/" + file)
 		for _, known := range firmware {
 			if strings.HasPrefix(text, known.prefix) {
 				return known.name
 			}
 		}
 	}
-	if kind := h.line("sys/hypervisor/type"); kind != "" {
+	if kind := h.Line("sys/hypervisor/type"); kind != "" {
 		return kind
 	}
-	if strings.Contains(h.line("proc/device-tree/hypervisor/compatible"), "linux,kvm") {
+	if strings.Contains(h.Line("proc/device-tree/hypervisor/compatible"), "linux,kvm") {
 		return "kvm"
 	}
 	other := ""
-	fields(h.read("proc/cpuinfo"), ":", func(key, value string) bool {
+	fields(h.Read("proc/cpuinfo"), ":", func(key, value string) bool {
 		if key == "flags" && slices.Contains(strings.Fields(value), "hypervisor") {
 			other = "vm-other"
 		}

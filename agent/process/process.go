@@ -47,7 +47,7 @@ func ended(fields []string) bool {
 // Stat returns the fields of proc_pid_stat(5) from the state on, none when there is no such process. The name before
 // them, in brackets, may hold blanks and brackets itself.
 func Stat(pid int) []string {
-	content, err := read(path(pid, "stat"))
+	content, err := ReadFile(path(pid, "stat"))
 	if err != nil {
 		return nil
 	}
@@ -56,7 +56,7 @@ func Stat(pid int) []string {
 
 // Boot says which boot of the machine this is.
 var Boot = sync.OnceValue(func() string {
-	content, _ := read("/proc/sys/kernel/random/boot_id")
+	content, _ := ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(content))
 })
 
@@ -99,7 +99,7 @@ func Below(pid int) (found []int, can bool) {
 
 func childrenOf(pid int) (children []int, can bool) {
 	for _, thread := range entries(path(pid, "task")) {
-		content, err := read(path(pid, filepath.Join("task", thread, "children")))
+		content, err := ReadFile(path(pid, filepath.Join("task", thread, "children")))
 		if err != nil {
 			return nil, false
 		}
@@ -120,7 +120,7 @@ func Descendants(of int) []int { return Look().Below(of) }
 func Marked(variable string) []int {
 	var found []int
 	for _, pid := range all() {
-		environment, _ := read(path(pid, "environ")) // none when it has ended
+		environment, _ := ReadFile(path(pid, "environ")) // none when it has ended
 		for entry := range bytes.SplitSeq(environment, []byte{0}) {
 			if string(entry) == variable {
 				if fields := Stat(pid); len(fields) > 1 && !ended(fields) && space(strconv.Itoa(pid)) == space("self") {
@@ -141,7 +141,7 @@ func space(pid string) string {
 
 // Memory is what a process holds in memory now, in bytes.
 func Memory(pid int) int64 {
-	content, _ := read(path(pid, "statm"))
+	content, _ := ReadFile(path(pid, "statm"))
 	fields := strings.Fields(string(content))
 	if len(fields) < 2 {
 		return 0
@@ -169,7 +169,7 @@ func CPU(pid int) int64 {
 
 // Command is a process's program and arguments; empty for one that has ended.
 func Command(pid int) []string {
-	content, _ := read(path(pid, "cmdline"))
+	content, _ := ReadFile(path(pid, "cmdline"))
 	return strings.Split(strings.TrimSuffix(string(content), "\x00"), "\x00")
 }
 

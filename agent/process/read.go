@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read returns what a file of /proc says now. os.ReadFile would offer the file to the runtime's poller first, which refuses
-// those of /proc after six calls of the kernel; looks at processes are all that an idle agent does.
-func read(path string) (content []byte, err error) {
+// ReadFile returns what a file of /proc or of a control group says now. os.ReadFile would offer the file to the runtime's poller
+// first, which refuses those after six calls of the kernel; looks at processes are all that an idle agent does.
+func ReadFile(path string) (content []byte, err error) {
 	fd, err := again(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}

@@ -478,17 +478,21 @@ func TestScenario23WithoutControlGroupsItFallsBackAndSaysSo(t *testing.T) {
 func TestScenario24TheLaterOfTwoFilesWithOneNameIsRefused(t *testing.T) {
 	r := newRig(t)
 	r.define("10-a.ini", "A", forever)
-	r.define("20-a.ini", "A", `/bin/sh -c "echo second; exec sleep 1000"`)
+	mark := filepath.Join(r.dir, "ran")
+	r.define("20-a.ini", "A", `/bin/sh -c "echo >`+mark+`; exec sleep 1000"`)
 	r.start()
 	r.running("A")
 	for range 3 {
 		r.s.Reload()
 	}
+	// What is started after them runs, and so would have the refused one.
+	r.define("30-b.ini", "B", `/bin/sh -c "echo >`+mark+`-b; exec sleep 1000"`)
+	agenttest.Eventually(t, "B ran", func() bool { r.running("B"); _, err := os.Stat(mark + "-b"); return err == nil })
 	reason := r.param(wire.EventConfigRefused, "reason")
 	if r.count(wire.EventConfigRefused) != 1 || !strings.Contains(reason, "10-a.ini") || !strings.Contains(reason, "20-a.ini") {
 		t.Errorf("events %v", r.events)
 	}
-	if _, err := os.ReadFile(r.s.LogPath("A", wire.Stdout)); err != nil {
-		t.Error(err)
+	if _, err := os.Stat(mark); !os.IsNotExist(err) {
+		t.Errorf("the process of the refused file has run: %v", err)
 	}
 }

@@ -26,6 +26,7 @@ type installing struct {
 	parts *Parts
 	work  *Work
 	job   *wire.Job
+	lost  bool // a package manager was at work and was killed
 }
 
 // installChild puts a child agent on the host and starts it; upgradeChild does so with one that is there. Both may
@@ -193,10 +194,18 @@ func (i *installing) pack(ctx context.Context, format install.Format, path strin
 	if err != nil {
 		return wire.JobResult{}, err
 	}
-	undo := func(ctx context.Context) error { return i.undoPackage(ctx, fresh, old, oldPath, had) }
+	sweep := func(ctx context.Context) error { return i.parts.Manager.Sweep(ctx, format, named) }
+	undo := func(ctx context.Context) error {
+		return errors.Join(i.undoPackage(ctx, fresh, old, oldPath, had), sweep(ctx))
+	}
 	result, err := i.command(ctx, i.parts.Manager.Install(format, named))
 	if err != nil {
 		return result, i.afterFailure(ctx, err, fresh, had, undo)
+	}
+	if i.lost {
+		if err := sweep(ctx); err != nil {
+			return result, err
+		}
 	}
 	s.undoFiles = undo
 	if err := s.do(ctx); err != nil {
@@ -268,6 +277,7 @@ func (i *installing) command(ctx context.Context, argv []string) (wire.JobResult
 	prepare := func() (*command.Spec, error) { return i.spec(argv) }
 	outcome, err := i.work.Command(ctx, prepare)
 	if errors.Is(err, command.ErrLost) {
+		i.lost = true
 		if err := command.Reset(i.work.Dir); err != nil {
 			return wire.JobResult{}, err
 		}

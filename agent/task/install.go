@@ -26,7 +26,6 @@ type installing struct {
 	parts *Parts
 	work  *Work
 	job   *wire.Job
-	lost  bool // a package manager was at work and was killed
 }
 
 // installChild puts a child agent on the host and starts it; upgradeChild does so with one that is there. Both may
@@ -195,14 +194,12 @@ func (i *installing) pack(ctx context.Context, format install.Format, path strin
 		return wire.JobResult{}, err
 	}
 	sweep := func(ctx context.Context) error { return i.parts.Manager.Sweep(ctx, format, named) }
-	undo := func(ctx context.Context) error {
-		return errors.Join(i.undoPackage(ctx, fresh, old, oldPath, had), sweep(ctx))
-	}
+	undo := func(ctx context.Context) error { return i.undoPackage(ctx, fresh, old, oldPath, had) }
 	result, err := i.command(ctx, i.parts.Manager.Install(format, named))
 	if err != nil {
-		return result, i.afterFailure(ctx, err, fresh, had, undo)
+		return result, i.afterFailure(ctx, err, fresh, had, undo, sweep)
 	}
-	if i.lost {
+	if i.work.Again { // what was at work before may have been killed
 		if err := sweep(ctx); err != nil {
 			return result, err
 		}
@@ -231,7 +228,7 @@ func (i *installing) had(ctx context.Context, fresh *install.Package) (string, e
 // afterFailure undoes what a package manager has done before it failed. Time that is up is no reason to leave that, the
 // agent's own end is: the next one goes on with the job.
 func (i *installing) afterFailure(
-	ctx context.Context, failure error, fresh *install.Package, had string, undo func(context.Context) error,
+	ctx context.Context, failure error, fresh *install.Package, had string, undo, sweep func(context.Context) error,
 ) error {
 	if isEnding(ctx) {
 		return failure
@@ -239,11 +236,11 @@ func (i *installing) afterFailure(
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	has, err := i.parts.Manager.Installed(back, fresh.Format, fresh.Name)
-	if err == nil && has == had {
-		return failure // it has done nothing
+	if err == nil && has == had { // it has done nothing, or was killed before it had done anything whole
+		return errors.Join(failure, sweep(back))
 	}
 	if err == nil {
-		err = undo(back)
+		err = errors.Join(undo(back), sweep(back))
 	}
 	if err != nil {
 		return fmt.Errorf("%w, and the way back failed: %w", failure, err)
@@ -277,7 +274,6 @@ func (i *installing) command(ctx context.Context, argv []string) (wire.JobResult
 	prepare := func() (*command.Spec, error) { return i.spec(argv) }
 	outcome, err := i.work.Command(ctx, prepare)
 	if errors.Is(err, command.ErrLost) {
-		i.lost = true
 		if err := command.Reset(i.work.Dir); err != nil {
 			return wire.JobResult{}, err
 		}

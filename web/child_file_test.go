@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +13,18 @@ import (
 
 	"hostler/agent/wire"
 )
+
+// answered has a host answer a question for a definition that nobody waits for any more.
+func (s *server) answered(c *http.Client, hostname string, id int64, d wire.Definition) {
+	s.t.Helper()
+	s.beat(c, hostname, wire.ChildAgent{Name: d.Name, Status: wire.ChildRunning})
+	over, cancel := context.WithCancel(s.t.Context())
+	cancel()
+	if _, err := s.web.Fleet.Definition(over, id, d.Name, func(int64) {}); !errors.Is(err, context.Canceled) {
+		s.t.Fatalf("without an answer there is %v", err)
+	}
+	s.agentPost(c, wire.PathStatus, wire.StatusRequest{Hostname: hostname, Version: "1", Step: 10, Agents: []wire.ChildAgent{{Name: d.Name, Status: wire.ChildRunning}}, Definitions: []wire.Definition{d}})
+}
 
 func TestConfiguringShowsWhatTheHostHas(t *testing.T) {
 	s := newServer(t)

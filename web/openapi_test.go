@@ -158,7 +158,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		mirrored+"/mirrors/{id}/remove", mirrored+"/mirrors/2/remove", mirrored+"/mirrors/{id}", mirrored+"/mirrors/1",
 		api+"/users/{id}", api+last.path(testUser), api+"/audit/{id}", api+"/audit/1", api+"/tokens/{id}", api+"/tokens/999", api+"/sessions/{id}", api+"/sessions/999",
 		api+"/hosts/{id}", fmt.Sprintf("%s/hosts/%d", api, hostID), api+"/jobs/{id}", api+"/jobs/"+fetched, "{action}", "restart", "{id}", fmt.Sprint(id), "{task}", fmt.Sprint(tasks[1].ID), "{digest}", added.Digest)
-	query := map[string]string{"diffSnapshots": "?from=1&to=2"}
+	s.answered(c, "node1.lab.test", hostID, wire.Definition{Name: "BasicAgent", File: "/etc/basic.ini", Text: "[agent]\n"})
+	query := map[string]string{"diffSnapshots": "?from=1&to=2", "showChildFile": "?host=node1.lab.test&name=BasicAgent"}
 	bodies := map[string]string{
 		"createMirror": `{"channel":"free","url":"http://127.0.0.1:1/debian","suite":"stable","trust":"nothing"}`, "changeMirror": `{"url":"http://127.0.0.1:1/debian","suite":"stable","trust":"nothing"}`,
 		"createRepository": `{"name":"another","kind":"apt"}`, "promoteChannel": `{"channel":"test","snapshot":1,"create":true}`,

@@ -33,7 +33,7 @@ const (
 // EnrolConflicts lists all conflicts.
 var EnrolConflicts = []EnrolConflict{ConflictRevoked, ConflictKnown, ConflictTwice}
 
-// EnrolRequest is an agent without a token that waits for a person.
+// EnrolRequest is an agent without a token, or with one that does not admit it, that waits for a person.
 type EnrolRequest struct {
 	ID          int64  `gorm:"primaryKey"`
 	KeyHash     string // hex SHA-256 of the public key's SubjectPublicKeyInfo, unique: the fingerprint that the agent tells, too
@@ -45,6 +45,8 @@ type EnrolRequest struct {
 	Facts       *wire.Facts `gorm:"serializer:json"`
 	State       EnrolState
 	Conflict    EnrolConflict
+	TokenID     *int64 // the token that it came with, which does not admit it
+	Refusal     string // the code of why
 	DecidedAt   *time.Time
 	DecidedBy   string
 	Serial      string // of the certificate that it got
@@ -83,6 +85,23 @@ func (d *DB) EnrolRequests(ctx context.Context, q EnrolRequestQuery) (rs []Enrol
 		next = &HostKey{Name: rs[limit-1].Hostname, ID: rs[limit-1].ID}
 	}
 	return rs, next, nil
+}
+
+// EnrolRequestsOfToken reads at most limit of the requests of hosts that came with a token which does not admit them, those that
+// wait first.
+func (d *DB) EnrolRequestsOfToken(ctx context.Context, tokenID int64, limit int) ([]EnrolRequest, error) {
+	return d.requestsByTokens(ctx, limit, "token_id = ?", tokenID)
+}
+
+// EnrolRequestsOfDraft is EnrolRequestsOfToken for all tokens of a wizard's draft.
+func (d *DB) EnrolRequestsOfDraft(ctx context.Context, draftID int64, limit int) ([]EnrolRequest, error) {
+	return d.requestsByTokens(ctx, limit, "token_id IN (SELECT id FROM enrol_tokens WHERE draft_id = ?)", draftID)
+}
+
+func (d *DB) requestsByTokens(ctx context.Context, limit int, where string, id int64) ([]EnrolRequest, error) {
+	var rs []EnrolRequest
+	g := d.read(ctx).Omit("csr", "certificate").Where(where, id).Order("CASE WHEN state = 'waiting' THEN 0 ELSE 1 END, hostname, id").Limit(limit)
+	return rs, translate("read enrolment requests", g.Find(&rs).Error)
 }
 
 // EnrolRequestByKey finds the request of a key; ErrNotFound when there is none.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -24,7 +25,7 @@ func listWaiting() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return printList(c, &o, "enrol-requests", map[string]string{"state": state, "search": search},
 				"ID\tHOST\tSTATE\tCONFLICT\tADDRESS\tSINCE\tOS\tFINGERPRINT", func(r *client.EnrolRequest) string {
-					return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", r.ID, r.Host, r.State, orDash(r.Conflict), r.Address,
+					return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", r.ID, r.Host, r.State, orDash(cmp.Or(r.Conflict, r.Refusal)), r.Address,
 						r.CreatedAt.Local().Format(time.DateTime), orDash(printable(r.OS)), r.Fingerprint)
 				})
 		},

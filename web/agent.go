@@ -105,8 +105,9 @@ func (w *Web) notAdmitted(c *gin.Context, hostname string, err error) {
 	ctx, address := c.Request.Context(), c.RemoteIP()
 	var waiting *trust.Waiting
 	var refused *wire.Error
+	isWaiting := errors.As(err, &waiting)
 	switch {
-	case errors.As(err, &waiting):
+	case isWaiting && waiting.Refused == nil:
 		if !waiting.New {
 			audit.Omit(ctx)
 			return
@@ -114,9 +115,7 @@ func (w *Web) notAdmitted(c *gin.Context, hostname string, err error) {
 		audit.About(ctx, waiting.Request.Hostname, nil, map[string]string{"fingerprint": waiting.Request.KeyHash, "conflict": string(waiting.Request.Conflict)})
 		w.metrics.enrolments.WithLabelValues("waiting").Inc()
 		w.enrolments.count(peerAddress(c))
-		w.Events.Record(ctx, db.Event{Kind: event.EnrolWaiting, Severity: db.SeverityWarning, Params: map[string]string{
-			"host": waiting.Request.Hostname, "address": address, "fingerprint": waiting.Request.KeyHash, "conflict": string(waiting.Request.Conflict),
-		}})
+		w.recordWaiting(c, waiting)
 	case errors.As(err, &refused):
 		audit.About(ctx, clip.Text(hostname, longestName), nil, nil)
 		audit.Refuse(ctx, refused.Code)
@@ -128,7 +127,16 @@ func (w *Web) notAdmitted(c *gin.Context, hostname string, err error) {
 				Params: map[string]string{"host": clip.Text(hostname, longestName), "address": address, "code": refused.Code, "message": refused.Message},
 			})
 		}
+		if isWaiting && waiting.New { // its token does not admit it, and somebody may
+			w.recordWaiting(c, waiting)
+		}
 	}
+}
+
+func (w *Web) recordWaiting(c *gin.Context, waiting *trust.Waiting) {
+	w.Events.Record(c.Request.Context(), db.Event{Kind: event.EnrolWaiting, Severity: db.SeverityWarning, Params: map[string]string{
+		"host": waiting.Request.Hostname, "address": c.RemoteIP(), "fingerprint": waiting.Request.KeyHash, "conflict": string(waiting.Request.Conflict),
+	}})
 }
 
 // register is POST /agent/register.

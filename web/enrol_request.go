@@ -35,6 +35,8 @@ type enrolRequestReply struct {
 	Machine     string           `json:"machine"`
 	State       db.EnrolState    `json:"state"`
 	Conflict    db.EnrolConflict `json:"conflict"`
+	Token       *int64           `json:"token"`   // the number of the token that it came with, which does not admit it
+	Refusal     string           `json:"refusal"` // the code of why
 	CreatedAt   time.Time        `json:"created_at"`
 	SeenAt      time.Time        `json:"seen_at"`
 	DecidedAt   *time.Time       `json:"decided_at"`
@@ -65,7 +67,7 @@ type cleanReply struct {
 func enrolRequestReplyOf(r *db.EnrolRequest) enrolRequestReply {
 	reply := enrolRequestReply{
 		ID: r.ID, Host: r.Hostname, Fingerprint: r.KeyHash, Address: r.Address, Machine: r.Machine, State: r.State, Conflict: r.Conflict,
-		CreatedAt: r.CreatedAt, SeenAt: r.SeenAt, DecidedAt: r.DecidedAt, DecidedBy: r.DecidedBy, Serial: r.Serial,
+		Token: r.TokenID, Refusal: r.Refusal, CreatedAt: r.CreatedAt, SeenAt: r.SeenAt, DecidedAt: r.DecidedAt, DecidedBy: r.DecidedBy, Serial: r.Serial,
 	}
 	if r.Facts != nil {
 		reply.OS, reply.Arch = r.Facts.OS.Name, r.Facts.Arch
@@ -211,13 +213,35 @@ func (w *Web) enrolRequestsPage(c *gin.Context) error {
 		v.State = string(db.EnrolWaiting)
 	}
 	for i := range requests {
-		r := enrolRequestView(&requests[i])
-		if r.Story, err = w.enrolStory(c.Request.Context(), &requests[i]); err != nil {
+		r, err := w.enrolRequestWithStory(c.Request.Context(), &requests[i])
+		if err != nil {
 			return err
 		}
 		v.Requests = append(v.Requests, r)
 	}
 	return show(c, http.StatusOK, page.EnrolRequestsPage(v))
+}
+
+func (w *Web) enrolRequestWithStory(ctx context.Context, r *db.EnrolRequest) (v page.EnrolRequest, err error) {
+	v = enrolRequestView(r)
+	v.Story, err = w.enrolStory(ctx, r)
+	return v, err
+}
+
+// enrolDoor is the list of hosts that came with tokens which do not admit them, for the page where somebody waits for hosts.
+func (w *Web) enrolDoor(c *gin.Context, requests []db.EnrolRequest) (page.EnrolRequestsView, error) {
+	v := page.EnrolRequestsView{Frame: w.frame(c), State: string(db.EnrolWaiting), Here: c.Request.URL.Path}
+	for i := range requests {
+		r, err := w.enrolRequestWithStory(c.Request.Context(), &requests[i])
+		if err != nil {
+			return v, err
+		}
+		if r.State == string(db.EnrolWaiting) {
+			v.Waiting++
+		}
+		v.Requests = append(v.Requests, r)
+	}
+	return v, nil
 }
 
 // enrolStory says what has happened to a host that waits with a conflict, as far as it can be told. Conflicts are few.
@@ -242,7 +266,7 @@ func (w *Web) enrolStory(ctx context.Context, r *db.EnrolRequest) (string, error
 
 func enrolRequestView(r *db.EnrolRequest) page.EnrolRequest {
 	v := page.EnrolRequest{
-		ID: r.ID, Host: r.Hostname, Fingerprint: r.KeyHash, Address: r.Address, State: string(r.State), Conflict: string(r.Conflict),
+		ID: r.ID, Host: r.Hostname, Fingerprint: r.KeyHash, Address: r.Address, State: string(r.State), Conflict: string(r.Conflict), Refusal: r.Refusal,
 		Since: r.CreatedAt, Decided: at(r.DecidedAt), DecidedBy: r.DecidedBy,
 	}
 	if f := r.Facts; f != nil {

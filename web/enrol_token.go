@@ -270,6 +270,13 @@ func (w *Web) enrolTokenPage(c *gin.Context) error {
 			v.Admitted = append(v.Admitted, w.certificateView(&admitted[i]))
 		}
 	}
+	requests, err := w.DB.EnrolRequestsOfToken(c.Request.Context(), t.ID, admittedShown)
+	if err != nil {
+		return err
+	}
+	if v.Door, err = w.enrolDoor(c, requests); err != nil {
+		return err
+	}
 	return show(c, http.StatusOK, page.EnrolTokenPage(v))
 }
 

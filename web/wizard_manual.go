@@ -88,9 +88,17 @@ func (w *Web) wizardManualPage(c *gin.Context) error {
 	if t.ID != 0 {
 		groups = append(groups, carriedCommands(&t))
 	}
+	requests, err := w.DB.EnrolRequestsOfDraft(ctx, d.ID, admittedShown)
+	if err != nil {
+		return err
+	}
+	door, err := w.enrolDoor(c, requests)
+	if err != nil {
+		return err
+	}
 	return show(c, http.StatusOK, page.WizardManualPage(page.WizardManualView{
 		Frame: w.frame(c), Draft: w.draftView(d), Groups: groups,
-		TokenExpires: token.expires, TokenUses: t.UsesLeft, Arrivals: w.arrivals(c.Request.Context(), d.ID),
+		TokenExpires: token.expires, TokenUses: t.UsesLeft, Arrivals: w.arrivals(c.Request.Context(), d.ID), Door: door,
 	}))
 }
 

@@ -163,6 +163,7 @@ type EnrolRequest struct {
 	OS          string    `json:"os"`
 	State       string    `json:"state"`
 	Conflict    string    `json:"conflict"`
+	Refusal     string    `json:"refusal"` // why the token that it came with does not admit it
 	CreatedAt   time.Time `json:"created_at"`
 }
 

@@ -51,6 +51,10 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (
 		return c.wait(ctx, r, public, by, from)
 	}
 	t, err := c.admit(ctx, r.Token, hostname, from)
+	var refused *wire.Error
+	if errors.As(err, &refused) && t != nil {
+		return c.waitAllTheSame(ctx, r, by, from, t, refused)
+	}
 	if err != nil {
 		return wire.EnrollReply{}, err
 	}
@@ -60,7 +64,7 @@ func (c *CA) Enrol(ctx context.Context, r wire.EnrollRequest, from netip.Addr) (
 		return wire.EnrollReply{}, err
 	}
 	if a.refused != nil {
-		return wire.EnrollReply{}, a.refused
+		return c.waitAllTheSame(ctx, r, by, from, t, a.refused)
 	}
 	return c.tell(ctx, a.record, a.text), nil
 }

@@ -27,6 +27,7 @@ const (
 type Waiting struct {
 	New     bool // it has just come
 	Request *db.EnrolRequest
+	Refused *wire.Error // why the token that it brought does not admit it; nil when it brought none
 }
 
 // Error is what the agent is told.
@@ -34,6 +35,9 @@ func (w *Waiting) Error() string { return w.Unwrap().Error() }
 
 // Unwrap gives what the agent is told.
 func (w *Waiting) Unwrap() error {
+	if w.Refused != nil {
+		return w.Refused
+	}
 	return &wire.Error{
 		Code: "approval_pending", Message: "the host waits for somebody to approve it",
 		Hint: "compare its fingerprint on the page Trust, or with \"hostler certs waiting\", and sign it there",
@@ -87,7 +91,7 @@ func (c *CA) queue(ctx context.Context, r wire.EnrollRequest, public *ecdsa.Publ
 		}
 	}
 	if unknown {
-		return wire.EnrollReply{}, c.enqueue(ctx, r, by, from)
+		return wire.EnrollReply{}, c.enqueue(ctx, r, by, from, nil, "")
 	}
 	switch q.State {
 	case db.EnrolSigned: // for a certificate that is of no more use
@@ -123,8 +127,8 @@ func (c *CA) usable(ctx context.Context, q *db.EnrolRequest, hostname string) (b
 	return err == nil && got.State(c.now()) == db.CertificateValid && got.Hostname == hostname, err
 }
 
-// enqueue takes a host into the queue and returns the *Waiting that tells it so.
-func (c *CA) enqueue(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr) error {
+// enqueue takes a host into the queue and returns the *Waiting that tells it so. token and refusal are what it came with, if it did.
+func (c *CA) enqueue(ctx context.Context, r wire.EnrollRequest, by claim, from netip.Addr, token *int64, refusal string) error {
 	waiting, err := c.db.CountWaiting(ctx)
 	if err != nil {
 		return err
@@ -136,7 +140,7 @@ func (c *CA) enqueue(ctx context.Context, r wire.EnrollRequest, by claim, from n
 		}
 	}
 	now := c.now()
-	q := &db.EnrolRequest{KeyHash: by.keyHash, CreatedAt: now}
+	q := &db.EnrolRequest{KeyHash: by.keyHash, CreatedAt: now, TokenID: token, Refusal: refusal}
 	if err := c.describe(ctx, q, r, by, from); err != nil {
 		return err
 	}

@@ -75,6 +75,13 @@ func (r *rig) token(s trust.TokenSpec) string {
 }
 
 // usesLeft reads how many hosts a token still admits.
+func (r *rig) tokenID(token string) int64 {
+	r.Helper()
+	t, err := r.db.EnrolToken(r.Context(), bearer.Hash(token))
+	r.must(err)
+	return t.ID
+}
+
 func (r *rig) usesLeft(token string) int {
 	r.Helper()
 	t, err := r.db.EnrolToken(r.Context(), bearer.Hash(token))

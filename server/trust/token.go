@@ -99,7 +99,8 @@ func (c *CA) EndTokens(ctx context.Context, draftID int64) error {
 // newToken is what to do when a token is of no use.
 const newToken = "make a new token, or bootstrap the host again"
 
-// admit finds the token that admits a host from an address, or says in a wire.Error why none does.
+// admit finds the token that admits a host from an address, or says in a wire.Error why none does; a token that is known is
+// returned in that case, too.
 func (c *CA) admit(ctx context.Context, token, hostname string, from netip.Addr) (*db.EnrolToken, error) {
 	t, err := c.db.EnrolToken(ctx, bearer.Hash(token))
 	if errors.Is(err, db.ErrNotFound) {
@@ -110,18 +111,18 @@ func (c *CA) admit(ctx context.Context, token, hostname string, from netip.Addr)
 	}
 	switch {
 	case t.EndedAt != nil:
-		return nil, &wire.Error{Code: "token_ended", Message: "the enrolment token was ended, or a newer one took its place", Hint: newToken}
+		return t, &wire.Error{Code: "token_ended", Message: "the enrolment token was ended, or a newer one took its place", Hint: newToken}
 	case !c.now().Before(t.ExpiresAt):
-		return nil, &wire.Error{
+		return t, &wire.Error{
 			Code: "token_expired", Message: fmt.Sprintf("the enrolment token expired at %s", t.ExpiresAt.Format(time.RFC3339)), Hint: newToken,
 		}
 	case !matchHost(t.Hostname, hostname):
-		return nil, &wire.Error{
+		return t, &wire.Error{
 			Code: "token_scope", Message: fmt.Sprintf("the enrolment token is for %s, not for %s", t.Hostname, hostname),
 			Hint: "use a token that was made for this host",
 		}
 	case !matchNetwork(t.Networks, from):
-		return nil, &wire.Error{
+		return t, &wire.Error{
 			Code: "token_network", Message: fmt.Sprintf("the enrolment token is for hosts in %s, and this one comes from %s", t.Networks, from),
 			Hint: "use a token that was made for hosts at this address",
 		}

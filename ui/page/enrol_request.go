@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ type EnrolRequest struct {
 	State       string // one of EnrolStates
 	Conflict    string // one of EnrolConflicts, or ""
 	Story       string // one of EnrolStories: what has happened, where there is a conflict
+	Refusal     string // one of RefusalCodes: why the token that it came with does not admit it; "" when it came with none
 	OS, Arch    string
 	Cores       int
 	Memory      uint64 // bytes
@@ -48,7 +50,11 @@ type EnrolRequestsView struct {
 	Search   string
 	Next     string // value of ?after= for the next page; "" on the last one
 	Paged    bool
+	Here     string // the page that the list is on, when that is another one
 }
+
+// way is where a decision leads back to.
+func (v *EnrolRequestsView) way() string { return cmp.Or(v.Here, enrolRequestsPath(v.State, v.Search)) }
 
 // decides says whether the page has buttons.
 func (v *EnrolRequestsView) decides() bool {

@@ -58,6 +58,7 @@ type EnrolTokenView struct {
 	Secret   string // "" when this server does not know it any more
 	Groups   []CommandGroup
 	Admitted []Certificate
+	Door     EnrolRequestsView // who came with it and is not admitted by it
 }
 
 func enrolTokenTone(state string) string {

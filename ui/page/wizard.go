@@ -161,6 +161,7 @@ type WizardManualView struct {
 	TokenExpires time.Time
 	TokenUses    int // how many hosts the token still admits
 	Arrivals     []Arrival
+	Door         EnrolRequestsView // who came with its tokens and is not admitted by them
 }
 
 // WizardSummaryView is GET /wizards/{id}/summary. POST /wizards/{id}/finish ends the draft.

@@ -87,7 +87,7 @@ func trustPages() []Page {
 			})
 		}},
 		{"/trust/tokens/31", false, func(f layout.Frame) templ.Component {
-			return page.EnrolTokenPage(page.EnrolTokenView{Frame: f, Token: enrolTokens()[0], Secret: "q2Vn0y-1uUkTq9x3sVb8ZP4mJcWfHdLr7oAeGiK5tXY", Groups: commands(), Admitted: certificates()[:1]})
+			return page.EnrolTokenPage(page.EnrolTokenView{Frame: f, Token: enrolTokens()[0], Secret: "q2Vn0y-1uUkTq9x3sVb8ZP4mJcWfHdLr7oAeGiK5tXY", Groups: commands(), Admitted: certificates()[:1], Door: enrolDoor(f)})
 		}},
 	}
 }
@@ -98,6 +98,12 @@ func signingKey(part string, signs bool) page.SigningKey {
 
 func authority(pin string, signs bool) page.Authority {
 	return page.Authority{Name: "Hostler CA " + pin + "93d1", Pin: strings.Repeat(pin, 16), Signs: signs, Until: Now.Add(9 * 365 * 24 * time.Hour)}
+}
+
+func enrolDoor(f layout.Frame) page.EnrolRequestsView {
+	v := page.EnrolRequestsView{Frame: f, State: "waiting", Waiting: 1, Here: "/trust/tokens/31", Requests: enrolRequests()[:2]}
+	v.Requests[0].Refusal, v.Requests[1].State = "token_used", "refused"
+	return v
 }
 
 func enrolRequests() []page.EnrolRequest {

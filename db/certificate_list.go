@@ -31,6 +31,13 @@ func (c *Certificate) State(now time.Time) CertificateState {
 	return CertificateValid
 }
 
+// ValidCertificatesOf reads the valid certificates of hosts of some names, the newest first.
+func (d *DB) ValidCertificatesOf(ctx context.Context, hosts []string, now time.Time) ([]Certificate, error) {
+	var cs []Certificate
+	err := d.read(ctx).Where("hostname IN ? AND revoked_at IS NULL AND not_after > ?", hosts, now).Order("created_at DESC, serial").Find(&cs).Error
+	return cs, translate("find certificates", err)
+}
+
 // CertificateQuery filters and pages certificates, ordered by host name and serial number.
 type CertificateQuery struct {
 	State  CertificateState // "" for all

@@ -219,6 +219,9 @@ func (w *Web) enrolRequestsPage(c *gin.Context) error {
 		}
 		v.Requests = append(v.Requests, r)
 	}
+	if v.Namesakes, err = w.namesakes(c.Request.Context()); err != nil {
+		return err
+	}
 	return show(c, http.StatusOK, page.EnrolRequestsPage(v))
 }
 
@@ -253,15 +256,12 @@ func (w *Web) enrolStory(ctx context.Context, r *db.EnrolRequest) (string, error
 	if err != nil || len(latest) == 0 {
 		return "", err
 	}
-	if r.Machine != "" && latest[0].Machine == r.Machine {
-		return "reinstalled", nil
-	}
+	reports := false
 	if n, known := w.Fleet.Number(latest[0].AgentSN); known {
-		if h, ok := w.Fleet.Get(ctx, n); ok && h.State != db.HostLost {
-			return "alive", nil
-		}
+		h, ok := w.Fleet.Get(ctx, n)
+		reports = ok && h.State != db.HostLost
 	}
-	return "gone", nil
+	return storyOf(r.Machine, latest[0].Machine, reports), nil
 }
 
 func enrolRequestView(r *db.EnrolRequest) page.EnrolRequest {

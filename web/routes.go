@@ -184,6 +184,7 @@ var routes = []route{
 	{public, get, "/trust/waiting", user, see, (*Web).enrolRequestsPage},
 	{public, post, "/trust/waiting/sign", user, operate.as("enrol_request.sign"), (*Web).signForm},
 	{public, post, "/trust/waiting/refuse", user, operate.as("enrol_request.refuse"), (*Web).refuseForm},
+	{public, post, "/trust/namesakes", user, operate.as("certificate.revoke"), (*Web).turnAwayNamesake},
 	{public, get, "/trust/bundles/new", user, administer, (*Web).bundlePage},
 	{public, post, "/trust/bundles/new", user, administer.as("certificate.presign"), (*Web).bundleForm},
 	{public, get, "/trust/policies", user, see, (*Web).policiesPage},

@@ -50,7 +50,25 @@ type EnrolRequestsView struct {
 	Search   string
 	Next     string // value of ?after= for the next page; "" on the last one
 	Paged    bool
-	Here     string // the page that the list is on, when that is another one
+	// Namesakes are hosts that tokens have brought under one name.
+	Namesakes []Namesake
+	Here      string // the page that the list is on, when that is another one
+}
+
+// Namesake is a name that two hosts have.
+type Namesake struct {
+	Name             string
+	Story            string // one of EnrolStories
+	Former, Newcomer NamesakeHost
+}
+
+// NamesakeHost is one of them.
+type NamesakeHost struct {
+	ID       int64
+	AgentSN  string
+	Address  string
+	State    string // as of a host
+	LastSeen time.Time
 }
 
 // way is where a decision leads back to.

@@ -56,7 +56,7 @@ func trustPages() []Page {
 			})
 		}},
 		{"/trust/waiting", false, func(f layout.Frame) templ.Component {
-			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, Requests: enrolRequests(), Waiting: 213, Clear: 211, Last: 213, State: "waiting", Next: "4.node09"})
+			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, Requests: enrolRequests(), Waiting: 213, Clear: 211, Last: 213, State: "waiting", Next: "4.node09", Namesakes: namesakes()})
 		}},
 		{"/trust/waiting/none", false, func(f layout.Frame) templ.Component {
 			return page.EnrolRequestsPage(page.EnrolRequestsView{Frame: f, State: "waiting"})
@@ -98,6 +98,14 @@ func signingKey(part string, signs bool) page.SigningKey {
 
 func authority(pin string, signs bool) page.Authority {
 	return page.Authority{Name: "Hostler CA " + pin + "93d1", Pin: strings.Repeat(pin, 16), Signs: signs, Until: Now.Add(9 * 365 * 24 * time.Hour)}
+}
+
+func namesakes() []page.Namesake {
+	return []page.Namesake{{
+		Name: "web07.dc1.example", Story: "alive",
+		Former:   page.NamesakeHost{ID: 7, AgentSN: "a", Address: "10.12.0.17", State: page.HostHealthy, LastSeen: Now.Add(-3 * time.Second)},
+		Newcomer: page.NamesakeHost{ID: 91, AgentSN: "b", Address: "10.12.4.2", State: page.HostHealthy, LastSeen: Now.Add(-2 * time.Second)},
+	}}
 }
 
 func enrolDoor(f layout.Frame) page.EnrolRequestsView {

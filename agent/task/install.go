@@ -199,10 +199,8 @@ func (i *installing) pack(ctx context.Context, format install.Format, path strin
 	if err != nil {
 		return result, i.afterFailure(ctx, err, fresh, had, undo, sweep)
 	}
-	if i.work.Again { // what was at work before may have been killed
-		if err := sweep(ctx); err != nil {
-			return result, err
-		}
+	if err := sweep(ctx); err != nil { // what was at work before may have been killed
+		return result, err
 	}
 	s.undoFiles = undo
 	if err := s.do(ctx); err != nil {

@@ -9,21 +9,31 @@ import (
 	"testing"
 )
 
-// broken is an agent that passes every check before it takes over, and then does nothing but end.
+// broken is an agent that passes every check before it takes over. Then it hangs, and when it is started again it does nothing but
+// end.
 const broken = `package main
 
 import (
 	"fmt"
 	"os"
+	"time"
 )
 
 var version string
 
 func main() {
-	if len(os.Args) < 2 || os.Args[1] == "run" {
+	if len(os.Args) > 1 && os.Args[1] != "run" {
+		fmt.Println("hostler-agent", version)
+		return
+	}
+	_, err := os.Stat("/tried")
+	tried, _ := os.OpenFile("/tried", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	fmt.Fprintln(tried, os.Args)
+	_ = tried.Sync()
+	if err == nil {
 		os.Exit(1)
 	}
-	fmt.Println("hostler-agent", version)
+	time.Sleep(time.Hour)
 }
 `
 

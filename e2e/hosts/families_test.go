@@ -58,6 +58,9 @@ func TestHostsOfAllFamilies(t *testing.T) {
 			on.registered(families[h.Flavour])
 			on.childAgents(families[h.Flavour], offered)
 			on.carried(families[h.Flavour])
+			if h.Flavour == lab.Debian {
+				on.polls()
+			}
 		})
 	}
 }
@@ -111,13 +114,7 @@ func (r *run) installed(of family, name string) string {
 
 func (r *run) childAgents(of family, offered string) {
 	host := map[string]any{"hosts": r.host.Name}
-	install := func(action, version string, fails bool) error {
-		var scripts nfpm.Scripts
-		if fails {
-			script := filepath.Join(r.TempDir(), "script")
-			write(r.T, script, []byte("#!/bin/sh\necho this cannot be installed here >&2\nexit 1\n"))
-			of.failing(&scripts, script)
-		}
+	install := func(action, version string, scripts nfpm.Scripts) error {
 		name := "packaged-" + version + "." + of.ending
 		checksum := buildPackage(r.T, filepath.Join(offered, name), version, scripts, of.build)
 		return r.start("/api/v1/child-agents/"+action, map[string]any{
@@ -135,20 +132,80 @@ func (r *run) childAgents(of family, offered string) {
 			r.Errorf("%s: %q runs, want %s", what, out, version)
 		}
 	}
-	must(r.T, install("install", "1.0.0", false))
+	none := nfpm.Scripts{}
+	must(r.T, install("install", "1.0.0", none))
 	expect("installed", "1.0.0")
-	must(r.T, install("upgrade", "1.1.0", false))
+	must(r.T, install("upgrade", "1.1.0", none))
 	expect("upgraded", "1.1.0")
-	must(r.T, install("upgrade", "1.0.0", false))
+	must(r.T, install("upgrade", "1.0.0", none))
 	expect("back at the older one", "1.0.0")
-	if err := install("upgrade", "1.2.0", true); err == nil {
+	failing := none
+	of.failing(&failing, r.script("echo this cannot be installed here >&2; exit 1"))
+	if err := install("upgrade", "1.2.0", failing); err == nil {
 		r.Error("a package whose script fails was installed")
 	} else {
 		r.Log(err)
 	}
 	expect("after one that cannot be installed", "1.0.0")
+	then := "1.0.0"
+	for _, kill := range []struct{ what, processes, tried string }{
+		{"the package manager alone", managers, "1.3.0"},
+		{"the agent, what runs its commands, and the package manager", "hostler-agent|exe|" + managers, "1.4.0"},
+	} {
+		r.sh("rm -f /halted")
+		ended := make(chan error, 1)
+		go func() {
+			ended <- install("upgrade", kill.tried, nfpm.Scripts{PreInstall: r.script(halt), PostInstall: r.script(haltLate)})
+		}()
+		r.killInstallation(kill.processes)
+		// It is finished or undone, and the result says which of the two.
+		err := <-ended
+		if err == nil {
+			then = kill.tried
+		}
+		r.Logf("after a kill of %s: %v", kill.what, err)
+		expect("after a kill of "+kill.what, then)
+		if out := r.sh(leftovers); out != "" {
+			r.Errorf("a kill of %s has left %q", kill.what, out)
+		}
+	}
 	must(r.T, r.start("/api/v1/child-agents/uninstall", map[string]any{"targets": host, "name": "Packaged"}))
 	if out := r.sh("test ! -e /opt/packaged/run; pgrep -f '^/bin/sh /opt/packaged/run' || :"); out != "" {
 		r.Errorf("after its end %q runs", out)
 	}
+}
+
+// script writes a package's script.
+func (r *run) script(text string) string {
+	r.Helper()
+	path := filepath.Join(r.TempDir(), "script")
+	write(r.T, path, []byte("#!/bin/sh\n"+text+"\n"))
+	return path
+}
+
+const (
+	managers = "dpkg|dpkg-deb|apt-get|rpm|dnf|yum|zypper|Zypp-main"
+	// halt is run before a package's files are unpacked, and stops the package manager while it unpacks the large one: that has
+	// another name until it is whole.
+	halt = `[ -e /halted ] || setsid sh -c '
+		until [ -e /halted ] || ls /opt/packaged | grep -q "^large..*"; do :; done
+		pkill -STOP -x "` + managers + `"; [ -e /halted ] || echo unpacking >/halted' </dev/null >/dev/null 2>&1 &`
+	// haltLate is run afterwards, in case that was not seen.
+	haltLate = `[ -e /halted ] || { echo unpacked >/halted; exec sleep 4714; }`
+	// leftovers prints what is not as a finished installation leaves it.
+	leftovers = `ls /opt/packaged | grep -vx 'run\|large' || :; find /opt/packaged -name large ! -size 64M
+		if command -v dpkg >/dev/null; then dpkg --audit; fi
+		if command -v rpm >/dev/null && rpm --query packaged >/dev/null 2>&1; then rpm --verify packaged || :; fi`
+)
+
+// killInstallation kills processes once the package manager is in the middle of its work.
+func (r *run) killInstallation(processes string) {
+	r.Helper()
+	var where string
+	must(r.T, r.Until(r.Context(), "to see the package manager in the middle", func() (bool, error) {
+		where = r.sh("cat /halted 2>/dev/null || :")
+		return where != "", nil
+	}))
+	r.Logf("killed while %s: %s", strings.TrimSpace(where), r.sh("ls -s /opt/packaged; dpkg-query --show --showformat='${Status}' packaged 2>/dev/null || :"))
+	r.sh("pkill -KILL -x '" + processes + "'; pkill -KILL -f '[s]leep 4714' || :")
 }

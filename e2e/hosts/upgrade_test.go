@@ -29,23 +29,35 @@ func TestServerThenAgents(t *testing.T) {
 	r.command()
 	r.versions("0.9.0")
 
-	must(t, r.upgrade())
+	r.upgradeInBatches()
 	r.versions("0.10.0")
 	r.command()
 	if out := r.sh("hostler-agent version"); !strings.Contains(out, " 0.10.0 ") {
 		t.Errorf("the host has %s", out)
 	}
 
-	// An agent that does not work is taken back.
+	if now := r.pid(); now != pid {
+		t.Errorf("the child agent's process was %s and is %q", pid, now)
+	}
+
+	// An agent that does not work is taken back, also when the hosts lose their power before that.
 	must(t, r.Become(t.Context(), faulty))
-	if err := r.upgrade(); err == nil {
-		t.Error("an upgrade to an agent that ends at once has succeeded")
+	ended := make(chan error, 1)
+	go func() { ended <- r.upgrade() }()
+	for _, h := range r.Lab.Hosts {
+		on := &run{T: t, Server: r.Server, host: h}
+		must(t, r.Until(t.Context(), "to see the faulty agent on "+h.Name, func() (bool, error) { return on.sh("cat /tried 2>/dev/null || :") != "", nil }))
+		must(t, h.PowerOff(t.Context()))
+		must(t, h.Boot(t.Context()))
+	}
+	if err := <-ended; err == nil {
+		t.Error("an upgrade to an agent that does not work has succeeded")
 	} else {
 		t.Log(err)
 	}
 	r.versions("0.10.0")
 	r.command()
-	if now := r.pid(); now != pid {
-		t.Errorf("the child agent's process was %s and is %q", pid, now)
+	if tried := strings.Count(r.sh("cat /tried"), "\n"); tried != 3 {
+		t.Errorf("the faulty agent was started %d times, not 3", tried)
 	}
 }

@@ -21,7 +21,9 @@ import (
 )
 
 const (
-	listen   = "127.0.0.1:8080"
+	listen = "127.0.0.1:8080"
+	// Site is where the pages are, in the lab's network.
+	Site     = "http://" + listen
 	pollEach = 50 * time.Millisecond
 	patience = 3 * time.Minute
 )
@@ -224,7 +226,7 @@ func (s *Server) Call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = bytes.NewReader(b)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+listen+path, body)
+	r, err := http.NewRequestWithContext(ctx, method, Site+path, body)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,11 @@ func (w *Web) listBehind(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	hosts, next := w.findBehind(w.CA.Rotation(), c.Query("after"), int(limit))
+	after, err := afterOf(c)
+	if err != nil {
+		return err
+	}
+	hosts, next := w.findBehind(w.CA.Rotation(), after, int(limit))
 	reply := behindListReply{Items: make([]behindReply, len(hosts)), Next: next}
 	for i := range hosts {
 		reply.Items[i] = hosts[i].reply()
@@ -142,8 +146,8 @@ func (b *behindHost) reply() behindReply {
 	return behindReply{b.name, b.state, b.trusts, b.certified}
 }
 
-// findBehind finds the hosts that would be lost, by name, after one that "NUMBER.NAME" tells.
-func (w *Web) findBehind(r trust.Rotation, after string, limit int) (hosts []behindHost, next string) {
+// findBehind finds the hosts that would be lost, by name, behind a position.
+func (w *Web) findBehind(r trust.Rotation, after position, limit int) (hosts []behindHost, next string) {
 	if r.New == nil || r.Stage == trust.StageStandby {
 		return nil, ""
 	}
@@ -216,7 +220,11 @@ func (w *Web) moved(c *gin.Context, in stageRequest, r trust.Rotation, err error
 func (w *Web) authorityPage(c *gin.Context) error {
 	r := w.CA.Rotation()
 	n := w.rotationHosts(r)
-	hosts, next := w.findBehind(r, c.Query("after"), behindPerPage)
+	after, err := afterOf(c)
+	if err != nil {
+		return err
+	}
+	hosts, next := w.findBehind(r, after, behindPerPage)
 	v := page.AuthorityView{
 		Frame: w.frame(c), Stage: string(r.Stage), Old: authorityView(r.Old), Total: n.Total, Untrusting: n.Untrusting, OldCertificates: n.Old,
 		Lost: n.Lost, Next: next, Paged: c.Query("after") != "",

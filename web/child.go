@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -79,20 +78,17 @@ func (w *Web) findChildren(c *gin.Context, limit int) (children []fleet.Child, n
 	if q.HostID, err = queryInt(c, "host", 0, 1, 1<<62); err != nil {
 		return nil, "", err
 	}
-	if after := c.Query("after"); after != "" {
-		n, name, ok := strings.Cut(after, ".")
-		host, err := strconv.ParseInt(n, 10, 64)
-		if !ok || err != nil {
-			return nil, "", badQuery("after", "this is not a place in the list")
-		}
-		q.After = db.ChildKey{Name: name, HostID: host}
+	after, err := afterOf(c)
+	if err != nil {
+		return nil, "", err
 	}
+	q.After = db.ChildKey{Name: after.name, HostID: after.id}
 	rows, key, err := w.DB.ChildAgents(c.Request.Context(), q)
 	if err != nil {
 		return nil, "", err
 	}
 	if key != nil {
-		next = strconv.FormatInt(key.HostID, 10) + "." + key.Name
+		next = position{key.Name, key.HostID}.String()
 	}
 	return w.Fleet.Children(rows), next, nil
 }

@@ -102,17 +102,14 @@ func (w *Web) findEnrolRequests(c *gin.Context, limit int) (rs []db.EnrolRequest
 	if !slices.Contains(db.EnrolStates, q.State) {
 		return nil, "", badQuery("state", "there is no such state")
 	}
-	if after := c.Query("after"); after != "" {
-		number, host, ok := strings.Cut(after, ".")
-		n, err := strconv.ParseInt(number, 10, 64)
-		if !ok || err != nil {
-			return nil, "", badQuery("after", "this is not a place in the list")
-		}
-		q.After = db.HostKey{Name: host, ID: n}
+	after, err := afterOf(c)
+	if err != nil {
+		return nil, "", err
 	}
+	q.After = db.HostKey{Name: after.name, ID: after.id}
 	rs, key, err := w.DB.EnrolRequests(c.Request.Context(), q)
 	if key != nil {
-		next = strconv.FormatInt(key.ID, 10) + "." + key.Name
+		next = position{key.Name, key.ID}.String()
 	}
 	return rs, next, err
 }

@@ -41,20 +41,17 @@ func (w *Web) findHosts(c *gin.Context, limit int) (hosts []fleet.Host, next str
 	if q.State != "" && !slices.Contains(db.HostStates, q.State) {
 		return nil, "", badQuery("state", "there is no such state")
 	}
-	if after := c.Query("after"); after != "" {
-		n, name, ok := strings.Cut(after, ".")
-		last, err := strconv.ParseInt(n, 10, 64)
-		if !ok || err != nil {
-			return nil, "", badQuery("after", "this is not a place in the list")
-		}
-		q.After = db.HostKey{Name: name, ID: last}
+	after, err := afterOf(c)
+	if err != nil {
+		return nil, "", err
 	}
+	q.After = db.HostKey{Name: after.name, ID: after.id}
 	rows, key, err := w.DB.Hosts(c.Request.Context(), q)
 	if err != nil {
 		return nil, "", err
 	}
 	if key != nil {
-		next = strconv.FormatInt(key.ID, 10) + "." + key.Name
+		next = position{key.Name, key.ID}.String()
 	}
 	return w.Fleet.Overlay(rows), next, nil
 }

@@ -150,9 +150,7 @@ func (w *Web) checked(ctx context.Context, q checkQuery) (checkReport, error) {
 	for _, h := range w.Fleet.Find(ctx, filter) {
 		r.take(judged(h, last[h.ID], others), q, sums)
 	}
-	slices.SortStableFunc(r.hosts, func(a, b checkedHost) int {
-		return cmp.Compare(slices.Index(page.HostCheckStates, a.state), slices.Index(page.HostCheckStates, b.state))
-	})
+	slices.SortFunc(r.hosts, func(a, b checkedHost) int { return a.position().compare(b.position()) })
 	for _, name := range check.Names() {
 		if s := sums[name]; s != nil {
 			s.Title = page.HostCheckTitle(ctx, name)
@@ -221,30 +219,55 @@ func (r *checkReport) take(h checkedHost, q checkQuery, sums map[string]*page.Ho
 // hostChecksPerPage is how many hosts a page has, and an answer of the API unless it is asked for more.
 const hostChecksPerPage = 50
 
-// cut leaves the page of a report that begins after a host; next names its last one, if there are more.
-func (r *checkReport) cut(after int64, limit int) (next int64) {
-	if after != 0 {
-		at := slices.IndexFunc(r.hosts, func(h checkedHost) bool { return h.ID == after })
-		r.hosts = r.hosts[at+1:]
+// checkPosition is a position in a report, which is ordered by states first: "STATE.NUMBER.NAME".
+type checkPosition struct {
+	state string
+	host  position
+}
+
+func (h *checkedHost) position() checkPosition { return checkPosition{h.state, position{h.Name, h.ID}} }
+
+func (p checkPosition) String() string { return p.state + "." + p.host.String() }
+
+func (p checkPosition) compare(with checkPosition) int {
+	return cmp.Or(cmp.Compare(slices.Index(page.HostCheckStates, p.state), slices.Index(page.HostCheckStates, with.state)), p.host.compare(with.host))
+}
+
+func checkPositionOf(text string) (p checkPosition, err error) {
+	state, host, _ := strings.Cut(text, ".")
+	if p.host, err = positionOf(host); err == nil && p.host == (position{}) || !slices.Contains(page.HostCheckStates, state) {
+		err = badQuery("after", "this is not a place in the list")
+	}
+	p.state = state
+	return p, err
+}
+
+// cut leaves the page of a report that begins behind a position; next is where it ends, if there are more.
+func (r *checkReport) cut(after string, limit int) (next string, err error) {
+	if after != "" {
+		p, err := checkPositionOf(after)
+		if err != nil {
+			return "", err
+		}
+		r.hosts = slices.DeleteFunc(r.hosts, func(h checkedHost) bool { return h.position().compare(p) <= 0 })
 	}
 	if len(r.hosts) > limit {
 		r.hosts = r.hosts[:limit]
-		next = r.hosts[limit-1].ID
+		next = r.hosts[limit-1].position().String()
 	}
-	return next
+	return next, nil
 }
 
 // findChecks reads the page of a report that the query asks for: operation, state, check, search, after.
-func (w *Web) findChecks(c *gin.Context, limit int) (r checkReport, q checkQuery, next int64, err error) {
+func (w *Web) findChecks(c *gin.Context, limit int) (r checkReport, q checkQuery, next string, err error) {
 	if q, err = checkQueryOf(c.Query); err != nil {
-		return r, q, 0, err
+		return r, q, "", err
 	}
-	after, err := queryInt(c, "after", 0, 1, 1<<62)
-	if err != nil {
-		return r, q, 0, err
+	if r, err = w.checked(c.Request.Context(), q); err != nil {
+		return r, q, "", err
 	}
-	r, err = w.checked(c.Request.Context(), q)
-	return r, q, r.cut(after, limit), err
+	next, err = r.cut(c.Query("after"), limit)
+	return r, q, next, err
 }
 
 // hostCheckReply is a host's last check in the API.
@@ -285,8 +308,10 @@ func (w *Web) listHostChecks(c *gin.Context) error {
 	return nil
 }
 
-func checksReplyOf(ctx context.Context, r *checkReport, next int64) hostChecksReply {
-	reply := hostChecksReply{Counts: map[string]int{}, Checks: make([]hostCheckSumReply, len(r.sums)), Items: make([]hostCheckReply, len(r.hosts))}
+func checksReplyOf(ctx context.Context, r *checkReport, next string) hostChecksReply {
+	reply := hostChecksReply{
+		Counts: map[string]int{}, Checks: make([]hostCheckSumReply, len(r.sums)), Items: make([]hostCheckReply, len(r.hosts)), Next: next,
+	}
 	for _, state := range page.HostCheckStates {
 		reply.Counts[state] = r.counts[state]
 	}
@@ -299,9 +324,6 @@ func checksReplyOf(ctx context.Context, r *checkReport, next int64) hostChecksRe
 			one.CheckedAt, one.OperationID = &last.CheckedAt, last.OperationID
 		}
 		reply.Items[i] = one
-	}
-	if next != 0 {
-		reply.Next = strconv.FormatInt(next, 10)
 	}
 	return reply
 }
@@ -332,10 +354,7 @@ func (w *Web) hostChecksPage(c *gin.Context) error {
 	}
 	v := page.HostChecksView{
 		Frame: w.frame(c), Operation: q.operation, State: q.state, Check: q.check, Search: q.search, Counts: r.counts, Sums: r.sums,
-		Hosts: hostCheckViews(c.Request.Context(), r.hosts), Paged: c.Query("after") != "",
-	}
-	if next != 0 {
-		v.Next = strconv.FormatInt(next, 10)
+		Hosts: hostCheckViews(c.Request.Context(), r.hosts), Next: next, Paged: c.Query("after") != "",
 	}
 	return show(c, http.StatusOK, page.HostChecksPage(v))
 }
@@ -357,7 +376,7 @@ func (w *Web) hostCheckReport(c *gin.Context) error {
 	}
 	c.Header("Content-Disposition", `attachment; filename="host-checks.`+format+`"`)
 	if format == "json" {
-		c.JSON(http.StatusOK, checksReplyOf(ctx, &r, 0))
+		c.JSON(http.StatusOK, checksReplyOf(ctx, &r, ""))
 		return nil
 	}
 	return show(c, http.StatusOK, page.HostReport(page.HostReportView{Made: w.Options.Now(), Hosts: hostCheckViews(ctx, r.hosts), Sums: r.sums}))

@@ -92,7 +92,11 @@ func TestHostChecksFromTheAPIToTheReport(t *testing.T) {
 	if first := s.checks("?limit=1"); first.Next == "" || s.checks("?limit=5&after=" + first.Next).Items[0].Host == first.Items[0].Host {
 		t.Errorf("the next page begins where the first one did: %+v", first.Next)
 	}
-	for _, query := range []string{"?state=sad", "?check=weather", "?operation=x"} {
+	last := s.checks("?limit=2").Next
+	if got := s.checks("?search=node1&after=" + last); last == "" || len(got.Items) != 0 {
+		t.Errorf("a page behind %q, which the list does not have, begins anew with %+v", last, got.Items)
+	}
+	for _, query := range []string{"?state=sad", "?check=weather", "?operation=x", "?after=1", "?after=fail.", "?after=sad.1.node1.lab.test"} {
 		if r := s.api(get, api+"/host-checks"+query, ""); r.status != http.StatusBadRequest {
 			t.Errorf("%s answered %d", query, r.status)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -121,8 +120,12 @@ func (w *Web) listLacking(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	after, err := afterOf(c)
+	if err != nil {
+		return err
+	}
 	r := w.Repo.KeyRotation()
-	hosts, next := w.findLacking(r, c.Query("after"), int(limit))
+	hosts, next := w.findLacking(r, after, int(limit))
 	reply := lackingListReply{Items: make([]lackingReply, len(hosts)), Next: next}
 	for i := range hosts {
 		h := &hosts[i]
@@ -132,30 +135,22 @@ func (w *Web) listLacking(c *gin.Context) error {
 	return nil
 }
 
-// findLacking finds the hosts that do not have the new key, once they are to have it: by name, after one that "NUMBER.NAME" tells.
-func (w *Web) findLacking(r repo.KeyRotation, after string, limit int) (hosts []fleet.Host, next string) {
+// findLacking finds the hosts that do not have the new key, once they are to have it: by name, behind a position.
+func (w *Web) findLacking(r repo.KeyRotation, after position, limit int) (hosts []fleet.Host, next string) {
 	if r.New == nil || r.Stage == repo.KeyStandby {
 		return nil, ""
 	}
 	return w.pageOfHosts(after, limit, func(h *db.Host) bool { return lacksKey(h, r.New.Short) })
 }
 
-// pageOfHosts finds hosts by name, after one that "NUMBER.NAME" tells.
-func (w *Web) pageOfHosts(after string, limit int, want func(*db.Host) bool) (hosts []fleet.Host, next string) {
-	number, name, _ := strings.Cut(after, ".")
-	found := w.Fleet.Select(context.Background(), func(h *db.Host) bool { return h.Name >= name && want(h) })
-	for i := range found {
-		h := &found[i]
-		if id := strconv.FormatInt(h.ID, 10); h.Name == name && len(id) <= len(number) && (len(id) < len(number) || id <= number) {
-			continue
-		}
-		if len(hosts) == limit {
-			last := &hosts[limit-1]
-			return hosts, fmt.Sprintf("%d.%s", last.ID, last.Name)
-		}
-		hosts = append(hosts, *h)
+// pageOfHosts finds hosts by name, behind a position.
+func (w *Web) pageOfHosts(after position, limit int, want func(*db.Host) bool) (hosts []fleet.Host, next string) {
+	hosts = w.Fleet.Select(context.Background(), func(h *db.Host) bool { return position{h.Name, h.ID}.compare(after) > 0 && want(h) })
+	if len(hosts) > limit {
+		hosts = hosts[:limit]
+		next = position{hosts[limit-1].Name, hosts[limit-1].ID}.String()
 	}
-	return hosts, ""
+	return hosts, next
 }
 
 // advanceKey is POST repository-key/advance.
@@ -224,9 +219,13 @@ func (w *Web) movedKey(c *gin.Context, in keyStageRequest, r repo.KeyRotation, e
 
 // repositoryKeyPage is GET /trust/repository-key.
 func (w *Web) repositoryKeyPage(c *gin.Context) error {
+	after, err := afterOf(c)
+	if err != nil {
+		return err
+	}
 	r := w.Repo.KeyRotation()
 	n := w.keyHosts(r)
-	hosts, next := w.findLacking(r, c.Query("after"), behindPerPage)
+	hosts, next := w.findLacking(r, after, behindPerPage)
 	v := page.RepositoryKeyView{
 		Frame: w.frame(c), Stage: string(r.Stage), Old: signingKeyView(r.Old), Total: n.Total, Lacking: n.Lacking, Lost: n.Lost,
 		Channels: r.Channels, Stale: r.Stale, Next: next, Paged: c.Query("after") != "",

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed all:dist
@@ -31,7 +32,8 @@ type store struct {
 	files  map[string]file   // by hashed name
 }
 
-var built = open(embedded)
+// built is opened when it is first asked for: commands of the command line need none of it.
+var built = sync.OnceValue(func() store { return open(embedded) })
 
 // open reads dist/ of fsys. A missing or unreadable manifest means that nothing was built.
 func open(fsys fs.FS) store {
@@ -56,10 +58,10 @@ func open(fsys fs.FS) store {
 
 // Path is the URL path of an asset: Path("app.css") -> "/assets/app.4f1c2d3e.css". Without a build it is the
 // plain name, which Handler answers with 404.
-func Path(name string) string { return built.path(name) }
+func Path(name string) string { return built().path(name) }
 
 // Handler serves the assets below Prefix.
-func Handler() http.Handler { return http.StripPrefix(Prefix, built) }
+func Handler() http.Handler { return http.StripPrefix(Prefix, built()) }
 
 func (s store) path(name string) string {
 	if hashed, ok := s.hashed[name]; ok {

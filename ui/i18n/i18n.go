@@ -8,7 +8,9 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
@@ -26,31 +28,28 @@ var Languages = []string{English, Chinese}
 //go:embed en.json zh-CN.json
 var catalogues embed.FS
 
-var (
-	bundle     = load()
-	matcher    = language.NewMatcher([]language.Tag{language.English, language.SimplifiedChinese})
-	localizers = map[string]*i18n.Localizer{
-		English: i18n.NewLocalizer(bundle, English),
-		Chinese: i18n.NewLocalizer(bundle, Chinese),
-	}
-)
+var matcher = language.NewMatcher([]language.Tag{language.English, language.SimplifiedChinese})
 
-func load() *i18n.Bundle {
+// localizers are loaded when the first text is wanted: most commands of the command line show none, and reading the
+// catalogues takes longer than many of them do.
+var localizers = sync.OnceValue(func() map[string]*i18n.Localizer {
 	b := i18n.NewBundle(language.English)
 	b.RegisterUnmarshalFunc("json", json.Unmarshal)
+	all := map[string]*i18n.Localizer{}
 	for _, lang := range Languages {
 		if _, err := b.LoadMessageFileFS(catalogues, lang+".json"); err != nil {
 			panic(fmt.Sprintf("cannot load the embedded catalogue %s: %v", lang, err))
 		}
+		all[lang] = i18n.NewLocalizer(b, lang)
 	}
-	return b
-}
+	return all
+})
 
 type langKey struct{}
 
 // With returns a context whose texts are in lang; an unknown lang means English.
 func With(ctx context.Context, lang string) context.Context {
-	if _, ok := localizers[lang]; !ok {
+	if !slices.Contains(Languages, lang) {
 		lang = English
 	}
 	return context.WithValue(ctx, langKey{}, lang)
@@ -67,7 +66,7 @@ func Lang(ctx context.Context) string {
 // Match picks the language of a request: the preference cookie's value if it names a language, else the best
 // of the Accept-Language header.
 func Match(acceptLanguage, cookie string) string {
-	if _, ok := localizers[cookie]; ok {
+	if slices.Contains(Languages, cookie) {
 		return cookie
 	}
 	tags, _, err := language.ParseAcceptLanguage(acceptLanguage)
@@ -94,7 +93,7 @@ func N(ctx context.Context, id string, n int, pairs ...any) string {
 // Fill is T with the placeholders in a map; it reports false when there is no such text. A placeholder that is
 // not in the map is empty.
 func Fill(ctx context.Context, id string, args map[string]string) (string, bool) {
-	s, err := localizers[Lang(ctx)].Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: args})
+	s, err := localizers()[Lang(ctx)].Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: args})
 	if err != nil {
 		return "", false
 	}
@@ -102,7 +101,7 @@ func Fill(ctx context.Context, id string, args map[string]string) (string, bool)
 }
 
 func localize(ctx context.Context, c *i18n.LocalizeConfig) string {
-	s, err := localizers[Lang(ctx)].Localize(c)
+	s, err := localizers()[Lang(ctx)].Localize(c)
 	if err != nil {
 		return "[" + c.MessageID + "]"
 	}

@@ -20,6 +20,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A process built with -race waits a second before it exits, which hundreds of commands need not.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"hostler": main})
 }
 
@@ -42,6 +46,7 @@ func TestCommands(t *testing.T) {
 			if mysql {
 				e.Setenv("HOSTLER_DB", dbtest.URL(t))
 			}
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Values[serverKey{}] = &server{}
 			return nil
 		},
@@ -76,7 +81,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	free := []string{"serve", "--listen", "127.0.0.1:0", "--handshake", "127.0.0.1:0", "--secured", "127.0.0.1:0"}
 	s.cmd = exec.CommandContext(ctx, "hostler", append(free, args...)...)
 	s.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "HOSTLER_DB"} {
+	for _, name := range []string{"PATH", "HOME", "HOSTLER_DB", "GORACE"} {
 		if v := ts.Getenv(name); v != "" {
 			s.cmd.Env = append(s.cmd.Env, name+"="+v)
 		}

@@ -28,6 +28,11 @@ func (d *DB) KeepHostCheck(ctx context.Context, c *HostCheck) error {
 	return translate("store a host's check", err)
 }
 
+// HostCheckHeads reads all hosts' last checks without what they found.
+func (d *DB) HostCheckHeads(ctx context.Context) (all []HostCheck, err error) {
+	return all, translate("read which hosts were checked", d.read(ctx).Omit("findings").Find(&all).Error)
+}
+
 // HostChecks reads the last checks of hosts; those that were never checked have none.
 func (d *DB) HostChecks(ctx context.Context, hostIDs []int64) ([]HostCheck, error) {
 	var all []HostCheck

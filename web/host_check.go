@@ -11,7 +11,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/check"
 	"hostler/server/fleet"
@@ -102,43 +101,24 @@ func checkQueryOf(text func(string) string) (q checkQuery, err error) {
 // checkedHost is a host with the verdicts on what its last check found.
 type checkedHost struct {
 	db.Host
-	check    *db.HostCheck // nil: there was none
-	verdicts []check.Verdict
-	state    string // the worst verdict's, or unchecked
-}
-
-// found is how a check ended on the host.
-func (h *checkedHost) found(name string) check.State {
-	for i := range h.verdicts {
-		if h.verdicts[i].Check == name {
-			return h.verdicts[i].State
-		}
-	}
-	return ""
+	check    *db.HostCheck   // without the findings; nil: there was none
+	verdicts []check.Verdict // once they have been told
+	state    string          // the worst verdict's, or unchecked
 }
 
 // checkReport is what a query finds, the worst first. Counts are of all hosts that it would find in any state.
 type checkReport struct {
-	hosts  []checkedHost
-	counts map[string]int
-	sums   []page.HostCheckSum
+	standing *check.Standing
+	hosts    []checkedHost
+	counts   map[string]int
+	sums     []page.HostCheckSum
 }
 
-// checked judges what was found on hosts. Hosts are compared with all that the context may know of.
-func (w *Web) checked(ctx context.Context, q checkQuery) (checkReport, error) {
-	r := checkReport{counts: map[string]int{}}
-	all := w.Fleet.Find(ctx, fleet.Filter{})
-	ids := make([]int64, len(all))
-	for i := range all {
-		ids[i] = all[i].ID
-	}
-	rows, err := w.DB.HostChecks(ctx, ids)
-	if err != nil {
+// checked finds hosts with how their last checks ended. They are compared with all that the context may know of.
+func (w *Web) checked(ctx context.Context, q checkQuery) (r checkReport, err error) {
+	r.counts = map[string]int{}
+	if r.standing, err = w.checks.Standing(ctx, w.Fleet.Find(ctx, fleet.Filter{})); err != nil {
 		return r, err
-	}
-	last, found := map[int64]*db.HostCheck{}, map[int64]*wire.Findings{}
-	for i := range rows {
-		last[rows[i].HostID], found[rows[i].HostID] = &rows[i], rows[i].Findings
 	}
 	filter := fleet.Filter{Search: q.search}
 	if q.operation != 0 {
@@ -146,9 +126,9 @@ func (w *Web) checked(ctx context.Context, q checkQuery) (checkReport, error) {
 			return r, err
 		}
 	}
-	others, sums := check.Compare(all, found), map[string]*page.HostCheckSum{}
+	sums := map[string]*page.HostCheckSum{}
 	for _, h := range w.Fleet.Find(ctx, filter) {
-		r.take(judged(h, last[h.ID], others), q, sums)
+		r.take(h, q, sums)
 	}
 	slices.SortFunc(r.hosts, func(a, b checkedHost) int { return a.position().compare(b.position()) })
 	for _, name := range check.Names() {
@@ -173,47 +153,49 @@ func (w *Web) hostsOfOperation(ctx context.Context, id int64) (map[int64]bool, e
 	return ids, err
 }
 
-func judged(h db.Host, last *db.HostCheck, others *check.Fleet) checkedHost {
-	out := checkedHost{Host: h, check: last, state: unchecked}
-	if last == nil || last.Findings == nil {
-		return out
-	}
-	worst := check.Pass
-	out.verdicts = check.Judge(&h, last.Findings, others)
-	for i := range out.verdicts {
-		if s := out.verdicts[i].State; s.Worse(worst) {
-			worst = s
-		}
-	}
-	out.state = string(worst)
-	return out
-}
-
 // take counts a host and takes it up if it is meant.
-func (r *checkReport) take(h checkedHost, q checkQuery, sums map[string]*page.HostCheckSum) {
-	for i := range h.verdicts {
-		v := &h.verdicts[i]
-		if v.State == check.Pass {
+func (r *checkReport) take(h db.Host, q checkQuery, sums map[string]*page.HostCheckSum) {
+	names := check.Names()
+	for i, state := range r.standing.States(h.ID) {
+		if !state.Worse(check.Pass) {
 			continue
 		}
-		s := sums[v.Check]
+		name := names[i]
+		s := sums[name]
 		if s == nil {
-			s = &page.HostCheckSum{Check: v.Check}
-			sums[v.Check] = s
+			s = &page.HostCheckSum{Check: name}
+			sums[name] = s
 		}
-		if v.State == check.Fail {
+		if state == check.Fail {
 			s.Fail++
 		} else {
 			s.Warn++
 		}
 	}
-	if q.check != "" && !h.found(q.check).Worse(check.Pass) {
+	if q.check != "" && !r.standing.Of(h.ID, q.check).Worse(check.Pass) {
 		return
 	}
-	r.counts[h.state]++
-	if q.state == "" || q.state == h.state {
-		r.hosts = append(r.hosts, h)
+	one := checkedHost{Host: h, state: cmp.Or(string(r.standing.Worst(h.ID)), unchecked)}
+	if last, ok := r.standing.Last[h.ID]; ok {
+		one.check = &last
 	}
+	r.counts[one.state]++
+	if q.state == "" || q.state == one.state {
+		r.hosts = append(r.hosts, one)
+	}
+}
+
+// tell adds the verdicts to the report's hosts.
+func (w *Web) tell(ctx context.Context, r *checkReport) error {
+	hosts := make([]db.Host, len(r.hosts))
+	for i := range hosts {
+		hosts[i] = r.hosts[i].Host
+	}
+	verdicts, err := w.checks.Verdicts(ctx, r.standing, hosts)
+	for i := range r.hosts {
+		r.hosts[i].verdicts = verdicts[r.hosts[i].ID]
+	}
+	return err
 }
 
 // hostChecksPerPage is how many hosts a page has, and an answer of the API unless it is asked for more.
@@ -266,8 +248,10 @@ func (w *Web) findChecks(c *gin.Context, limit int) (r checkReport, q checkQuery
 	if r, err = w.checked(c.Request.Context(), q); err != nil {
 		return r, q, "", err
 	}
-	next, err = r.cut(c.Query("after"), limit)
-	return r, q, next, err
+	if next, err = r.cut(c.Query("after"), limit); err != nil {
+		return r, q, "", err
+	}
+	return r, q, next, w.tell(c.Request.Context(), &r)
 }
 
 // hostCheckReply is a host's last check in the API.
@@ -371,6 +355,9 @@ func (w *Web) hostCheckReport(c *gin.Context) error {
 	}
 	ctx := c.Request.Context()
 	r, err := w.checked(ctx, q)
+	if err == nil {
+		err = w.tell(ctx, &r)
+	}
 	if err != nil {
 		return err
 	}

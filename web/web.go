@@ -30,6 +30,7 @@ import (
 	"hostler/repo"
 	"hostler/server/account"
 	"hostler/server/audit"
+	"hostler/server/check"
 	"hostler/server/event"
 	"hostler/server/file"
 	"hostler/server/fleet"
@@ -106,6 +107,7 @@ type Web struct {
 	tokens     *draftTokens // by draft
 	made       *draftTokens // by the token's own number: those that somebody made
 	compared   comparisons  // files that the keys of checks are held against
+	checks     *check.Board
 	hub        *hub
 	wakes      *wakeHub
 	metrics    *metrics
@@ -122,7 +124,7 @@ func New(d Deps) (*Web, error) {
 	gin.SetMode(gin.ReleaseMode)
 	w := &Web{
 		Deps: d, agents: newIdentities(d.Options.Now), refusals: newThrottle(d.Options.Now, refusalEvery), enrolments: newLimiter(d.Options.Now, enrolBurst, enrolRate), asking: newLimiter(d.Options.Now, askBurst, askRate),
-		tokens: newDraftTokens(), made: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(), compared: comparisons{held: map[int64]comparison{}},
+		tokens: newDraftTokens(), made: newDraftTokens(), crossSite: http.NewCrossOriginProtection(), peers: newPeers(), checks: check.NewBoard(d.DB), compared: comparisons{held: map[int64]comparison{}},
 	}
 	w.hub, w.wakes = newHub(w), newWakeHub(w)
 	w.metrics = newMetrics(w)

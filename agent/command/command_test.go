@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -245,12 +246,15 @@ func TestAKilledRunnerIsAnUnknownEnd(t *testing.T) {
 		done <- err
 	}()
 	pids := pidsOf(t, path, 2)
-	content, err := os.ReadFile(filepath.Join(dir, runnerFile))
+	content, err := os.ReadFile(filepath.Join(dir, pidFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner, _ := strconv.Atoi(string(content))
-	if err := syscall.Kill(runner, syscall.SIGKILL); err != nil {
+	var runner process.ID
+	if err := json.Unmarshal(content, &runner); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(runner.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if err := agenttest.Receive(t, done); !errors.Is(err, ErrLost) {

@@ -55,6 +55,7 @@ func Main(dir string) error {
 	}
 	// Whatever a command leaves behind, in a session of its own too, becomes the runner's child and can be found.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	identify(dir)
 	canceled, err := listen(dir)
 	if err != nil {
 		return err
@@ -155,7 +156,6 @@ func (r *runner) start() (*exec.Cmd, <-chan struct{}, error) {
 	if err := process.Start(); err != nil {
 		return nil, nil, fmt.Errorf("cannot start the command: %w", err)
 	}
-	identify(r.dir, process.Process.Pid)
 	if err := r.bounds.admit(process.Process.Pid); err != nil {
 		killAll(process.Process.Pid)
 		return nil, nil, errors.Join(err, process.Wait())

@@ -72,7 +72,7 @@ const (
 	controlFile = "control" // the pipe that the runner reads: any byte ends the command
 	cancelFile  = "cancel"  // the command is to be ended, or not to begin
 	startedFile = "started" // from here on the command may have begun
-	pidFile     = "pid"     // of the command: process number, start time, boot
+	pidFile     = "pid"     // of the runner: process number, start time, boot
 	outcomeFile = "outcome"
 )
 

@@ -115,6 +115,16 @@ func childrenOf(pid int) (children []int, can bool) {
 // Descendants lists the living processes below the given one.
 func Descendants(of int) []int { return Look().Below(of) }
 
+// InSession lists the living processes of a session, see setsid(2).
+func InSession(session int) (found []int) {
+	for _, pid := range all() {
+		if fields := Stat(pid); len(fields) > 3 && !ended(fields) && fields[3] == strconv.Itoa(session) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
 // Marked lists the living processes that were started with an environment variable, "NAME=value", or inherited it. Those of
 // containers are left out: an agent in one may have put the same mark on its own.
 func Marked(variable string) []int {

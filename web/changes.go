@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,7 +35,7 @@ func (h *hub) receive(topic string, payload []byte) {
 	case "jobs":
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.tell(change{topic: "host." + rest, reload: true}, false)
+		h.tell(change{topic: "host." + rest, reload: true}, true)
 	case "job":
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -79,8 +78,8 @@ func (h *hub) hostChanged(ch fleet.Change) {
 	h.tell(list, moved)
 
 	own := live.TopicHost(ch.ID)
-	if h.wanted(own) {
-		h.tell(change{topic: own, values: h.hostValues(ch.ID), reload: h.childrenMoved(ch.ID)}, moved)
+	if told := moved || ch.Children; told || h.wanted(own) {
+		h.tell(change{topic: own, values: h.hostValues(ch.ID), reload: ch.Children}, told)
 	}
 	if ch.DraftID != nil {
 		h.tell(change{topic: live.TopicDraft(*ch.DraftID), id: id, row: h.arrivalRow(ch.ID), values: h.arrivalValues(*ch.DraftID)}, moved)
@@ -137,37 +136,6 @@ func (h *hub) jobValues(id string) valueMaker {
 	}
 }
 
-// watchHost notes the child agents that a host's page shows.
-func (h *hub) watchHost(id int64) {
-	host, _ := h.web.Fleet.Get(context.Background(), id)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if _, watched := h.hosts[id]; !watched {
-		h.hosts[id] = fingerprint(host)
-	}
-}
-
-// childrenMoved reports whether the child agents of a watched host are others than before; h.mu is held.
-func (h *hub) childrenMoved(id int64) bool {
-	was, watched := h.hosts[id]
-	host, ok := h.web.Fleet.Get(context.Background(), id)
-	if !watched || !ok {
-		return false
-	}
-	now := fingerprint(host)
-	h.hosts[id] = now
-	return now != was
-}
-
-// fingerprint tells child agents apart by all but their uptime.
-func fingerprint(host fleet.Host) string {
-	var b strings.Builder
-	for _, c := range host.Children {
-		fmt.Fprintf(&b, "%q %q %q\n", c.Name, c.Version, c.Status)
-	}
-	return b.String()
-}
-
 func (h *hub) operationChanged(s operation.Summary) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -175,7 +143,7 @@ func (h *hub) operationChanged(s operation.Summary) {
 	h.tell(change{topic: live.TopicOperations, id: strconv.FormatInt(s.ID, 10), row: func(ctx context.Context) (live.Row, bool) {
 		return page.OperationRow(ctx, o), true
 	}}, true)
-	h.tell(change{topic: live.TopicOverview, reload: true}, false)
+	h.tell(change{topic: live.TopicOverview, reload: true}, true)
 	if run, watched := h.runs[s.ID]; watched {
 		run.summarise(s)
 		// What the hosts have written is grouped anew when the work has ended.
@@ -215,9 +183,9 @@ func (h *hub) eventRecorded(e db.Event) {
 	h.tell(change{topic: live.TopicEvents, id: strconv.FormatInt(e.ID, 10), row: func(ctx context.Context) (live.Row, bool) {
 		return page.EventRow(ctx, h.web.eventView(ctx, e)), true
 	}}, true)
-	h.tell(change{topic: live.TopicOverview, reload: true}, false)
+	h.tell(change{topic: live.TopicOverview, reload: true}, true)
 	if e.HostID != nil {
-		h.tell(change{topic: live.TopicHost(*e.HostID), reload: true}, false)
+		h.tell(change{topic: live.TopicHost(*e.HostID), reload: true}, true)
 	}
 }
 
@@ -349,10 +317,7 @@ func (r *watchedRun) values(ctx context.Context) map[string]string {
 
 // unwatch forgets what nobody looks at any more; h.mu is held.
 func (h *hub) unwatch(topic string) {
-	switch kind, n, _ := parseTopic(topic); kind {
-	case "operation":
+	if kind, n, _ := parseTopic(topic); kind == "operation" {
 		delete(h.runs, n)
-	case "host":
-		delete(h.hosts, n)
 	}
 }

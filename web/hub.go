@@ -18,8 +18,9 @@ import (
 
 // A page subscribes a moment after it was made. What changed in between is told again.
 const (
-	replayFor = 10 * time.Second
-	replayMax = 2048
+	replayFor   = 10 * time.Second
+	replayMax   = 2048
+	replaySlack = time.Second // for a subscription that was longer on its way than the request for the page
 )
 
 // hub follows the bus once and hands changes to the connections that subscribed to their topics.
@@ -36,7 +37,6 @@ type hub struct {
 	missed map[string]time.Time // topics whose changes recent had no room for: when the last of those happened
 	states map[int64]db.HostState
 	runs   map[int64]*watchedRun // operations whose page is open
-	hosts  map[int64]string      // child agents of hosts whose page is open, see fingerprint
 }
 
 type past struct {
@@ -47,7 +47,7 @@ type past struct {
 func newHub(w *Web) *hub {
 	return &hub{
 		web: w, conns: map[*connection][]string{}, topics: map[string]map[*connection]bool{}, missed: map[string]time.Time{},
-		states: map[int64]db.HostState{}, runs: map[int64]*watchedRun{}, hosts: map[int64]string{},
+		states: map[int64]db.HostState{}, runs: map[int64]*watchedRun{},
 	}
 }
 
@@ -131,20 +131,19 @@ func (h *hub) connections() int {
 	return len(h.conns)
 }
 
-// subscribe makes topics all that a connection listens to. Unknown ones are ignored, because the page may be newer than
-// the server, and so are those that its role or its limit does not allow.
-func (h *hub) subscribe(c *connection, topics []string) {
+// subscribe makes topics all that a connection listens to, for a page that was asked for so long ago. Unknown ones are
+// ignored, because the page may be newer than the server, and so are those that its role or its limit does not allow.
+func (h *hub) subscribe(c *connection, topics []string, age time.Duration) {
+	since := time.Now().Add(-min(max(age, 0)+replaySlack, replayFor))
 	topics = slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return !h.web.sees(c.ctx, topic) })
 	for _, topic := range h.join(c, topics) {
 		switch kind, n, _ := parseTopic(topic); kind {
 		case "operation":
 			h.watchRun(c, n)
-		case "host":
-			h.watchHost(n)
 		case "job":
 			h.watchJob(c, topic)
 		}
-		h.replay(c, topic)
+		h.replay(c, topic, since)
 	}
 }
 
@@ -179,11 +178,9 @@ func (h *hub) join(c *connection, topics []string) (fresh []string) {
 }
 
 // replay tells what changed while the page was on its way, or to load it again when that is not known any more.
-// Requests to load it again are not among what is told: they would come back with every load.
-func (h *hub) replay(c *connection, topic string) {
+func (h *hub) replay(c *connection, topic string, since time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	since := time.Now().Add(-replayFor)
 	if h.missed[topic].After(since) {
 		c.push(change{topic: topic, reload: true})
 		return
@@ -201,7 +198,7 @@ func (h *hub) tell(ch change, keep bool) {
 	for c := range h.topics[ch.topic] {
 		c.push(ch)
 	}
-	if !keep || ch.reload {
+	if !keep {
 		return
 	}
 	if len(h.recent) >= replayMax {

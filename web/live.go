@@ -126,7 +126,7 @@ func (c *connection) read(h *hub) {
 		if err := c.ws.ReadJSON(&m); err != nil {
 			return
 		}
-		h.subscribe(c, m.Topics)
+		h.subscribe(c, m.Topics, time.Duration(m.Age)*time.Millisecond)
 	}
 }
 

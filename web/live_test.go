@@ -48,10 +48,10 @@ func (b *browser) open(topics ...string) *socket {
 	return s
 }
 
-// subscribe asks for topics and waits until the hub has them.
+// subscribe asks for topics, as a page that is as old as can be, and waits until the hub has them.
 func (s *socket) subscribe(srv *server, topics ...string) {
 	s.t.Helper()
-	if err := s.ws.WriteJSON(live.Subscribe{Topics: topics}); err != nil {
+	if err := s.ws.WriteJSON(live.Subscribe{Topics: topics, Age: replayFor.Milliseconds()}); err != nil {
 		s.t.Fatal(err)
 	}
 	look, deadline := time.NewTicker(time.Millisecond), time.After(waitMost)
@@ -274,6 +274,33 @@ func TestLiveArrivals(t *testing.T) {
 	}
 }
 
+// TestWhatChangedBeforeThePageListened is of a host's page: nobody looks at it until it listens.
+func TestWhatChangedBeforeThePageListened(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	agent, id := s.register("node1.lab.test")
+	loadAgain := func(d live.Delta) bool { return d.Topic == live.TopicHost(id) && d.Reload }
+	late := b.open()
+	report := wire.StatusRequest{Hostname: "node1.lab.test", Step: 10, Agents: []wire.ChildAgent{{Name: "web", Status: wire.ChildRunning}}}
+	s.agentPost(agent, wire.PathStatus, report)
+	late.subscribe(s, live.TopicHost(id))
+	late.next("a child agent that began meanwhile", loadAgain)
+
+	s.web.hub.forgetAll()
+	other := b.open(live.TopicHost(id))
+	s.agentPost(agent, wire.PathStatus, report)
+	if d := other.next("a heartbeat", func(d live.Delta) bool { return d.Topic == live.TopicHost(id) }); d.Reload {
+		t.Error("a page loads again though nothing but the time has changed")
+	}
+}
+
+// forgetAll makes everything that was told older than any page.
+func (h *hub) forgetAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recent = nil
+}
+
 // TestSlowReaderLoadsAgain fills what waits for a connection beyond its bound.
 func TestSlowReaderLoadsAgain(t *testing.T) {
 	c := newTestConnection(t)
@@ -300,7 +327,7 @@ func TestPagesLoadAgainWhenChangesAreLost(t *testing.T) {
 	}
 	reload := func(topic string) bool {
 		c := newTestConnection(t)
-		h.replay(c, topic)
+		h.replay(c, topic, time.Now().Add(-replayFor))
 		return c.pending[topic] != nil && c.pending[topic].reload
 	}
 	tell(live.TopicOperation(1), 1)

@@ -49,6 +49,7 @@ type Change struct {
 	State      db.HostState `json:"state"`
 	LastSeenAt *time.Time   `json:"last_seen_at,omitempty"`
 	DraftID    *int64       `json:"draft_id,omitempty"`
+	Children   bool         `json:"children,omitempty"` // its child agents are others than before, or otherwise
 }
 
 // Fleet is the table of hosts.
@@ -254,15 +255,15 @@ func (f *Fleet) Await(ctx context.Context, want func(Host) bool) (Host, error) {
 	}
 }
 
-// changed tells waiters and the bus about a host; f.mu is held.
-func (f *Fleet) changed(e *entry) {
+// changed tells waiters and the bus about a host, and whether its child agents are among what changed; f.mu is held.
+func (f *Fleet) changed(e *entry, children bool) {
 	for w := range f.waiters {
 		if w.want(Host{Host: e.Host.Host}) {
 			delete(f.waiters, w)
 			w.got <- f.snapshot(e)
 		}
 	}
-	f.bus.Publish(topic(e.ID), Change{ID: e.ID, Name: e.Name, State: e.State, LastSeenAt: e.LastSeenAt, DraftID: e.DraftID})
+	f.bus.Publish(topic(e.ID), Change{ID: e.ID, Name: e.Name, State: e.State, LastSeenAt: e.LastSeenAt, DraftID: e.DraftID, Children: children})
 }
 
 // snapshot copies an entry so that its reader shares nothing with the table; f.mu is held.

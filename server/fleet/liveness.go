@@ -45,7 +45,7 @@ func (f *Fleet) sweep(ctx context.Context) {
 		losses = append(losses, moveEvent(event.HostLost, db.SeverityError, &e.Host.Host))
 		e.State = db.HostLost
 		f.dirty[id] = true
-		f.changed(e)
+		f.changed(e, false)
 	}
 	f.mu.Unlock()
 	if len(losses) > 0 {

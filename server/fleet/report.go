@@ -111,7 +111,7 @@ func (f *Fleet) admit(h *db.Host, stored bool) (back bool) {
 	} else {
 		f.late[e.ID], f.dirty[e.ID] = true, true
 	}
-	f.changed(e)
+	f.changed(e, false)
 	return back
 }
 
@@ -138,7 +138,7 @@ func (f *Fleet) Heartbeat(ctx context.Context, cert *db.Certificate, r wire.Stat
 	e.RepositoryKeys = clip.Text(strings.Join(r.RepoKeys, " "), column)
 	id, name, wanted := e.ID, e.Name, seconds(f.stepOf(&e.Host.Host))
 	ask := e.answered(r.Definitions, e.seen)
-	f.changed(e)
+	f.changed(e, children != nil)
 	f.mu.Unlock()
 
 	if children != nil {
@@ -256,7 +256,7 @@ func (f *Fleet) SetStep(ctx context.Context, id int64, step int) error {
 	defer f.mu.Unlock()
 	if e, ok := f.byID[id]; ok {
 		e.Step = step
-		f.changed(e)
+		f.changed(e, false)
 	}
 	return nil
 }

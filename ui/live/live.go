@@ -25,9 +25,11 @@ type Delta struct {
 	Reload  bool              `json:"reload,omitempty"`
 }
 
-// Subscribe is the one message that a page sends.
+// Subscribe is the one message that a page sends: all that it listens to, and how many milliseconds ago it asked for what it
+// shows. What changed since then is told again.
 type Subscribe struct {
 	Topics []string `json:"subscribe"`
+	Age    int64    `json:"age"`
 }
 
 // Tones colour a state and pick its icon. Text always stands beside them.

@@ -27,12 +27,10 @@ const pid = () => lab.run(host, "pgrep -fx 'sleep 4711'");
 story("a child agent outlives its agent, is started again, and obeys its buttons", async () => {
   const visitor = await administrator();
   const { page } = visitor;
-  const listening = page.waitForEvent("websocket").then((socket) => socket.waitForEvent("framesent"));
+  // The agent takes it up at once: before the page is drawn, or after that and before the page listens.
+  lab.run(host, `mkdir -p /etc/hostler-agent/agents.d; cat >/etc/hostler-agent/agents.d/basic.ini <<'INI'\n${definition}INI`);
   await page.goto(`/hosts/${(await hostByName(host)).id}`);
   await mark(page);
-  await listening;
-  // The agent takes it up at once: it is there before the page has been drawn if the page comes later.
-  lab.run(host, `mkdir -p /etc/hostler-agent/agents.d; cat >/etc/hostler-agent/agents.d/basic.ini <<'INI'\n${definition}INI`);
   const row = page.locator("#host-children tr").filter({ hasText: "BasicAgent" });
   await row.getByText("Running", { exact: true }).waitFor();
   await row.getByText("100M").waitFor();

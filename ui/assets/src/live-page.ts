@@ -19,11 +19,13 @@ export function show(element: Element, value: string): void {
 /** The page's connection: it owns the socket, says when what is shown is old, and fetches what was missed. */
 export class LivePage extends HTMLElement {
   readonly socket = new LiveSocket({
+    age: () => performance.now() - this.asked,
     up: (again) => this.up(again),
     down: () => this.down(),
     stale: () => this.refetch(),
   });
   private fresh = Date.now();
+  private asked = 0; // of performance.now(): at first when the browser set out for the page
   private fetched = 0;
   private pending = 0;
   private lostTimer = 0;
@@ -106,6 +108,7 @@ export class LivePage extends HTMLElement {
   }
 
   private async load(): Promise<void> {
+    const asked = performance.now();
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer?.ok) return;
     if (answer.redirected && new URL(answer.url).pathname !== location.pathname) {
@@ -120,6 +123,7 @@ export class LivePage extends HTMLElement {
     showLocalTimes(document);
     this.applyValues(valuesOf(page));
     this.fresh = Date.now();
+    this.asked = asked;
     this.dispatchEvent(new CustomEvent("page-fetched", { detail: page }));
   }
 }

@@ -4,6 +4,8 @@ type Listener = (delta: Delta) => void;
 
 /** What a page is told about its connection. */
 export interface ConnectionEvents {
+  /** How long ago, in ms, the page asked for what it shows. */
+  age(): number;
   /** The connection stands; again says that it was lost in between. */
   up(again: boolean): void;
   down(): void;
@@ -75,7 +77,7 @@ export class LiveSocket {
 
   private subscribe(): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
-    this.socket.send(JSON.stringify({ subscribe: [...this.listeners.keys()] }));
+    this.socket.send(JSON.stringify({ subscribe: [...this.listeners.keys()], age: Math.round(this.events.age()) }));
   }
 
   private open(): void {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
 	"path/filepath"
 
 	"hostler/agent/command"
 	"hostler/agent/event"
+	"hostler/agent/removal"
 	"hostler/agent/space"
 	"hostler/agent/state"
 	"hostler/agent/task"
@@ -24,6 +27,11 @@ func runJob(args []string, _ io.Writer) error {
 
 // guardUpgrade is the process that takes an old agent back, see package upgrade. It is not for people.
 func guardUpgrade(args []string, _ io.Writer) error { return upgrade.Guard(context.Background(), args) }
+
+// removeAgent is the process that takes the agent off the host, see package removal. It is not for people.
+func removeAgent([]string, io.Writer) error {
+	return removal.Main(context.Background(), os.Stdin, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+}
 
 // selftest is what an agent runs of another that is to take its place: can it be started here, and can it read what
 // it will find?

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"hostler/agent/command"
+	"hostler/agent/removal"
 	"hostler/agent/upgrade"
 )
 
@@ -35,7 +36,7 @@ func main() {
 func dispatch(args []string, out io.Writer) error {
 	commands := map[string]func([]string, io.Writer) error{
 		"run": runCommand, "setup": setupCommand, "reset": resetCommand, "status": statusCommand, "facts": factsCommand, "selftest": selftest,
-		command.Argument: runJob, upgrade.GuardArgument: guardUpgrade,
+		command.Argument: runJob, upgrade.GuardArgument: guardUpgrade, removal.Argument: removeAgent,
 	}
 	text := usage
 	if len(args) > 0 {

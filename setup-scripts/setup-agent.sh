@@ -36,6 +36,7 @@ Verbs:
               [--from DIR] (take ca.pem, key.asc and the package from there)
               [--no-start] (for installers of systems: the agent starts when the system does)
   uninstall   stop the agent and remove it, its repository, its configuration and its state
+              [--keep-children] (leave child agents, their definitions and logs for an agent that comes after)
 
 Options for every verb:
   --root DIR  work on the system below DIR (detect, repository and configure only)
@@ -1010,6 +1011,19 @@ remove_rpm() {
 	done
 }
 
+# put_children aside|back moves what child agents need. Those that run do not notice: it stays on its file system.
+put_children() {
+	for path in /etc/hostler-agent/agents.d /var/lib/hostler-agent/agents /var/lib/hostler-agent/children /var/log/hostler-agent/agents; do
+		kept=${path%/*}.kept
+		if [ "$1" = aside ]; then here=$path there=$kept/${path##*/}; else here=$kept/${path##*/} there=$path; fi
+		if [ -d "$here" ] && ! [ -e "$there" ]; then
+			make_dir "${there%/*}"
+			run mv "$here" "$there" || fail cannot-write "cannot move $here"
+		fi
+		if [ "$1" = back ] && [ -d "$kept" ]; then run rmdir "$kept" 2>/dev/null || :; fi
+	done
+}
+
 verb_uninstall() {
 	need_root
 	read_host
@@ -1023,6 +1037,7 @@ verb_uninstall() {
 	sysv) if [ -x /etc/init.d/hostler-agent ]; then run /etc/init.d/hostler-agent stop || :; fi ;;
 	esac
 	progress "removing hostler-agent"
+	if [ "$keep_children" = yes ]; then put_children aside; fi
 	case $pkg in
 	apt) if dpkg-query -W hostler-agent >/dev/null 2>&1; then managed "the removal" dpkg --purge hostler-agent; fi ;;
 	*) if [ -x /usr/bin/hostler-agent ]; then remove_rpm; fi ;;
@@ -1033,6 +1048,7 @@ verb_uninstall() {
 		/etc/apt/apt.conf.d/90hostler /etc/yum.repos.d/hostler.repo /etc/zypp/repos.d/hostler.repo \
 		/var/lib/apt/lists/*_repo_apt_dists_stable_* /var/cache/dnf/hostler-* /var/cache/yum/*/*/hostler \
 		/var/cache/zypp/*/hostler /etc/hostler-agent /var/lib/hostler-agent /var/log/hostler-agent
+	if [ "$keep_children" = yes ]; then put_children back; fi
 	if have update-rc.d && [ "$init" = sysv ]; then run update-rc.d hostler-agent remove >/dev/null 2>&1 || :; fi
 	if [ "$init" = systemd ]; then run systemctl daemon-reload || :; fi
 	progress "hostler-agent is removed"
@@ -1075,7 +1091,7 @@ check_value() { # check_value OPTION VALUE
 }
 
 server='' handshake=8440 secured=8441 repo_url='' ca_file='' key_file='' ca_pin='' hostname='' token='' token_file=''
-version='' from='' epel=no wait_limit=300 root='' dry_run=no start=yes verb=${1-}
+version='' from='' epel=no wait_limit=300 root='' dry_run=no start=yes keep_children=no verb=${1-}
 
 case $verb in
 detect | check | look | repository | install | configure | start | all | uninstall) shift ;;
@@ -1096,6 +1112,7 @@ while [ $# -gt 0 ]; do
 	--dry-run) dry_run=yes ;;
 	--epel) epel=yes ;;
 	--no-start) start=no ;;
+	--keep-children) keep_children=yes ;;
 	--server | --handshake | --secured | --url | --ca | --key | --ca-pin | --hostname | --token-file | --version | --from | --wait | --root)
 		if [ $# -lt 2 ]; then fail bad-usage "$1 needs a value"; fi
 		check_value "$1" "$2"

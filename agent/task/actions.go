@@ -34,6 +34,7 @@ func Actions(p *Parts) map[string]Action {
 		wire.ActionFetch:        {Do: fetch(p), Lane: noLane, Timeout: transferTimeout},
 		wire.ActionCheck:        {Do: checkHost(p.Session), Lane: noLane, Timeout: check.Most + time.Minute},
 		wire.ActionUpgradeAgent: {Do: upgradeAgent(p), Lane: laneOfAgent, Timeout: transferTimeout, Alone: true},
+		wire.ActionRemoveAgent:  {Do: removeAgent(p), Lane: laneOfAgent, Timeout: transferTimeout, Alone: true},
 	}
 	maps.Copy(actions, childActions(p))
 	return actions

@@ -14,16 +14,17 @@ type Job struct {
 	SvrList  string            `json:"svrlist,omitempty"` // "host:port,host:port"
 	Step     int               `json:"step,omitempty"`    // seconds
 
-	Version     string `json:"version,omitempty"`      // of what URL brings
-	Signature   string `json:"signature,omitempty"`    // upgrade-agent: see ActionUpgradeAgent
-	Definition  string `json:"definition,omitempty"`   // text of the child agent's file in agents.d
-	Timeout     int    `json:"timeout,omitempty"`      // seconds the work may take; 0: the action's own default
-	BeginWithin int    `json:"begin_within,omitempty"` // seconds from now; later it must not begin. 0: no such bound
-	Check       *Check `json:"check,omitempty"`
-	Exec        *Exec  `json:"exec,omitempty"`
-	Push        *Push  `json:"push,omitempty"`
-	Fetch       *Fetch `json:"fetch,omitempty"`
-	Log         *Log   `json:"log,omitempty"`
+	Version     string  `json:"version,omitempty"`      // of what URL brings
+	Signature   string  `json:"signature,omitempty"`    // upgrade-agent: see ActionUpgradeAgent
+	Definition  string  `json:"definition,omitempty"`   // text of the child agent's file in agents.d
+	Timeout     int     `json:"timeout,omitempty"`      // seconds the work may take; 0: the action's own default
+	BeginWithin int     `json:"begin_within,omitempty"` // seconds from now; later it must not begin. 0: no such bound
+	Check       *Check  `json:"check,omitempty"`
+	Exec        *Exec   `json:"exec,omitempty"`
+	Push        *Push   `json:"push,omitempty"`
+	Fetch       *Fetch  `json:"fetch,omitempty"`
+	Log         *Log    `json:"log,omitempty"`
+	Remove      *Remove `json:"remove,omitempty"`
 
 	// Malformed is why the job could not be read, "" for one that could: only its ID and Action are known then.
 	Malformed string `json:"-"`
@@ -78,6 +79,9 @@ const (
 	// signature of Checksum's 32 bytes by the CA's key. The result is sent by the new agent, or by the old one
 	// after it was rolled back.
 	ActionUpgradeAgent = "upgrade-agent"
+	// ActionRemoveAgent takes the agent off the host: Remove. The result is sent when it is gone, by the process that removed it, or
+	// by the agent when it has to stay.
+	ActionRemoveAgent = "remove-agent"
 )
 
 // Exec is a command, or a script with its interpreter.
@@ -111,6 +115,13 @@ type Fetch struct {
 type Log struct {
 	Stream Stream `json:"stream"`
 	Bytes  int64  `json:"bytes,omitempty"` // 0: 64 KiB
+}
+
+// Remove is how an agent is taken off its host.
+type Remove struct {
+	Script string `json:"script"` // setup-agent.sh, which is run with the verb "uninstall"
+	// KeepChildren leaves child agents running, with their files, for an agent that comes after. Otherwise they are stopped first.
+	KeepChildren bool `json:"keep_children,omitempty"`
 }
 
 // Stream is one of a process's two outputs.

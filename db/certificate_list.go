@@ -140,6 +140,20 @@ func (d *DB) RevokeCertificates(ctx context.Context, r Revocation) (revoked []Ce
 	return revoked, unknown, err
 }
 
+// RevokeAgent revokes all certificates of an agent that are not revoked yet, those that have expired, too: by the same key it
+// would get another one. It returns them.
+func (d *DB) RevokeAgent(ctx context.Context, agentSN, by string, at time.Time) (revoked []Certificate, err error) {
+	err = d.Tx(ctx, func(tx *DB) error {
+		revoked = nil
+		if err := tx.write(ctx).Where("agent_sn = ? AND revoked_at IS NULL", agentSN).Order("serial").Find(&revoked).Error; err != nil {
+			return err
+		}
+		return tx.write(ctx).Model(&Certificate{}).Where("agent_sn = ? AND revoked_at IS NULL", agentSN).
+			Updates(map[string]any{"revoked_at": at, "revoked_by": by}).Error
+	})
+	return revoked, translate("revoke certificates", err)
+}
+
 // uncertified returns those of the values that no certificate has in a column.
 func (d *DB) uncertified(ctx context.Context, column string, values []string) ([]string, error) {
 	if len(values) == 0 {

@@ -204,6 +204,12 @@ func (d *DB) FlushHosts(ctx context.Context, rows []HostSeen) error {
 	})
 }
 
+// DeleteHost forgets a host with all that is of it alone: its child agents, jobs with their output, and checks. Operations, events
+// and certificates stay: they are history. One that is not there is no error.
+func (d *DB) DeleteHost(ctx context.Context, id int64) error {
+	return translate("forget host", d.write(ctx).Delete(&Host{}, "id = ?", id).Error)
+}
+
 // SetHostStep sets a host's heartbeat interval in seconds.
 func (d *DB) SetHostStep(ctx context.Context, id int64, step int) error {
 	return translate("set host step", d.write(ctx).Model(&Host{ID: id}).Update("step", step).Error)

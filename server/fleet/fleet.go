@@ -61,7 +61,11 @@ type Fleet struct {
 	opts   Options
 	hosts  *together.Group[*db.Host] // stores registrations
 
+	// storing is held while hosts are stored and put into the table: shared by registrations, alone by Forget. It comes before mu.
+	storing sync.RWMutex
+
 	mu      sync.RWMutex
+	gone    map[string]time.Time // when hosts were forgotten, by serial number
 	byID    map[int64]*entry
 	bySN    map[string]*entry
 	dirty   map[int64]bool // hosts whose state or last heartbeat is not stored
@@ -93,7 +97,7 @@ func New(d *db.DB, bus *event.Bus, events *event.Log, log *slog.Logger, opts Opt
 	}
 	return &Fleet{
 		db: d, bus: bus, events: events, log: log, opts: opts, hosts: together.New(d.UpsertHosts),
-		byID: map[int64]*entry{}, bySN: map[string]*entry{}, dirty: map[int64]bool{}, late: map[int64]bool{},
+		gone: map[string]time.Time{}, byID: map[int64]*entry{}, bySN: map[string]*entry{}, dirty: map[int64]bool{}, late: map[int64]bool{},
 		waiters: map[*waiter]struct{}{}, refused: map[string]time.Duration{},
 	}
 }

@@ -94,6 +94,8 @@ func (f *Fleet) flush(ctx context.Context) {
 
 // storeLate writes the registrations that came too soon after the one before, if that was stored before an instant.
 func (f *Fleet) storeLate(ctx context.Context, before time.Duration) {
+	f.storing.RLock()
+	defer f.storing.RUnlock()
 	f.mu.Lock()
 	var hosts []db.Host
 	for id := range f.late {

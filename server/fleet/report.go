@@ -30,6 +30,11 @@ func (f *Fleet) Register(ctx context.Context, cert *db.Certificate, r wire.Regis
 	if err := f.checkIdentity(ctx, cert, r.Hostname, r.AgentSN); err != nil {
 		return wire.RegisterReply{}, err
 	}
+	f.storing.RLock()
+	defer f.storing.RUnlock()
+	if f.forgotten(cert) {
+		return wire.RegisterReply{}, errRemoved(cert.Hostname)
+	}
 	h, store := f.announced(cert, r, address)
 	if store {
 		if err := f.hosts.Do(ctx, &h); err != nil {

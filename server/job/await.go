@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"hostler/db"
@@ -10,7 +11,7 @@ import (
 // lookEvery is how long Await trusts the bus to tell of every change.
 const lookEvery = 30 * time.Second
 
-// Await returns a job once enough accepts it, or ctx's error.
+// Await returns a job once enough accepts it, or ctx's error; db.ErrNotFound once the job is gone with its host.
 func (q *Queue) Await(ctx context.Context, id string, enough func(*db.Job) bool) (*db.Job, error) {
 	changed := make(chan struct{}, 1)
 	q.mu.Lock()
@@ -29,6 +30,9 @@ func (q *Queue) Await(ctx context.Context, id string, enough func(*db.Job) bool)
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if errors.Is(err, db.ErrNotFound) {
+			return nil, err
 		}
 		if err != nil {
 			q.log.Warn("cannot look at a job; trying again", "job", id, "err", err)
@@ -58,6 +62,14 @@ func (q *Queue) notify(id string) {
 	for changed := range q.waits[id] {
 		nudge(changed)
 	}
+}
+
+// Forget has those who wait for jobs of a host look again, because it is gone with all of them.
+func (q *Queue) Forget(hostID int64) {
+	q.mu.Lock()
+	delete(q.open, hostID)
+	q.mu.Unlock()
+	q.notifyAll()
 }
 
 // notifyAll wakes all who wait, because messages were lost.

@@ -213,7 +213,7 @@ func (q *Queue) changedAll(ctx context.Context, ids []string) {
 var timeouts = map[string]time.Duration{
 	wire.ActionInstall: 30 * time.Minute, wire.ActionUpgrade: 30 * time.Minute, wire.ActionUpgradeAgent: 30 * time.Minute,
 	wire.ActionExec: 10 * time.Minute, wire.ActionPush: time.Hour, wire.ActionFetch: time.Hour, wire.ActionLog: 2 * time.Minute,
-	wire.ActionCheck: 3 * time.Minute,
+	wire.ActionCheck: 3 * time.Minute, wire.ActionRemoveAgent: 30 * time.Minute,
 }
 
 // DefaultTimeout is how long the work of an action may take unless its job says otherwise.

@@ -60,3 +60,29 @@ func TestAttackRecovery(t *testing.T) {
 		t.Errorf("the key under another name: %v", err)
 	}
 }
+
+// TestARemovedAgentWaitsForApproval: neither an expired certificate nor a rule lets a host in again that was removed.
+func TestARemovedAgentWaitsForApproval(t *testing.T) {
+	r := newRig(t)
+	key := newKey(t)
+	reply, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1.lab.test", Token: r.token(trust.TokenSpec{}), CSR: request(t, key, nil)}, here)
+	r.must(err)
+	rule, err := r.ca.NewSignRule(t.Context(), trust.SignRuleRequest{Host: "*.lab.test"}, "alice")
+	r.must(err)
+	r.clock.Advance(8 * day)
+	revoked, err := r.ca.RevokeAgent(t.Context(), reply.AgentSN, "alice")
+	if err != nil || len(revoked) != 1 || revoked[0].AgentSN != reply.AgentSN {
+		t.Fatalf("revoked are %v, %v", revoked, err)
+	}
+	if again, err := r.ca.RevokeAgent(t.Context(), reply.AgentSN, "alice"); err != nil || len(again) > 0 {
+		t.Errorf("revoked again are %v, %v", again, err)
+	}
+	if c, got := r.fetch("node1.lab.test", key); c != nil || got != "approval_pending" {
+		t.Errorf("under rule %d it is answered with %q", rule.ID, got)
+	}
+	q := r.arrive("node1.lab.test", key, nil)
+	r.sign(trust.Decision{IDs: []int64{q.ID}})
+	if c, got := r.fetch("node1.lab.test", key); c == nil {
+		t.Errorf("signed by a person it is answered with %q", got)
+	}
+}

@@ -54,6 +54,24 @@ func (c *CA) revokeNow(ctx context.Context, r db.Revocation) ([]db.Certificate, 
 	if unknown != nil {
 		return nil, unknownError(unknown)
 	}
+	c.deny(revoked)
+	return revoked, nil
+}
+
+// RevokeAgent revokes every certificate of an agent, expired ones, too, and returns those that were not revoked yet. Its host can
+// come back only when somebody lets it in anew.
+func (c *CA) RevokeAgent(ctx context.Context, agentSN, by string) ([]db.Certificate, error) {
+	c.admitting.Lock()
+	defer c.admitting.Unlock()
+	revoked, err := c.db.RevokeAgent(ctx, agentSN, by, c.now())
+	if err == nil {
+		c.deny(revoked)
+	}
+	return revoked, err
+}
+
+// deny has certificates refused from now on, here and by other servers.
+func (c *CA) deny(revoked []db.Certificate) {
 	denials := make([]db.Denial, len(revoked))
 	for i := range revoked {
 		denials[i] = db.Denial{Serial: revoked[i].Serial, NotAfter: revoked[i].NotAfter}
@@ -62,7 +80,6 @@ func (c *CA) revokeNow(ctx context.Context, r db.Revocation) ([]db.Certificate, 
 	if len(denials) > 0 {
 		c.publish(denials)
 	}
-	return revoked, nil
 }
 
 func unknownError(unknown *db.Revocation) *FieldError {

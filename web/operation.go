@@ -155,6 +155,9 @@ func (w *Web) taskPage(c *gin.Context) error {
 		Frame: w.frame(c), Operation: operationView(s), Task: taskView(w.Engine.View(s.Kind, t)), Log: string(text), Truncated: next < size,
 	}
 	v.Task.LogSize = size
+	if w.Fleet.Name(c.Request.Context(), v.Task.HostID) == "" {
+		v.Task.HostID = 0
+	}
 	for _, step := range steps[t.ID] {
 		v.Steps = append(v.Steps, page.Step{
 			Name: step.Name, State: string(step.State), Started: at(step.StartedAt), Finished: at(step.FinishedAt), LogOffset: step.LogOffset,

@@ -146,7 +146,11 @@ func (s *server) start(log *slog.Logger) {
 		Executable: func(arch string) (repo.Executable, error) {
 			return repo.Executable{Path: "agent/" + arch, Checksum: strings.Repeat("0a", 32), Version: testAgent}, nil
 		},
-		Offers: packages.Offers, Sign: ca.SignDigest,
+		Offers: packages.Offers, Sign: ca.SignDigest, Script: []byte("the script"),
+		Revoke: func(ctx context.Context, agentSN, by string) (int, error) {
+			revoked, err := ca.RevokeAgent(ctx, agentSN, by)
+			return len(revoked), err
+		},
 	})
 	for _, k := range work.Kinds() {
 		engine.Register(k)

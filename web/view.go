@@ -162,9 +162,14 @@ func eventView(ctx context.Context, f *fleet.Fleet, e db.Event) page.Event {
 		ID: e.ID, Time: e.Time, Kind: e.Kind, Severity: string(e.Severity), Actor: e.Actor, Params: e.Params,
 		HostID: id(e.HostID), OperationID: id(e.OperationID), HostName: e.Params["host"],
 	}
-	if v.HostName == "" && v.HostID != 0 {
-		h, _ := f.Get(ctx, v.HostID)
-		v.HostName = h.Name
+	if v.HostID == 0 {
+		return v
+	}
+	name := f.Name(ctx, v.HostID)
+	if name == "" {
+		v.HostID = 0 // it was removed: there is nothing to lead to
+	} else if v.HostName == "" {
+		v.HostName = name
 	}
 	return v
 }
@@ -208,9 +213,16 @@ func taskView(t operation.TaskView) page.Task {
 
 func (w *Web) taskViews(kind string, ts []db.Task) []page.Task {
 	out := make([]page.Task, len(ts))
+	ids := make([]int64, len(ts))
 	for i := range ts {
 		out[i] = taskView(w.Engine.View(kind, &ts[i]))
-		out[i].LogSize = ts[i].LogSize
+		out[i].LogSize, ids[i] = ts[i].LogSize, out[i].HostID
+	}
+	there := w.Fleet.Names(context.Background(), ids)
+	for i := range out {
+		if there[out[i].HostID] == "" {
+			out[i].HostID = 0 // it was removed: there is nothing to lead to
+		}
 	}
 	return out
 }

@@ -57,6 +57,13 @@ func (w *Web) createUpgrade(c *gin.Context) error {
 	})
 }
 
+// createRemoval is POST host-removals.
+func (w *Web) createRemoval(c *gin.Context) error {
+	return startWork(c, func(ctx context.Context, in remote.RemoveRequest, actor string) (*db.Operation, error) {
+		return w.Remote.Remove(ctx, in, actor)
+	})
+}
+
 // startWork reads a request and starts its operation.
 func startWork[T any](c *gin.Context, start func(ctx context.Context, in T, actor string) (*db.Operation, error)) error {
 	var in T

@@ -126,6 +126,7 @@ func readWork(ctx context.Context, f *form) (in formWork, fields map[string]stri
 		Checksum: trim("checksum"), Version: trim("version"), Definition: strings.ReplaceAll(f.text("definition"), "\r\n", "\n"),
 		Shown:   strings.ReplaceAll(f.text("shown"), "\r\n", "\n"),
 		Uploads: uploads(f), Path: trim("path"), Mode: trim("mode"), Owner: trim("owner"), Backup: f.text("backup") != "",
+		Typed: trim("typed"),
 	}
 	number := func(name, text string) int {
 		n, err := strconv.Atoi(text)

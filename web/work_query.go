@@ -26,6 +26,7 @@ var workActions = map[string]string{
 	"/commands/new": wire.ActionExec, "/pushes/new": wire.ActionPush, "/fetches/new": wire.ActionFetch,
 	"/agent-upgrades/new": wire.ActionUpgradeAgent, "/child-agents/new": wire.ActionInstall, "/child-agents/manage": wire.ActionRestart,
 	"/child-agents/configure": wire.ActionConfigure, "/host-checks/new": wire.ActionCheck,
+	"/host-removals/new": wire.ActionRemoveAgent,
 }
 
 // workView is a form with what a page needs beside what was typed.
@@ -84,6 +85,9 @@ func (w *Web) newWork(c *gin.Context, which workPage) error {
 		if err := w.fillKnown(c, &form); err != nil {
 			return err
 		}
+	}
+	if c.Query("gone") != "" {
+		form.Action = page.RemoveGone
 	}
 	v := w.workView(c, form)
 	if v.Known, err = w.knownVersions(c); err != nil {
@@ -188,6 +192,12 @@ func formOf(p *wire.Job) (form page.WorkForm, leftOut []string) {
 	if f := p.Fetch; f != nil {
 		form.Path = f.Path
 	}
+	if p.Action == wire.ActionRemoveAgent {
+		form.Action = page.RemoveStop
+		if p.Remove != nil && p.Remove.KeepChildren {
+			form.Action = page.RemoveKeep
+		}
+	}
 	fillLimits(&form, p.Limits)
 	return form, slices.Sorted(maps.Keys(p.Envs))
 }
@@ -241,6 +251,9 @@ func (w *Web) formOfOperation(c *gin.Context) (form page.WorkForm, leftOut []str
 	}
 	form.Uploads, form.Parallel, form.Batch, form.StopAfter = pushed(p.Content), positive(o.Parallel), positive(o.Batch), positive(o.MaxFailures)
 	form.Expires = positive(p.ExpiresIn)
+	if p.Gone {
+		form.Action = page.RemoveGone
+	}
 	ids, err := w.hostsOf(ctx, n, c.Query("only"))
 	w.choose(ctx, &form, ids)
 	return form, leftOut, err

@@ -227,7 +227,11 @@ func (a *App) openOperations(ctx context.Context) error {
 	a.remote = remote.New(remote.Options{
 		DB: a.db, Engine: a.engine, Jobs: a.jobs, Fleet: a.fleet, Files: a.files, Log: a.log, Version: a.agentVersion(),
 		Repository: "https://" + net.JoinHostPort(a.opts.Advertise, strconv.Itoa(port(a.handshake))) + wire.PathRepo,
-		Published:  packages.wait, Executable: a.repo.Executable, Offers: a.repo.Offers, Sign: a.ca.SignDigest,
+		Published:  packages.wait, Executable: a.repo.Executable, Offers: a.repo.Offers, Sign: a.ca.SignDigest, Script: a.script,
+		Revoke: func(ctx context.Context, agentSN, by string) (int, error) {
+			revoked, err := a.ca.RevokeAgent(ctx, agentSN, by)
+			return len(revoked), err
+		},
 	})
 	a.engine.Register(a.bootstrap.Kind())
 	a.engine.Register(a.bootstrap.CheckKind())

@@ -37,6 +37,7 @@ const (
 	codeNoAgent       = "upgrade_no_agent"
 	codeVersionGone   = "upgrade_version_gone"
 	codeUnreadable    = "check_unreadable"
+	codeUnreached     = "removal_unreached"
 )
 
 // ended are the failures that a job's state means, whatever its error code.
@@ -147,6 +148,10 @@ var texts = map[string]text{
 	codeVersionGone: {
 		"This server has agent {have} now, and the operation was to bring {version}.",
 		"Start a new upgrade.",
+	},
+	codeUnreached: {
+		"{host} did not report in time: its agent was not told to go.",
+		"Retry once it reports. If the host is gone for good, remove it as one that is gone: what is on it stays there.",
 	},
 	codeUnreadable: {
 		"What {host} found cannot be read.",

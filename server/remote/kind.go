@@ -22,11 +22,11 @@ func (r *Remote) Kinds() []operation.Kind {
 	deliver := operation.Step{Name: StepDeliver, Timeout: stepTimeout, Repeat: true, Run: r.deliver}
 	run := operation.Step{Name: StepRun, Timeout: stepTimeout, Repeat: true, Run: r.run}
 	confirm := operation.Step{Name: StepConfirm, Timeout: r.Confirm + time.Minute, Run: r.confirm}
-	kinds := make([]operation.Kind, 0, 6)
+	kinds := make([]operation.Kind, 0, 7)
 	for _, name := range []string{KindCommand, KindPush, KindFetch, KindChild, KindCheck} {
 		kinds = append(kinds, operation.Kind{Name: name, Steps: []operation.Step{deliver, run}, Canceled: r.canceled})
 	}
-	return append(kinds, operation.Kind{Name: KindUpgrade, Steps: []operation.Step{deliver, run, confirm}, Canceled: r.canceled})
+	return append(kinds, r.removing(deliver), operation.Kind{Name: KindUpgrade, Steps: []operation.Step{deliver, run, confirm}, Canceled: r.canceled})
 }
 
 // deliver makes the task's job, once in each attempt, and waits until the agent has it.
@@ -117,6 +117,9 @@ func (r *Remote) await(ctx context.Context, t *operation.Task, enough func(*db.J
 	j, err := r.Jobs.Await(ctx, t.JobID(), enough)
 	if errors.Is(err, context.DeadlineExceeded) {
 		r.cancel(context.WithoutCancel(ctx), t.JobID(), t.Name())
+	}
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, fail(codeHostGone, err, "host", t.Name())
 	}
 	return j, err
 }

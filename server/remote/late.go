@@ -74,6 +74,9 @@ func (r *Remote) judge(ctx context.Context, t *operation.Task) error {
 		r.Log.Error("cannot look at the job of a task that failed", "job", t.JobID(), "err", err)
 		return operation.ErrStands
 	}
+	if j.Action == wire.ActionRemoveAgent {
+		return operation.ErrStands // more is to be done than to take the result
+	}
 	if !j.State.Ended() || j.State == db.JobLost || !r.confirmed(ctx, t, j) {
 		return operation.ErrStands
 	}

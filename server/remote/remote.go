@@ -31,6 +31,7 @@ const (
 	KindChild   = "child"
 	KindUpgrade = "agent-upgrade"
 	KindCheck   = "host-checks"
+	KindRemove  = "host-removal"
 )
 
 // Names of steps.
@@ -38,6 +39,10 @@ const (
 	StepDeliver = "deliver" // until the agent has the job
 	StepRun     = "run"     // until its result is there
 	StepConfirm = "confirm" // until the upgraded agent reports
+
+	StepUninstall = "uninstall" // until the agent is off the host
+	StepRevoke    = "revoke"
+	StepForget    = "forget"
 )
 
 // Options are what the package works with.
@@ -55,7 +60,10 @@ type Options struct {
 	Executable func(arch string) (repo.Executable, error) // finds a published agent
 	Offers     func(name string) []repo.Offer             // lists archives of the repository
 	Sign       func(digest [32]byte) (string, error)      // signs what agents are to run
-	Confirm    time.Duration                              // most time until an upgraded agent reports; 0: 5 min
+	Script     []byte                                     // setup-agent.sh, which takes agents off hosts
+	// Revoke revokes all certificates of an agent and says how many that were.
+	Revoke  func(ctx context.Context, agentSN, by string) (int, error)
+	Confirm time.Duration // most time until an upgraded agent reports; 0: 5 min
 }
 
 // Remote starts operations.
@@ -87,6 +95,9 @@ const (
 // stepTimeout ends a step whose job does not end by its own rules.
 const stepTimeout = MaxExpiry + MaxTimeout + time.Hour
 
+// ownTimeout bounds what is the server's own work.
+const ownTimeout = 5 * time.Minute
+
 // Common is what all requests have.
 type Common struct {
 	Targets   Targets `json:"targets"`
@@ -109,6 +120,9 @@ type Params struct {
 	Content   string `json:"content,omitempty"` // hex SHA-256 of the file that is pushed
 	Timeout   int    `json:"timeout"`           // seconds
 	ExpiresIn int    `json:"expires_in"`        // seconds; 0: see Common
+
+	Gone         bool `json:"gone,omitempty"`          // of a removal, as in RemoveRequest
+	KeepChildren bool `json:"keep_children,omitempty"` // likewise
 }
 
 // plan is a checked request.

@@ -39,6 +39,9 @@ type rig struct {
 	jobs   *job.Queue
 	engine *operation.Engine
 	remote *remote.Remote
+
+	revoked  []string                    // by removals
+	revoking func(context.Context) error // what is done instead of that; nil for nothing
 	// unfollow ends the correcting of tasks by late results, as a server does that stops.
 	unfollow func()
 }
@@ -82,6 +85,14 @@ func (r *rig) start() {
 		},
 		Offers: func(string) []repo.Offer { return nil },
 		Sign:   r.ca.SignDigest,
+		Script: []byte("the script"),
+		Revoke: func(ctx context.Context, agentSN, by string) (int, error) {
+			if r.revoking != nil {
+				return 0, r.revoking(ctx)
+			}
+			r.revoked = append(r.revoked, agentSN+" by "+by)
+			return 1, nil
+		},
 	})
 	for _, k := range r.remote.Kinds() {
 		r.engine.Register(k)

@@ -53,6 +53,15 @@ type Host struct {
 	Registered   time.Time
 }
 
+// removal is where the host is removed.
+func (h Host) removal() string {
+	gone := ""
+	if h.State == HostLost {
+		gone = "1"
+	}
+	return filtered("/host-removals/new", "host", h.number(), "gone", gone)
+}
+
 // HostsView is GET /hosts.
 type HostsView struct {
 	Frame    layout.Frame

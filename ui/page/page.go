@@ -60,7 +60,7 @@ var FailureCodes = []string{
 	"check_unreadable", "host_gone", "job_bad", "job_bad_package", "job_canceled", "job_checksum",
 	"job_definition", "job_disk_full", "job_download", "job_exit_status", "job_expired",
 	"job_failed", "job_lost", "job_no_child", "job_rolled_back", "job_timed_out",
-	"job_too_large", "job_unknown_action", "job_user", "upgrade_no_agent", "upgrade_unconfirmed",
+	"job_too_large", "job_unknown_action", "job_user", "removal_unreached", "upgrade_no_agent", "upgrade_unconfirmed",
 	"upgrade_unpublished", "upgrade_version_gone", "work_forgotten",
 	"mirror_empty", "mirror_full", "mirror_gone", "mirror_package", "mirror_target", "upstream_address", "upstream_changed", "upstream_expired",
 	"upstream_lacking", "upstream_missing", "upstream_page", "upstream_refused", "upstream_signature", "upstream_unreachable", "upstream_unreadable",
@@ -70,7 +70,7 @@ var FailureCodes = []string{
 // Steps are the codes of the steps that the catalogues have a title for.
 var Steps = []string{
 	"connect", "detect", "check", "copy", "repository", "install", "configure", "start", "register", "heartbeat",
-	"deliver", "run", "confirm",
+	"deliver", "run", "confirm", "uninstall", "revoke", "forget",
 	"read", "fetch", "publish",
 }
 
@@ -126,7 +126,7 @@ var FieldCodes = []string{
 	"last_administrator", "name_taken", "old_wrong", "cluster_invalid", "hosts_too_many", "hosts_imported", "many", "check_locked", "check_running", "check_empty", "check_choose", "keys_harmful", "step_invalid", "key_too_large",
 	"key_misplaced", "env_invalid", "number_invalid", "match_alone", "no_file", "too_many_files", "path_no_directory", "same_name",
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
-	"code_wrong", "factor_rule_unknown", "login_over", "password_provider",
+	"remove_typed", "code_wrong", "factor_rule_unknown", "login_over", "password_provider",
 	"provider_down", "provider_refused", "provider_flow", "provider_role", "provider_name", "provider_last",
 }
 

@@ -71,6 +71,9 @@ func spelled() map[string]bool {
 	add("reason.", "secrets")
 	add("wrong.", page.WorkCodes...)
 	add("manage.", page.ManageActions...)
+	for _, way := range page.RemoveWays {
+		add("removal.", way, way+"_text")
+	}
 	add("certificate.state.", page.CertificateStates...)
 	add("enrol_request.state.", page.EnrolStates...)
 	add("enrol_request.conflict.", page.EnrolConflicts...)

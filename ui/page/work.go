@@ -48,6 +48,8 @@ type WorkForm struct {
 	Mode    string
 	Owner   string
 	Backup  bool
+
+	Typed string // what says once more which hosts are to be removed: a name, or their number
 }
 
 // OnHost says what a form knows of a child agent's definition on its only host.
@@ -222,12 +224,22 @@ type Parameter struct{ Key, Value string }
 // ManageActions are what can be done to child agents on many hosts at once.
 var ManageActions = []string{"restart", "start", "stop", "uninstall"}
 
+// Ways of removing hosts, see RemovePage.
+const (
+	RemoveStop = "stop" // child agents are stopped
+	RemoveKeep = "keep" // child agents go on
+	RemoveGone = "gone" // nothing is done on the host
+)
+
+// RemoveWays are these ways.
+var RemoveWays = []string{RemoveStop, RemoveKeep, RemoveGone}
+
 // JobStates lists the states of jobs for the filter, those that need a look first.
 var JobStates = []string{"lost", "failed", "timed_out", "expired", "running", "delivered", "queued", "canceled", "succeeded"}
 
 // JobActions are the actions that the catalogues have a text for.
 var JobActions = []string{
-	"check", "config", "configure", "exec", "fetch", "install", "log", "push", "restart", "start", "stop", "uninstall", "upgrade", "upgrade-agent",
+	"check", "config", "configure", "exec", "fetch", "install", "log", "push", "remove-agent", "restart", "start", "stop", "uninstall", "upgrade", "upgrade-agent",
 }
 
 func (j Job) ended() bool {
@@ -265,6 +277,7 @@ var workTitles = []struct{ begin, before, key string }{
 	{"Restart ", "on", "operation.restart"},
 	{"Configure ", "on", "operation.configure"},
 	{"Check the state ", "of", "operation.host_checks"},
+	{"Remove agents", "from", "operation.host_removal"},
 }
 
 // workTitle is a title in the context's language, "" when it is none of those that are known.

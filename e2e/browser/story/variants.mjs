@@ -28,7 +28,7 @@ async function pages() {
   const revoke = `/trust/certificates/${certificate.serial}/revoke`;
   return [
     "/", "/hosts", "/hosts?search=nothing-is-called-so", `/hosts/${host.id}`, "/operations", `/operations/${failed.id}`,
-    `/operations/${failed.id}/tasks/${task.id}`, `/operations/${command.id}`, "/commands/new", "/pushes/new", "/fetches/new", "/agent-upgrades/new", "/host-checks", "/host-checks/new", "/jobs", "/jobs?state=lost",
+    `/operations/${failed.id}/tasks/${task.id}`, `/operations/${command.id}`, "/commands/new", "/pushes/new", "/fetches/new", "/agent-upgrades/new", "/host-removals/new", "/host-checks", "/host-checks/new", "/jobs", "/jobs?state=lost",
     `/jobs/${command.tasks[0].job_id}`, "/child-agents", "/child-agents?status=fatal", "/child-agents/new", "/child-agents/manage",
     `/child-agents/configure?host=${host.id}&name=BasicAgent&version=1.5.6`, "/child-agents/catalogue", "/trust", "/trust?state=revoked", revoke,
     "/trust/waiting", "/trust/waiting?state=refused", "/trust/tokens", `/trust/tokens/${token.id}`, "/trust/tokens/new", "/trust/policies", "/trust/bundles/new", "/trust/authority", "/trust/repository-key",

@@ -47,6 +47,9 @@ func jobPages() []Page {
 		{"/agent-upgrades/new", false, func(f layout.Frame) templ.Component {
 			return page.UpgradePage(page.WorkView{Frame: f, Version: "0.2.0", Agents: []page.AgentVersion{{Version: "0.1.0", Hosts: 398}, {Version: "0.2.0", Hosts: 11}, {Hosts: 3}}})
 		}},
+		{"/host-removals/new", false, func(f layout.Frame) templ.Component {
+			return page.RemovePage(page.WorkView{Frame: f, Form: page.WorkForm{Hosts: "node02.dc1.example"}, Fields: map[string]string{"typed": "…"}})
+		}},
 		{"/child-agents/manage", false, func(f layout.Frame) templ.Component { return page.ManagePage(page.WorkView{Frame: f}) }},
 		{"/child-agents/new", false, func(f layout.Frame) templ.Component {
 			return page.InstallPage(page.WorkView{Frame: f, Known: definitions(), Form: page.WorkForm{Name: "BasicAgent", Version: "1.5.6"}})

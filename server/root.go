@@ -24,7 +24,7 @@ func root() *cobra.Command {
 		group("audit", "Read and verify the audit log", listAudit(), verifyAudit(), exportAudit()),
 		group("enrol-tokens", "Manage the tokens that admit hosts", listEnrolTokens(), createEnrolToken(), carryEnrolToken(), endEnrolToken()),
 		group("sign-rules", "Manage the rules that sign hosts without asking", listSignRules(), createSignRule(), removeSignRule()),
-		group("hosts", "Work with lists of hosts", expandHosts(), importHosts(), checkHosts(), removeHosts()),
+		group("hosts", "Work with lists of hosts", expandHosts(), importHosts(), checkHosts(), removeHosts(), namesakes()),
 		installCommand(),
 		repositoryCommands(),
 		runCommand(), pushCommand(), fetchCommand(), upgradeAgents(),

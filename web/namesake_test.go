@@ -65,6 +65,46 @@ func TestNamesakesAreSettledOnThePage(t *testing.T) {
 	}
 }
 
+// Hosts that are kept are no conflict any more, also for the API; a third one is another conflict.
+func TestNamesakesAreKept(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	s.newcomer("twin.test", "c0ffee")
+	_, second := s.newcomer("twin.test", "decade")
+	listed := func() (list namesakesReply) {
+		t.Helper()
+		s.api(http.MethodGet, "/api/v1/namesakes", "").json(t, &list)
+		return list
+	}
+	if l := listed(); len(l.Items) != 1 || l.Items[0].Name != "twin.test" || l.Items[0].Newcomer.AgentSN != second {
+		t.Fatalf("listed are %+v", l)
+	}
+	if !strings.Contains(b.get("/trust/waiting").body, `name="keep" value="`+second+`"`) {
+		t.Fatal("the page does not offer to keep both")
+	}
+	for range 2 { // a double click
+		if r := b.post("/trust/namesakes", url.Values{"keep": {second}}); r.location() != "/trust/waiting" {
+			t.Errorf("it answered %d %s", r.status, r.location())
+		}
+	}
+	if l := listed(); len(l.Items) != 0 || strings.Contains(b.get("/trust/waiting").body, "Two hosts under one name") {
+		t.Errorf("kept, and still listed: %+v", l)
+	}
+	_, third := s.newcomer("twin.test", "facade")
+	if l := listed(); len(l.Items) != 1 || l.Items[0].Former.AgentSN != second || l.Items[0].Newcomer.AgentSN != third {
+		t.Fatalf("after a third one %+v", l)
+	}
+	if r := s.api(http.MethodPost, "/api/v1/namesakes/turn-away", `{"agentsn":"`+third+`"}`); r.status != http.StatusOK {
+		t.Errorf("to turn it away answered %d %s", r.status, r.body)
+	}
+	if l := listed(); len(l.Items) != 0 {
+		t.Errorf("turned away, and still listed: %+v", l)
+	}
+	if r := s.api(http.MethodPost, "/api/v1/namesakes/keep", `{"agentsn":"nobody"}`); r.status != http.StatusNotFound {
+		t.Errorf("a host that nobody knows answered %d", r.status)
+	}
+}
+
 // The stories of hosts that wait under a name that somebody has.
 func TestStoriesOfConflicts(t *testing.T) {
 	s := newServer(t)

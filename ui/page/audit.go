@@ -73,7 +73,7 @@ var AuditActions = []string{
 	"certificate.presign", "certificate.renew", "certificate.renewed", "certificate.revoke", "channel.promote", "channel.roll_back", "check.mend", "check.start", "child_agent.configure", "child_agent.install",
 	"child_agent.log", "child_agent.manage", "child_definition.forget", "command.start", "enrol_queue.set", "enrol_request.autosign", "enrol_request.refuse",
 	"enrol_request.sign", "enrol_token.archive", "enrol_token.create", "enrol_token.end", "fetch.start", "file.upload", "host.check", "host.enrol", "host.remove", "host.step", "host_key.forget",
-	"job.cancel", "mirror.change", "mirror.create", "mirror.remove", "mirror.run", "operation.cancel", "operation.retry", "operation.skip", "operation.unlock", "package.add", "package.drop", "push.start",
+	"job.cancel", "mirror.change", "mirror.create", "mirror.remove", "mirror.run", "operation.cancel", "operation.retry", "operation.skip", "operation.unlock", "namesake.settle", "package.add", "package.drop", "push.start",
 	"repository.create", "repository.export", "repository.import", "repository.remove", "repository_key.advance", "repository_key.back", "session.end", "session.end_others", "second_factor.codes", "second_factor.offer", "second_factor.remove", "second_factor.require", "second_factor.reset", "second_factor.set",
 	"sign_rule.create", "sign_rule.remove", "token.create",
 	"token.end", "user.create", "user.disable", "user.enable", "user.limit", "user.login", "user.login_code", "user.login_provider", "user.logout", "user.password", "user.remove", "user.role",

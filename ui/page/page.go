@@ -196,7 +196,7 @@ func serverText(ctx context.Context, key, english string) string {
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
 	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished", "answers_loaded", "answers_partly",
-	"logged_out", "logged_out_here", "administrator_created", "job_canceled", "certificate_revoked", "definition_forgotten",
+	"logged_out", "logged_out_here", "administrator_created", "job_canceled", "certificate_revoked", "namesakes_kept", "definition_forgotten",
 	"repository_imported", "mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",
 	"enrol_token_ended", "enrol_queue_set", "enrol_signed", "enrol_denied", "sign_rule_created", "sign_rule_removed", "authority_moved", "repository_key_moved", "certificate_renewal_asked",

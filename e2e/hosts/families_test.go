@@ -13,6 +13,7 @@ import (
 	"github.com/goreleaser/nfpm/v2/rpm"
 
 	"hostler/e2e/lab"
+	"hostler/repo"
 	setupscripts "hostler/setup-scripts"
 )
 
@@ -21,6 +22,7 @@ type family struct {
 	system  string // what its hosts call themselves
 	sources string // lists the files that say where packages come from
 	version string // prints the version of the package $1, or complains
+	again   string // reads anew what there is to install, and installs the agent's package again
 	ending  string
 	build   func(*nfpm.Info, io.Writer) error
 	failing func(*nfpm.Scripts, string) // the script that makes an installation fail: after others rpm goes on
@@ -34,15 +36,18 @@ var families = map[string]family{
 	lab.Debian: {
 		system: "Debian", sources: "find /etc/apt/sources.list.d -type f; cat /etc/apt/sources.list",
 		version: `dpkg-query --show --showformat='${Version}' "$1" || :`, ending: "deb", build: deb.Default.Package,
+		again:   "apt-get -qo APT::Update::Error-Mode=any update && apt-get -qy install --reinstall hostler-agent",
 		failing: func(s *nfpm.Scripts, path string) { s.PostInstall = path },
 	},
 	lab.DNF: {
 		system: "Rocky", sources: "find /etc/yum.repos.d -type f", version: rpmVersion, ending: "rpm",
 		build: rpm.DefaultRPM.Package, failing: beforeInstall,
+		again: "dnf -qy --refresh makecache && dnf -qy reinstall hostler-agent",
 	},
 	lab.Zypper: {
 		system: "openSUSE", sources: "find /etc/zypp/repos.d -type f", version: rpmVersion, ending: "rpm",
 		build: rpm.DefaultRPM.Package, failing: beforeInstall,
+		again: "zypper --non-interactive refresh --force && zypper --non-interactive install --force hostler-agent",
 	},
 }
 
@@ -62,6 +67,29 @@ func TestHostsOfAllFamilies(t *testing.T) {
 				on.polls()
 			}
 		})
+	}
+	r.rotatesKeys()
+}
+
+// rotatesKeys changes the key that signs what there is to install, and has all hosts install when the new one signs, and when
+// the old one is dropped.
+func (r *run) rotatesKeys() {
+	const path = "/api/v1/repository-key"
+	for _, stage := range repo.KeyStages {
+		must(r.T, r.Until(r.Context(), "told that all hosts have the new key", func() (bool, error) {
+			var now struct{ Hosts struct{ Total, Lacking int } }
+			err := r.Call(r.Context(), http.MethodGet, path, nil, &now)
+			return stage != repo.KeyTrusted || now.Hosts.Total > 0 && now.Hosts.Lacking == 0, err
+		}))
+		must(r.T, r.Call(r.Context(), http.MethodPost, path+"/advance", map[string]any{"stage": stage}, nil))
+		if stage == repo.KeyNone || stage == repo.KeyStandby {
+			continue // the old one still signs
+		}
+		for _, h := range r.Lab.Hosts {
+			if out, err := h.Exec(r.Context(), "sh", "-euc", families[h.Flavour].again); err != nil {
+				r.Errorf("after %q with %s: %v\n%s", stage, h.Flavour, err, out)
+			}
+		}
 	}
 }
 

@@ -274,31 +274,25 @@ func TestLiveArrivals(t *testing.T) {
 	}
 }
 
-// TestWhatChangedBeforeThePageListened is of a host's page: nobody looks at it until it listens.
+// TestWhatChangedBeforeThePageListened is of a host's page, and of a host that nobody else speaks of.
 func TestWhatChangedBeforeThePageListened(t *testing.T) {
 	s := newServer(t)
-	b := s.setUp()
-	agent, id := s.register("node1.lab.test")
-	loadAgain := func(d live.Delta) bool { return d.Topic == live.TopicHost(id) && d.Reload }
-	late := b.open()
-	report := wire.StatusRequest{Hostname: "node1.lab.test", Step: 10, Agents: []wire.ChildAgent{{Name: "web", Status: wire.ChildRunning}}}
-	s.agentPost(agent, wire.PathStatus, report)
-	late.subscribe(s, live.TopicHost(id))
-	late.next("a child agent that began meanwhile", loadAgain)
-
-	s.web.hub.forgetAll()
-	other := b.open(live.TopicHost(id))
-	s.agentPost(agent, wire.PathStatus, report)
-	if d := other.next("a heartbeat", func(d live.Delta) bool { return d.Topic == live.TopicHost(id) }); d.Reload {
-		t.Error("a page loads again though nothing but the time has changed")
+	h, topic := s.web.hub, live.TopicHost(4711)
+	for _, children := range []bool{false, true} {
+		h.hostChanged(fleet.Change{ID: 4711, State: db.HostHealthy, Children: children})
+		c := newTestConnection(t)
+		h.add(c)
+		h.subscribe(c, []string{topic}, replayFor)
+		if p := c.pending[topic]; p == nil || p.reload != children {
+			t.Errorf("child agents changed: %t; a page that comes later is told %+v", children, p)
+		}
+		c.pending = map[string]*pending{}
+		h.hostChanged(fleet.Change{ID: 4711, State: db.HostHealthy})
+		if p := c.pending[topic]; p == nil || p.reload {
+			t.Errorf("after a heartbeat a page is told %+v", p)
+		}
+		h.remove(c)
 	}
-}
-
-// forgetAll makes everything that was told older than any page.
-func (h *hub) forgetAll() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.recent = nil
 }
 
 // TestSlowReaderLoadsAgain fills what waits for a connection beyond its bound.

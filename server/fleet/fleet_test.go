@@ -246,6 +246,26 @@ func TestAwait(t *testing.T) {
 	r.beat("node3") // nobody waits any more; this must not block
 }
 
+func TestChangesTellOfChildAgents(t *testing.T) {
+	r := newRig(t)
+	r.register("node1")
+	changes := r.changes()
+	running, stopped := wire.ChildAgent{Name: "a", Status: wire.ChildRunning, Uptime: 1}, wire.ChildAgent{Name: "a", Status: wire.ChildStopped}
+	older := running
+	older.Uptime = 11
+	for i, beat := range []struct {
+		children []wire.ChildAgent
+		want     bool
+	}{
+		{nil, false}, {[]wire.ChildAgent{running}, true}, {[]wire.ChildAgent{older}, false}, {[]wire.ChildAgent{stopped}, true}, {nil, true}, {nil, false},
+	} {
+		r.beat("node1", beat.children...)
+		if c := r.next(changes); c.Children != beat.want {
+			t.Errorf("heartbeat %d: child agents changed: %t, want %t", i, c.Children, beat.want)
+		}
+	}
+}
+
 func TestOwnStep(t *testing.T) {
 	r := newRig(t)
 	h := r.register("node1")

@@ -19,6 +19,10 @@ type Draft struct {
 	JumpHost    string // through which the hosts are reached; "" for none
 	JumpUser    string
 	JumpPort    int
+	Versions    string // where hosts get the agent from, as JSON; "" for all from the server
+	Review      string // steps that an earlier one changed after they were done, separated by commas
+	Parallel    int    // hosts at a time; 0 for the default
+	Logins      string // further ways to log in, by name, as JSON, without their secrets
 	CheckID     *int64 // the operation that checked the connections
 	OperationID *int64
 	CreatedBy   string
@@ -49,7 +53,9 @@ func (d *DB) SaveDraft(ctx context.Context, w *Draft) error {
 	g := d.write(ctx).Model(&Draft{}).Where("id = ? AND version = ?", w.ID, w.Version).Updates(map[string]any{
 		"version": w.Version + 1, "step": w.Step, "cluster": w.Cluster, "hosts": w.Hosts, "method": w.Method,
 		"ssh_user": w.SSHUser, "ssh_port": w.SSHPort,
-		"ssh_become": w.SSHBecome, "jump_host": w.JumpHost, "jump_user": w.JumpUser, "jump_port": w.JumpPort, "check_id": w.CheckID, "operation_id": w.OperationID, "finished_at": w.FinishedAt,
+		"ssh_become": w.SSHBecome, "jump_host": w.JumpHost, "jump_user": w.JumpUser, "jump_port": w.JumpPort,
+		"versions": w.Versions, "review": w.Review, "parallel": w.Parallel, "logins": w.Logins,
+		"check_id": w.CheckID, "operation_id": w.OperationID, "finished_at": w.FinishedAt,
 	})
 	if g.Error != nil {
 		return translate("save draft", g.Error)

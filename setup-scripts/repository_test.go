@@ -121,3 +121,60 @@ func snapshot(t *testing.T, root string) []string {
 	}
 	return files
 }
+
+// TestRepositoryOfAMirror holds what hosts get that are to use a channel, or the operator's mirror with a key of its own.
+func TestRepositoryOfAMirror(t *testing.T) {
+	ca, sum := certificate(t)
+	dir := t.TempDir()
+	key, mirrorKey := filepath.Join(dir, "key.asc"), filepath.Join(dir, "mirror.asc")
+	writeFile(t, key, armoredKey)
+	const armoredMirrorKey = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nbWlycm9y\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+	writeFile(t, mirrorKey, armoredMirrorKey)
+	mirror := []string{"--mirror", "http://mirror.example/hostler/", "--mirror-key", mirrorKey}
+	const apt, yum, zypper = "etc/apt/sources.list.d/hostler.sources", "etc/yum.repos.d/hostler.repo", "etc/zypp/repos.d/hostler.repo"
+	for _, test := range []struct {
+		manager string
+		args    []string
+		file    string
+		has     []string
+		lacks   []string // files
+	}{
+		{"apt-get", []string{"--channel", "test"}, apt, []string{"URIs: https://hostler.example:8440/repo/apt\nSuites: test\n", "repository.gpg"}, []string{"etc/hostler-agent/mirror.gpg"}},
+		{"dnf", []string{"--channel", "test"}, yum, []string{"baseurl=https://hostler.example:8440/repo/yum/test\n", "sslcacert="}, nil},
+		{"zypper", []string{"--channel", "test"}, zypper, []string{"baseurl=https://hostler.example:8440/repo/yum/test?ssl_capath="}, nil},
+		{"apt-get", append([]string{"--channel", "bookworm"}, mirror...), apt, []string{"URIs: http://mirror.example/hostler\nSuites: bookworm\n", "Signed-By: /etc/hostler-agent/mirror.gpg"}, []string{"etc/apt/apt.conf.d/90hostler"}},
+		{"dnf", mirror, yum, []string{"baseurl=http://mirror.example/hostler\n", "gpgkey=file:///etc/hostler-agent/mirror.asc\n"}, nil},
+		{"zypper", mirror, zypper, []string{"baseurl=http://mirror.example/hostler\n", "gpgkey=file:///etc/hostler-agent/mirror.asc\n"}, []string{"etc/hostler-agent/ca.d"}},
+		{"dnf", mirror[:2], yum, []string{"gpgkey=file:///etc/hostler-agent/repository.asc\n"}, []string{"etc/hostler-agent/mirror.asc"}},
+	} {
+		t.Run(test.manager+strings.Join(test.args, ""), func(t *testing.T) {
+			eachShell(t, func(t *testing.T, shell []string) {
+				root := t.TempDir()
+				writeFile(t, filepath.Join(root, "usr/bin", test.manager), "")
+				h := newHost(t, shell)
+				args := []string{"repository", "--root", root, "--url", "https://hostler.example:8440/repo/", "--ca", ca, "--key", key, "--ca-pin", sum}
+				h.run(t, append(slices.Clone(args), mirror...)...).mustSucceed(t) // what was chosen before leaves nothing
+				h.run(t, append(args, test.args...)...).mustSucceed(t)
+				text, err := os.ReadFile(filepath.Join(root, test.file))
+				for _, want := range test.has {
+					if err != nil || !strings.Contains(string(text), want) {
+						t.Errorf("%s (error %v) lacks %q:\n%s", test.file, err, want, text)
+					}
+				}
+				if slices.Contains(test.args, "--mirror") && strings.Contains(string(text), "ca.") {
+					t.Errorf("a mirror is held against the server's authority:\n%s", text)
+				}
+				for _, name := range test.lacks {
+					if _, err := os.Stat(filepath.Join(root, name)); err == nil {
+						t.Errorf("there is %s", name)
+					}
+				}
+			})
+		})
+	}
+	h := newHost(t, shells[0])
+	args := []string{"repository", "--root", t.TempDir(), "--url", "https://hostler.example:8440/repo/", "--ca", ca, "--key", key}
+	for _, bad := range [][]string{{"--mirror", "ftp://mirror/"}, {"--mirror", "http://a b/"}, {"--mirror", "http://a/'"}, {"--channel", "a/b"}, {"--channel", "-"}, {"--mirror-key", ca}} {
+		h.run(t, append(slices.Clone(args), bad...)...).mustFail(t, 19, "")
+	}
+}

@@ -23,8 +23,11 @@ Verbs:
   look        detect and check in one go
   repository  configure the server's package repository
               --url https://HOST:PORT/repo/ --ca FILE --key FILE
+              [--channel NAME] (of the repository; stable unless given)
+              [--mirror URL] [--mirror-key FILE] (packages come from there: of apt what is above dists, of others what
+              is above repodata; the key is that of the mirror if it is not the server's)
   install     install the agent's package, or its archive on a host without a package manager
-              [--server HOST] [--handshake PORT] (for the archive) [--version V] [--epel] [--wait SECONDS]
+              [--server HOST] [--handshake PORT] [--channel NAME] (for the archive) [--version V] [--epel] [--wait SECONDS]
               [--from DIR] (take the package from there and download nothing)
   configure   write agent.ini; the one-time token is read from standard input
               --server HOST --handshake PORT --secured PORT --ca-pin HEX --hostname NAME
@@ -515,13 +518,17 @@ verb_repository() {
 	grep -q -- '-----BEGIN CERTIFICATE-----' "$ca_file" 2>/dev/null || fail bad-usage "--ca: $ca_file holds no PEM certificate"
 	grep -q -- '-----BEGIN PGP PUBLIC KEY BLOCK-----' "$key_file" 2>/dev/null ||
 		fail bad-usage "--key: $key_file holds no armored OpenPGP key"
+	if [ -n "$mirror_key" ]; then
+		grep -q -- '-----BEGIN PGP PUBLIC KEY BLOCK-----' "$mirror_key" 2>/dev/null ||
+			fail bad-usage "--mirror-key: $mirror_key holds no armored OpenPGP key"
+	fi
 	need_root
 	if [ -n "$ca_pin" ]; then check_pin; fi
 	read_host
 	if [ "$pkg" = none ]; then
 		progress "no package manager here: the static archive will be used"
 	else
-		progress "configuring the package repository for $pkg"
+		progress "configuring the package repository for $pkg${mirror:+, on the mirror $mirror}"
 	fi
 	make_dir "$root$conf"
 	write_file "$root$conf/ca.pem" 644 cat "$ca_file"
@@ -538,12 +545,39 @@ lacks() {
 	warn "the server's repository is not configured: $1"
 }
 
-repository_apt() {
-	if [ -z "$root" ] && ! [ -x /usr/lib/apt/methods/https ]; then
-		lacks "this apt cannot fetch over https: install apt-transport-https first"
-		return 0
+# source_url KIND prints where the packages are. Of rpms and archives each channel has an address of its own.
+source_url() {
+	case $mirror:$1:$channel in
+	?*:*:*) echo "$mirror" ;;
+	:apt:* | :*:stable) echo "$repo_url$1" ;;
+	*) echo "$repo_url$1/$channel" ;;
+	esac
+}
+
+# trusted ENDING WRITER puts down the keys that vouch for packages. The agent keeps those of the server up to date, and never
+# touches that of a mirror; signed_by is the file that counts.
+trusted() {
+	write_file "$root$conf/repository.$1" 644 "$2" "$key_file"
+	signed_by=$conf/repository.$1
+	if [ -n "$mirror_key" ]; then
+		signed_by=$conf/mirror.$1
+		write_file "$root$signed_by" 644 "$2" "$mirror_key"
+	else
+		remove "$root$conf/mirror.$1"
 	fi
-	write_file "$root$conf/repository.gpg" 644 dearmored "$key_file"
+}
+
+repository_apt() {
+	packages=$(source_url apt)
+	case $packages in
+	https:*)
+		if [ -z "$root" ] && ! [ -x /usr/lib/apt/methods/https ]; then
+			lacks "this apt cannot fetch over https: install apt-transport-https first"
+			return 0
+		fi
+		;;
+	esac
+	trusted gpg dearmored
 	host=${repo_url#https://}
 	host=${host%%/*}
 	host=${host%:*}
@@ -551,7 +585,11 @@ repository_apt() {
 	host=${host%\]}
 	make_dir "$root/etc/apt/apt.conf.d"
 	make_dir "$root/etc/apt/sources.list.d"
-	write_file "$root/etc/apt/apt.conf.d/90hostler" 644 apt_settings
+	if [ -n "$mirror" ]; then
+		remove "$root/etc/apt/apt.conf.d/90hostler"
+	else
+		write_file "$root/etc/apt/apt.conf.d/90hostler" 644 apt_settings
+	fi
 	deb_arch=$(dpkg --print-architecture 2>/dev/null) || deb_arch=$arch
 	if apt_is_old; then
 		remove "$root/etc/apt/sources.list.d/hostler.sources"
@@ -588,16 +626,16 @@ END
 apt_source() {
 	cat <<END
 Types: deb
-URIs: ${repo_url}apt
-Suites: stable
+URIs: $packages
+Suites: $channel
 Components: main
 Architectures: $deb_arch
-Signed-By: $conf/repository.gpg
+Signed-By: $signed_by
 END
 }
 
 apt_source_line() {
-	echo "deb [arch=$deb_arch signed-by=$conf/repository.gpg] ${repo_url}apt stable main"
+	echo "deb [arch=$deb_arch signed-by=$signed_by] $packages $channel main"
 }
 
 # apt_is_old: paragraphs in .sources files came with apt 1.1.
@@ -609,7 +647,8 @@ apt_is_old() {
 }
 
 repository_yum() {
-	write_file "$root$conf/repository.asc" 644 cat "$key_file"
+	packages=$(source_url yum)
+	trusted asc cat
 	make_dir "$root/etc/yum.repos.d"
 	write_file "$root/etc/yum.repos.d/hostler.repo" 644 yum_source
 }
@@ -619,22 +658,32 @@ yum_source() {
 	cat <<END
 [hostler]
 name=Hostler
-baseurl=${repo_url}yum
+baseurl=$packages
 enabled=1
 gpgcheck=1
 repo_gpgcheck=1
-gpgkey=file://$conf/repository.asc
+gpgkey=file://$signed_by
+metadata_expire=300
+skip_if_unavailable=1
+END
+	if [ -n "$mirror" ]; then return 0; fi
+	cat <<END
 sslverify=1
 sslcacert=$conf/ca.pem
 proxy=_none_
-metadata_expire=300
-skip_if_unavailable=1
 END
 }
 
 # libzypp takes no CA file for one repository, but a directory of certificates named by their hash.
 repository_zypper() {
-	write_file "$root$conf/repository.asc" 644 cat "$key_file"
+	packages=$(source_url yum)
+	trusted asc cat
+	make_dir "$root/etc/zypp/repos.d"
+	if [ -n "$mirror" ]; then
+		write_file "$root/etc/zypp/repos.d/hostler.repo" 644 zypper_source
+		return 0
+	fi
+	packages="$packages?ssl_capath=$conf/ca.d"
 	if ! have openssl; then
 		lacks "zypper needs openssl to trust the server's certificate: install openssl first"
 		return 0
@@ -642,7 +691,6 @@ repository_zypper() {
 	hash=$(openssl x509 -hash -noout -in "$ca_file") || fail verification-failed "the CA certificate cannot be read"
 	make_dir "$root$conf/ca.d"
 	write_file "$root$conf/ca.d/$hash.0" 644 cat "$ca_file"
-	make_dir "$root/etc/zypp/repos.d"
 	write_file "$root/etc/zypp/repos.d/hostler.repo" 644 zypper_source
 }
 
@@ -653,11 +701,11 @@ name=Hostler
 enabled=1
 autorefresh=1
 type=rpm-md
-baseurl=${repo_url}yum?ssl_capath=$conf/ca.d
+baseurl=$packages
 gpgcheck=1
 repo_gpgcheck=1
 pkg_gpgcheck=1
-gpgkey=file://$conf/repository.asc
+gpgkey=file://$signed_by
 END
 }
 
@@ -872,8 +920,10 @@ install_static() {
 }
 
 fetch_archive() {
-	fetch /repo/static/SHA256SUMS "$work/SHA256SUMS"
-	fetch "/repo/static/$archive" "$work/$archive"
+	from_channel=/repo/static
+	if [ "$channel" != stable ]; then from_channel=/repo/static/$channel; fi
+	fetch "$from_channel/SHA256SUMS" "$work/SHA256SUMS"
+	fetch "$from_channel/$archive" "$work/$archive"
 	grep -q "^$(sha256_of "$work/$archive")  $archive\$" "$work/SHA256SUMS"
 }
 
@@ -1024,9 +1074,18 @@ put_children() {
 	done
 }
 
+# apt_lists prints how the names of the lists begin that apt has fetched from the repository (URItoFileName in its source).
+apt_lists() {
+	for list in /etc/apt/sources.list.d/hostler.sources /etc/apt/sources.list.d/hostler.list; do
+		[ -r "$list" ] || continue
+		sed -n -e 's/^URIs: //p' -e 's/^deb \[.*\] \([^ ]*\) .*/\1/p' "$list"
+	done | sed -e 's,^[a-z]*://,,' -e 's,/*$,,' -e 's,/,_,g'
+}
+
 verb_uninstall() {
 	need_root
 	read_host
+	lists=$(apt_lists)
 	progress "stopping hostler-agent"
 	case $init in
 	systemd) run systemctl disable --now --quiet hostler-agent.service 2>/dev/null || : ;;
@@ -1046,7 +1105,7 @@ verb_uninstall() {
 		/etc/systemd/system/multi-user.target.wants/hostler-agent.service \
 		/etc/init.d/hostler-agent /etc/apt/sources.list.d/hostler.sources /etc/apt/sources.list.d/hostler.list \
 		/etc/apt/apt.conf.d/90hostler /etc/yum.repos.d/hostler.repo /etc/zypp/repos.d/hostler.repo \
-		/var/lib/apt/lists/*_repo_apt_dists_stable_* /var/cache/dnf/hostler-* /var/cache/yum/*/*/hostler \
+		/var/lib/apt/lists/*_repo_apt_dists_* "/var/lib/apt/lists/${lists:-no-list}"_dists_* /var/cache/dnf/hostler-* /var/cache/yum/*/*/hostler \
 		/var/cache/zypp/*/hostler /etc/hostler-agent /var/lib/hostler-agent /var/log/hostler-agent
 	if [ "$keep_children" = yes ]; then put_children back; fi
 	if have update-rc.d && [ "$init" = sysv ]; then run update-rc.d hostler-agent remove >/dev/null 2>&1 || :; fi
@@ -1082,6 +1141,13 @@ check_value() { # check_value OPTION VALUE
 		case $2 in *[!0-9a-f]*) bad="is no SHA-256 in lower-case hexadecimal" ;; esac
 		[ ${#2} = 64 ] || bad="is no SHA-256 in lower-case hexadecimal"
 		;;
+	--channel) case $2 in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) bad="is no name of a channel" ;; esac ;;
+	--mirror)
+		case $2 in
+		http://?* | https://?*) case $2 in *[!]A-Za-z0-9.:/_~+%[-]*) bad="is no address of a mirror" ;; esac ;;
+		*) bad="is no address that begins with http:// or https://" ;;
+		esac
+		;;
 	--version) case $2 in [!0-9]* | *[!A-Za-z0-9.+~]*) bad="is no version" ;; esac ;;
 	--root) case $2 in /*) ;; *) bad="is no absolute path" ;; esac ;;
 	--from) [ -r "$2/SHA256SUMS" ] || bad="is no directory with packages and their SHA256SUMS" ;;
@@ -1091,6 +1157,7 @@ check_value() { # check_value OPTION VALUE
 }
 
 server='' handshake=8440 secured=8441 repo_url='' ca_file='' key_file='' ca_pin='' hostname='' token='' token_file=''
+channel=stable mirror='' mirror_key=''
 version='' from='' epel=no wait_limit=300 root='' dry_run=no start=yes keep_children=no verb=${1-}
 
 case $verb in
@@ -1113,7 +1180,8 @@ while [ $# -gt 0 ]; do
 	--epel) epel=yes ;;
 	--no-start) start=no ;;
 	--keep-children) keep_children=yes ;;
-	--server | --handshake | --secured | --url | --ca | --key | --ca-pin | --hostname | --token-file | --version | --from | --wait | --root)
+	--server | --handshake | --secured | --url | --ca | --key | --ca-pin | --hostname | --token-file | --version | --from | --wait | --root | \
+		--channel | --mirror | --mirror-key)
 		if [ $# -lt 2 ]; then fail bad-usage "$1 needs a value"; fi
 		check_value "$1" "$2"
 		case $1 in
@@ -1129,6 +1197,9 @@ while [ $# -gt 0 ]; do
 		--version) version=$2 ;;
 		--from) from=$2 ;;
 		--wait) wait_limit=$2 ;;
+		--channel) channel=$2 ;;
+		--mirror) mirror=${2%/} ;;
+		--mirror-key) mirror_key=$2 ;;
 		--root) root=${2%/} ;;
 		esac
 		shift

@@ -117,7 +117,7 @@ func bootstrapOf(f *answer.File, given sshRequest) *bootstrapRequest {
 		}
 		given.Others[name].complete(login)
 	}
-	return &bootstrapRequest{Hosts: f.Hosts, SSH: given, Cluster: f.Cluster, Parallel: f.Parallel, Many: f.Many}
+	return &bootstrapRequest{Hosts: f.Hosts, SSH: given, Cluster: f.Cluster, Parallel: f.Parallel, Many: f.Many, Versions: f.Versions}
 }
 
 // complete takes from a file what is not given.
@@ -175,6 +175,7 @@ func (w *Web) saveDraftAnswers(c *gin.Context) error {
 func draftAnswers(d *db.Draft) *answer.File {
 	f := &answer.File{Cluster: d.Cluster, Method: d.Method, Hosts: d.Hosts}
 	f.Many = len(hostlist.Read(d.Hosts).Hosts) > hostlist.MaxHosts
+	f.Versions = sourcesOf(d)
 	if f.Method == answer.MethodManual {
 		return f
 	}
@@ -216,7 +217,7 @@ func operationAnswers(o *db.Operation, tasks []db.Task) (*answer.File, error) {
 	p := bootstrapParams(o)
 	f := &answer.File{
 		Cluster: o.Cluster, Method: answer.MethodSSH, Parallel: o.Parallel, Many: len(tasks) > hostlist.MaxHosts,
-		SSH: answer.Login{User: p.User, Port: p.Port, Become: p.Become},
+		SSH: answer.Login{User: p.User, Port: p.Port, Become: p.Become}, Versions: p.Sources,
 	}
 	if j := p.Jump; j != nil {
 		f.SSH.Jump = &answer.Jump{Host: j.Host, User: j.User, Port: j.Port}
@@ -291,6 +292,7 @@ func fillDraft(d *db.Draft, f *answer.File) {
 	if d.Cluster = cmp.Or(f.Cluster, d.Cluster); !rightCluster(d.Cluster) {
 		d.Step = page.WizardStart
 	}
+	keepSources(d, f.Versions)
 	d.SSHUser, d.SSHPort, d.SSHBecome = truncate(f.SSH.User, maxUser), f.SSH.Port, string(f.SSH.Become)
 	jump := cmp.Or(f.SSH.Jump, &answer.Jump{})
 	d.JumpHost, d.JumpUser, d.JumpPort = truncate(jump.Host, maxUser), truncate(jump.User, maxUser), jump.Port

@@ -25,6 +25,8 @@ type bootstrapRequest struct {
 	Cluster  string     `json:"cluster,omitempty"`
 	Parallel int        `json:"parallel,omitempty"` // 0: the server's default
 	Many     bool       `json:"many,omitempty"`     // more than hostlist.MaxHosts are meant
+	// Versions are the families that are meant and where they get the agent from; none: all, from this server.
+	Versions bootstrap.Sources `json:"versions,omitempty"`
 }
 
 // sshRequest is how to log in. Its secrets end up in bootstrap.Credentials, which overwrites them after use.
@@ -126,11 +128,15 @@ func (w *Web) startOverSSH(c *gin.Context, in *bootstrapRequest,
 		credentials.Wipe()
 		return nil, err
 	}
+	if len(fields) == 0 {
+		_, fields = w.askSources(ctx, in.Versions)
+	}
 	if len(fields) > 0 {
 		credentials.Wipe()
 		return nil, invalid(fields)
 	}
 	s := spec(in.Cluster, identity(c).Name, hosts, credentials)
+	in.Versions.Put(&s)
 	if in.Parallel > 0 {
 		s.Parallel = in.Parallel
 	}
@@ -154,6 +160,10 @@ func (in *bootstrapRequest) check(ctx context.Context, credentials *bootstrap.Cr
 	}
 	if len(in.Cluster) > maxCluster {
 		fields["cluster"] = tooManyBytes(maxCluster)
+	}
+	var wrong *bootstrap.FieldError
+	if errors.As(in.Versions.Check(), &wrong) {
+		fields[wrong.Field] = credentialText(ctx, wrong)
 	}
 	in.SSH.checkOthers(fields, list.Hosts, credentials)
 	if err := checkCredentials(credentials); err != nil {

@@ -188,8 +188,12 @@ func (b *browser) newDraft(cluster string) string {
 	b.s.t.Helper()
 	path := strings.TrimSuffix(b.post("/wizards", nil).location(), "/start")
 	r := b.post(path+"/start", url.Values{"cluster": {cluster}, "version": {b.version(path + "/start")}})
-	if r.status != http.StatusSeeOther || r.location() != path+"/hosts" {
+	if r.status != http.StatusSeeOther || r.location() != path+"/versions" {
 		b.s.t.Fatalf("the first step answered %d %s: %s", r.status, r.location(), r.body)
+	}
+	r = b.post(path+"/versions", url.Values{"family": {"debian", "rhel", "suse", "other"}, "version": {b.version(path + "/versions")}})
+	if r.status != http.StatusSeeOther || r.location() != path+"/hosts" {
+		b.s.t.Fatalf("the second step answered %d %s: %s", r.status, r.location(), r.body)
 	}
 	return path
 }

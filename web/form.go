@@ -68,7 +68,7 @@ func fieldLimit(name string) int64 {
 	switch name {
 	case "hosts", "hosts_file", "known_hosts", "known_hosts_file":
 		return maxHosts
-	case "key", "key_file", "jump_key", "jump_key_file":
+	case "key", "key_file", "jump_key", "jump_key_file", "key_debian", "key_rhel", "key_suse":
 		return maxKey
 	case "script", "definition", "shown", "envs":
 		return maxScript

@@ -207,6 +207,8 @@ var routes = []route{
 	{public, get, "/wizards/:id/answers.yaml", user, operate, (*Web).saveDraftAnswers},
 	{public, post, "/wizards/:id/answers", user, operate.as(unrecorded), (*Web).loadAnswers},
 	{public, post, "/wizards/:id/start", user, operate.as(unrecorded), (*Web).saveWizardStart},
+	{public, get, "/wizards/:id/versions", user, operate, (*Web).wizardVersionsPage},
+	{public, post, "/wizards/:id/versions", user, operate.as(unrecorded), (*Web).saveWizardVersions},
 	{public, get, "/wizards/:id/hosts", user, operate, (*Web).wizardHostsPage},
 	{public, post, "/wizards/:id/hosts", user, operate.as("bootstrap.start"), (*Web).saveWizardHosts},
 	{public, post, "/wizards/:id/save", user, operate.as(unrecorded), (*Web).autosaveWizard},

@@ -45,7 +45,7 @@ func TestNobodyGetsPastTheTable(t *testing.T) {
 
 // unrecordedPaths are what changes nothing that others would miss, and what agents report of themselves.
 var unrecordedPaths = []string{
-	"/preferences", "/wizards/:id/start", "/wizards/:id/save", "/wizards/:id/answers", "/wizards/:id/connections/compare", api + "/checks/:id/keys", api + "/hosts/expand", api + "/hosts/import", api + "/answers/check", api + "/keys/check", wire.PathRegister, wire.PathStatus, wire.PathJobResult,
+	"/preferences", "/wizards/:id/start", "/wizards/:id/versions", "/wizards/:id/save", "/wizards/:id/answers", "/wizards/:id/connections/compare", api + "/checks/:id/keys", api + "/hosts/expand", api + "/hosts/import", api + "/answers/check", api + "/keys/check", wire.PathRegister, wire.PathStatus, wire.PathJobResult,
 	wire.PathOutput, wire.PathEvents, pathJobFile,
 }
 

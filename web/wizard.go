@@ -99,10 +99,10 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	}
 	status := http.StatusUnprocessableEntity
 	if len(fields) == 0 {
-		d.Step = page.WizardHosts
+		d.Step = page.WizardVersions
 		err = w.saveDraft(c, d, versionOf(f))
 		if err == nil {
-			return goTo(c, wizardPath(d.ID, page.WizardHosts))
+			return goTo(c, wizardPath(d.ID, page.WizardVersions))
 		}
 		if !errors.Is(err, db.ErrStale) {
 			return err
@@ -153,6 +153,8 @@ type draftRequest struct {
 	User    *string `json:"user"`
 	Port    *int    `json:"port"`
 	Become  *string `json:"become"`
+	// Versions are kept as they are typed; they are right once their step was sent.
+	Versions bootstrap.Sources `json:"versions"`
 
 	JumpHost *string `json:"jump_host"`
 	JumpUser *string `json:"jump_user"`
@@ -180,6 +182,9 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	refuseKeys(c.Request.Context(), fields, map[string]*string{
 		"cluster": in.Cluster, "hosts": in.Hosts, "user": in.User, "jump_host": in.JumpHost, "jump_user": in.JumpUser,
 	})
+	for family, source := range in.Versions {
+		refuseKeys(c.Request.Context(), fields, map[string]*string{"key_" + string(family): &source.Key})
+	}
 	if len(fields) > 0 {
 		return invalid(fields)
 	}
@@ -200,6 +205,9 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	}
 	if in.Become != nil && bootstrap.Become(*in.Become).Check() == nil {
 		d.SSHBecome = *in.Become
+	}
+	if in.Versions != nil {
+		keepTyped(d, in.Versions)
 	}
 	d.Cluster, d.SSHUser = truncate(d.Cluster, maxCluster), truncate(d.SSHUser, maxUser)
 	d.JumpHost, d.JumpUser = truncate(d.JumpHost, maxUser), truncate(d.JumpUser, maxUser)

@@ -82,6 +82,7 @@ func (w *Web) startBootstrapOfCheck(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	refuseSources(ctx, fields, d)
 	credentials, err := w.borrow(ctx, *d.CheckID)
 	if errors.Is(err, operation.ErrSecretsNeeded) {
 		fields[""], err = page.FieldText(ctx, "check_locked"), nil

@@ -115,6 +115,7 @@ func (w *Web) takeHosts(ctx context.Context, d *db.Draft, f *form, credentials *
 	if j := credentials.Jump; j != nil {
 		refuseKeys(ctx, misplaced, map[string]*string{"jump_host": &j.Address, "jump_user": &j.Login.User})
 	}
+	refuseSources(ctx, fields, d)
 	defer func() { maps.Copy(fields, misplaced) }() // they are empty now, which is not what is wrong with them
 	w.takeFile(ctx, d, f, fields)
 	list := hostlist.Read(d.Hosts)
@@ -189,7 +190,9 @@ func (w *Web) startCheck(c *gin.Context, d *db.Draft, f *form, hosts []hostlist.
 		credentials.Wipe()
 		return err
 	}
-	o, err := w.Engine.Start(ctx, bootstrap.CheckSpec(d.Cluster, identity(c).Name, hosts, credentials))
+	spec := bootstrap.CheckSpec(d.Cluster, identity(c).Name, hosts, credentials)
+	sourcesOf(d).Put(&spec)
+	o, err := w.Engine.Start(ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -211,7 +214,9 @@ func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []hostl
 		credentials.Wipe()
 		return err
 	}
-	o, err := w.Engine.Start(ctx, bootstrap.Spec(d.Cluster, identity(c).Name, hosts, credentials))
+	spec := bootstrap.Spec(d.Cluster, identity(c).Name, hosts, credentials)
+	sourcesOf(d).Put(&spec)
+	o, err := w.Engine.Start(ctx, spec)
 	if err != nil {
 		return err
 	}

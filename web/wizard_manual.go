@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/internal/bearer"
+	"hostler/internal/distro"
+	"hostler/server/bootstrap"
 	"hostler/server/bootstrap/hostlist"
 	"hostler/server/trust"
 	"hostler/ui/page"
@@ -80,7 +83,7 @@ func (w *Web) wizardManualPage(c *gin.Context) error {
 			return err
 		}
 	}
-	groups := w.commands(token.secret)
+	groups := w.chosenCommands(token.secret, sourcesOf(d))
 	t, err := w.openToken(ctx, d.ID)
 	if err != nil {
 		return err
@@ -153,6 +156,20 @@ func (w *Web) openToken(ctx context.Context, draftID int64) (db.EnrolToken, erro
 // commands are what a person runs on a host. Nothing that comes over the network is trusted or run before the CA
 // certificate proved to have the pin that this page tells; the token is never an argument of a program.
 func (w *Web) commands(token string) []page.CommandGroup {
+	return append(w.installCommands(token), w.stepCommands(token, nil)...)
+}
+
+// chosenCommands are those for the systems of a draft. install.sh takes every system's agent from this server; where something else
+// was chosen there are the single steps alone.
+func (w *Web) chosenCommands(token string, s bootstrap.Sources) []page.CommandGroup {
+	if s.Usual() {
+		return w.commands(token)
+	}
+	return w.stepCommands(token, s)
+}
+
+// stepCommands are the single steps, for each family that is meant.
+func (w *Web) stepCommands(token string, s bootstrap.Sources) []page.CommandGroup {
 	server := w.Options.Advertise
 	base := "https://" + net.JoinHostPort(server, strconv.Itoa(w.Options.HandshakePort))
 	reached := fmt.Sprintf("--server %s --handshake %d", server, w.Options.HandshakePort)
@@ -161,22 +178,47 @@ func (w *Web) commands(token string) []page.CommandGroup {
 ` + unverified(base+wire.PathCA) + ` &&
 [ "$(grep -v -- ----- ca.pem | base64 -d | sha256sum | cut -d' ' -f1)" = ` + w.CA.Pin() + ` ] &&
 ` + verified(base+wire.PathScript)
-	repository := fetch + ` &&
-` + verified(base+wire.PathRepo+"key.asc") + ` &&
-sh setup-agent.sh repository --url ` + base + wire.PathRepo + ` --ca ca.pem --key key.asc`
+	repository := func(f distro.Family) string {
+		text := fetch + ` &&
+` + verified(base+wire.PathRepo+"key.asc") + " &&\n"
+		source, more := s[f], ""
+		if source.Follows() != bootstrap.Stable {
+			more += " --channel " + source.Channel
+		}
+		if source.URL != "" {
+			more += " --mirror " + source.URL
+		}
+		if source.Key != "" { // Sources.Check leaves nothing in it that a shell would take for more than text
+			text += "printf '%s' '" + source.Key + "' >mirror.asc &&\n"
+			more += " --mirror-key mirror.asc"
+		}
+		return text + `sh setup-agent.sh repository --url ` + base + wire.PathRepo + ` --ca ca.pem --key key.asc` + more
+	}
 	install := page.Command{Code: "", Text: "sh setup-agent.sh install"}
 	rest := []page.Command{
 		{Code: "configure", Text: "printf '%s\\n' " + token + " |\nsh setup-agent.sh configure " + where + ` --hostname "$(hostname -f)"`},
 		{Code: "start", Text: `sh setup-agent.sh start && cd / && rm -rf "$d"`},
 	}
-	steps := func(family, kind string) page.CommandGroup {
+	var groups []page.CommandGroup
+	for _, f := range []distro.Family{distro.Debian, distro.RHEL, distro.SUSE, distro.Other} {
+		if !slices.Contains(s.Families(), f) {
+			continue
+		}
+		kind := "rpm"
+		if f == distro.Debian {
+			kind = "deb"
+		}
 		install.Code = kind + "_install"
-		return page.CommandGroup{Family: family, Commands: append([]page.Command{{Code: kind + "_repository", Text: repository}, install}, rest...)}
+		first := []page.Command{{Code: kind + "_repository", Text: repository(f)}, install}
+		if f == distro.Other {
+			if source := s[f]; source.Follows() != bootstrap.Stable {
+				reached += " --channel " + source.Channel
+			}
+			first = []page.Command{{Code: "archive", Text: repository(f) + " &&\nsh setup-agent.sh install " + reached}}
+		}
+		groups = append(groups, page.CommandGroup{Family: string(f), Commands: append(first, rest...)})
 	}
-	return append(w.installCommands(token),
-		steps("debian", "deb"), steps("rhel", "rpm"), steps("suse", "rpm"),
-		page.CommandGroup{Family: "other", Commands: append([]page.Command{{Code: "archive", Text: repository + " &&\nsh setup-agent.sh install " + reached}}, rest...)},
-	)
+	return groups
 }
 
 // unverified is how a shell downloads a file that is not trusted yet, by curl or, where there is none, by wget.

@@ -109,6 +109,7 @@ type Params struct {
 	KeyFingerprint string      `json:"key_fingerprint,omitempty"`
 	Jump           *JumpParams `json:"jump,omitempty"`
 	DraftID        *int64      `json:"draft_id,omitempty"`
+	Sources        Sources     `json:"sources,omitempty"`
 }
 
 // JumpParams are what is known of the jump host without its secrets.

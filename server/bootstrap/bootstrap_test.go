@@ -457,3 +457,52 @@ func wantNoLeftovers(t testing.TB) {
 		}
 	}
 }
+
+// TestSources holds that what was chosen for a host's family is what its setup script is told, and that others are left alone.
+func TestSources(t *testing.T) {
+	key := "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nbWlycm9y\n-----END PGP PUBLIC KEY BLOCK-----\n"
+	for _, test := range []struct {
+		name, pkg string
+		chosen    Sources
+		has       []string
+		lacks     string
+		fails     string
+	}{
+		{"a mirror", "apt", Sources{"debian": {URL: "http://mirror.test/apt", Channel: "bookworm", Key: key}}, []string{
+			"[--channel] [bookworm] [--mirror] [http://mirror.test/apt] [--mirror-key] [DIR/mirror-key.asc]\nthe CAthe key\n[install] [--server] [server.test] [--handshake] [8440] [--wait] [120]\n",
+		}, "[--version]", ""},
+		{"a channel", "dnf", Sources{"rhel": {Channel: "test"}, "debian": {}}, []string{"[--wait] [120] [--channel] [test]\n"}, "[--version]", ""},
+		{"the usual", "zypper", Sources{"suse": {}}, []string{"[--version] [1.2.3] [--wait] [120]\n"}, "[--channel]", ""},
+		{"left out", "none", Sources{"debian": {}}, []string{"[detect]\n"}, "[check]", codeFamilyLeftOut},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			script, file := record(t, strings.Replace(recorder, "arch=amd64", "arch=amd64 pkg="+test.pkg, 1))
+			r := newRig(t, script, nil)
+			c, public := login(t)
+			sshd := newSSHD(t, "", []ssh.PublicKey{public})
+			spec := Spec("", "tester", hosts("node1.test"), c)
+			spec.Tasks[0].Params = TaskParams{Address: "127.0.0.1", Port: sshd.port()}
+			must(t, test.chosen.Check())
+			test.chosen.Put(&spec)
+			o, err := r.engine.Start(t.Context(), spec)
+			must(t, err)
+			task := r.wait(o.ID)[0]
+			if test.fails == "" {
+				wantDone(t, r, task)
+			} else if task.Problem.Code != test.fails {
+				t.Errorf("it ended with %+v", task.Problem)
+			}
+			body, err := os.ReadFile(file)
+			must(t, err)
+			said := regexp.MustCompile(`(?m)^\d+ `).ReplaceAllString(regexpDirectory.ReplaceAllString(string(body), "DIR"), "")
+			for _, want := range test.has {
+				if !strings.Contains(said, want) {
+					t.Errorf("the calls lack %q:\n%s", want, said)
+				}
+			}
+			if strings.Contains(said, test.lacks) {
+				t.Errorf("the calls have %q:\n%s", test.lacks, said)
+			}
+		})
+	}
+}

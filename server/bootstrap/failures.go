@@ -63,6 +63,14 @@ const (
 	codeKeyEncrypted         = "key_encrypted"
 	codeWrongPassphrase      = "wrong_passphrase"
 	codeCredentialsMissing   = "credentials_missing"
+	codeFamilyLeftOut        = "family_left_out"
+	codeFamilyUnknown        = "family_unknown"
+	codeChannelInvalid       = "channel_invalid"
+	codeChannelOfMirror      = "channel_of_mirror"
+	codeMirrorInvalid        = "mirror_invalid"
+	codeMirrorOfArchives     = "mirror_of_archives"
+	codeMirrorKeyInvalid     = "mirror_key_invalid"
+	codeMirrorKeyAlone       = "mirror_key_alone"
 )
 
 // text is what a person is told; "{name}" stands for an argument.
@@ -81,6 +89,38 @@ func joined(parts ...map[string]text) map[string]text {
 
 // hostTexts are those of hosts and of what a person gives.
 var hostTexts = map[string]text{
+	codeFamilyLeftOut: {
+		"{host} runs {os}; systems of its family ({family}) are not among those chosen for this installation.",
+		"Choose the family under Select version, or take the host out.",
+	},
+	codeFamilyUnknown: {
+		"There is no family of systems called {family}.",
+		"There are rhel, suse, debian and other.",
+	},
+	codeChannelInvalid: {
+		"This is no name of a channel.",
+		"Use letters, digits and . _ -, 63 at most.",
+	},
+	codeChannelOfMirror: {
+		"A mirror of rpms is one channel: its address says which.",
+		"Leave the channel empty.",
+	},
+	codeMirrorInvalid: {
+		"This is no address of a mirror.",
+		"It begins with http:// or https:// and has no name, password or question mark in it.",
+	},
+	codeMirrorOfArchives: {
+		"Hosts without a package manager get the archive from this server only.",
+		"Leave the address empty.",
+	},
+	codeMirrorKeyInvalid: {
+		"This is no public OpenPGP key.",
+		"Paste it as text: it begins with -----BEGIN PGP PUBLIC KEY BLOCK-----.",
+	},
+	codeMirrorKeyAlone: {
+		"A key is for a mirror; what this server has is signed with its own.",
+		"Give the mirror's address, or leave the key empty.",
+	},
 	codeNameUnresolved: {
 		"The name {host} does not resolve to an address: {error}.",
 		"Check the spelling, add the name to the DNS, or give the host's IP address.",

@@ -12,6 +12,7 @@ const (
 	scriptFile = "setup-agent.sh"
 	caFile     = "ca.pem"
 	keyFile    = "repository-key.asc"
+	mirrorFile = "mirror-key.asc"
 )
 
 // copyFiles puts what the phases after it need into a private directory on the host.
@@ -22,6 +23,9 @@ func copyFiles(ctx context.Context, r *run) error {
 	}
 	ca, _ := r.Authority()
 	contents := []content{{scriptFile, r.Script}, {caFile, ca}, {keyFile, r.RepositoryKey()}}
+	if r.source.Key != "" {
+		contents = append(contents, content{mirrorFile, []byte(r.source.Key)})
+	}
 	files, err := r.conn.upload(ctx, m.Directory, contents)
 	r.files = files // also those of a copy that failed must be removed
 	if err != nil {

@@ -60,6 +60,9 @@ func (r *run) use(ctx context.Context) error {
 	if arch := r.system["arch"]; arch != "" && architectures[arch] == "" {
 		return fail(codeArchUnsupported, nil, "arch", printable(r.redact(arch)))
 	}
+	if err := r.choose(); err != nil {
+		return err
+	}
 	if err := r.becomeRoot(ctx, r.system["uid"]); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type run struct {
 	conn    *connection
 	jump    *Jump     // through which the host is reached; nil when it is not, or not yet
 	system  system    // found by detect
+	source  Source    // where the agent comes from, chosen by it
 	root    privilege // how commands become root on the host
 	files   *files    // the private directory on the host
 	token   string    // that the host was given to enrol with; a secret

@@ -20,6 +20,7 @@ const (
 	codeFull    = "mirror_full"
 	codePackage = "mirror_package"
 	codeTarget  = "mirror_target"
+	codeWithout = "mirror_without"
 )
 
 // text is what a person is told; "{name}" stands for an argument.
@@ -45,6 +46,10 @@ var texts = map[string]text{
 	codeTarget: {
 		"The repository or the channel that the mirror is for is gone.",
 		"Remove the mirror, or make the channel again.",
+	},
+	codeWithout: {
+		"There is a repository at {url}, and {package} is not in it.",
+		"Give the address of a mirror of this server's repository, or put the package into yours.",
 	},
 	upstream.CodeUnreachable: {
 		"The upstream does not answer: {message}",

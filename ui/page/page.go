@@ -64,7 +64,8 @@ var FailureCodes = []string{
 	"upgrade_unpublished", "upgrade_version_gone", "work_forgotten",
 	"mirror_empty", "mirror_full", "mirror_gone", "mirror_package", "mirror_target", "upstream_address", "upstream_changed", "upstream_expired",
 	"upstream_lacking", "upstream_missing", "upstream_page", "upstream_refused", "upstream_signature", "upstream_unreachable", "upstream_unreadable",
-	"upstream_unsigned",
+	"upstream_unsigned", "mirror_without",
+	"channel_invalid", "channel_of_mirror", "family_left_out", "family_unknown", "mirror_invalid", "mirror_key_alone", "mirror_key_invalid", "mirror_of_archives",
 }
 
 // Steps are the codes of the steps that the catalogues have a title for.
@@ -128,6 +129,7 @@ var FieldCodes = []string{
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 	"remove_typed", "code_wrong", "factor_rule_unknown", "login_over", "password_provider",
 	"provider_down", "provider_refused", "provider_flow", "provider_role", "provider_name", "provider_last",
+	"family_needed", "versions_wrong", "channel_missing", "channel_without_agent", "source_unknown",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.

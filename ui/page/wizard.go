@@ -9,6 +9,7 @@ import (
 // Wizard steps, in order. StepManual stands in for StepConfirm when hosts are registered by hand.
 const (
 	WizardStart       = "start"
+	WizardVersions    = "versions"
 	WizardHosts       = "hosts"
 	WizardConnections = "connections"
 	WizardConfirm     = "confirm"
@@ -54,6 +55,28 @@ type WizardStartView struct {
 	Fields map[string]string // "cluster"; "" holds what concerns no single field
 	// Answers is what is wrong with an answer file that was to fill the draft: POST /wizards/{id}/answers takes one.
 	Answers []string
+}
+
+// WizardVersionsView is GET /wizards/{id}/versions. Its form posts version, family (once for each that is meant) and for each
+// family channel_FAMILY, url_FAMILY and key_FAMILY; with next=versions it comes back and shows what every place has.
+type WizardVersionsView struct {
+	Frame    layout.Frame
+	Draft    Draft
+	Families []FamilyView
+	Fields   map[string]string // by the form's names; "" holds what concerns no single field
+}
+
+// FamilyView is a family of systems, and where its hosts get the agent from.
+type FamilyView struct {
+	Name     string // "debian", "rhel", "suse", "other"
+	Chosen   bool
+	Mirrored bool // the operator may have a mirror
+	Channel  string
+	URL      string   // of the mirror; "" for the server
+	Key      string   // that signs the mirror; "" for the server's
+	Own      string   // the server's address
+	Channels []string // that the server has
+	Found    string   // versions and architectures of the agent there; "" when nobody was asked
 }
 
 // WizardHostsView is GET /wizards/{id}/hosts. Its form posts hosts, hosts_file, many, method, key_file, key, passphrase, user, port,

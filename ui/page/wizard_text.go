@@ -23,9 +23,9 @@ func wizardStepText(ctx context.Context, step string) string { return i18n.T(ctx
 // steps are the steps that this draft goes through.
 func (d Draft) steps() []string {
 	if d.Method == MethodManual {
-		return []string{WizardStart, WizardHosts, WizardManual, WizardSummary}
+		return []string{WizardStart, WizardVersions, WizardHosts, WizardManual, WizardSummary}
 	}
-	return []string{WizardStart, WizardHosts, WizardConnections, WizardConfirm, WizardSummary}
+	return []string{WizardStart, WizardVersions, WizardHosts, WizardConnections, WizardConfirm, WizardSummary}
 }
 
 // runStep is the step in which agents get onto the hosts.
@@ -207,4 +207,20 @@ func (v WizardConnectionsView) harmfulKeys() (n int) {
 		}
 	}
 	return n
+}
+
+// kind is how the family's packages are kept.
+func (f FamilyView) kind() string {
+	if f.Name == "debian" {
+		return "apt"
+	}
+	return "yum"
+}
+
+// channelHelp tells which channels there are.
+func channelHelp(ctx context.Context, f FamilyView) string {
+	if len(f.Channels) == 0 {
+		return i18n.T(ctx, "versions.channel_help")
+	}
+	return i18n.T(ctx, "versions.channels", "Channels", strings.Join(f.Channels, ", "))
 }

@@ -20,6 +20,9 @@ story("without scripts the pages show everything and the forms work", async () =
   await page.getByRole("button", { name: "Start" }).click();
   await page.locator("#field-cluster").fill("dc3-plain");
   await page.getByRole("button", { name: "Next" }).click();
+  await page.getByRole("button", { name: "Check the addresses" }).click();
+  await page.getByText("It answers. hostler-agent").first().waitFor();
+  await page.getByRole("button", { name: "Next" }).click();
   await page.locator("#field-hosts").fill("node[2-1].lab.test");
   await visitor.allowing([/422/], async () => {
     await page.getByRole("button", { name: "Start bootstrapping" }).click();

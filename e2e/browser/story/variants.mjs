@@ -73,6 +73,9 @@ async function wizard(visitor) {
   await page.locator("#field-cluster").fill("dc1-prod");
   await visitor.look();
   await page.locator("main form .pf-m-primary:visible").click();
+  await page.waitForURL(/\/versions$/);
+  await visitor.look();
+  await page.locator("main form .pf-m-primary:visible").click();
   await page.waitForURL(/\/hosts$/);
   await page.locator("#field-hosts").fill("node[1-3].lab.test\nnode[3-1].lab.test");
   await page.locator("[data-preview-errors] li").waitFor();

@@ -22,6 +22,8 @@ story("a bad list is refused at its lines, and nothing typed is lost", async () 
   });
   await page.locator("#field-cluster").fill("dc1-prod");
   await page.getByRole("button", { name: "Next" }).click();
+  await page.waitForURL(/\/versions$/);
+  await chooseVersions(visitor);
   await page.waitForURL(/\/hosts$/);
   await visitor.look("empty");
 
@@ -53,6 +55,32 @@ story("a bad list is refused at its lines, and nothing typed is lost", async () 
   });
   assert.deepEqual((await api("/operations")).items, [], "nothing was started");
 });
+
+/**
+ * Chooses where the lab's hosts get the agent from: what does not answer is refused, and what answers is told.
+ * @param {import("../fixture/visitor.mjs").Visitor} visitor
+ */
+async function chooseVersions(visitor) {
+  const { page } = visitor;
+  await visitor.look();
+  for (const family of ["rhel", "suse", "other"]) await page.locator(`input[name="family"][value="${family}"]`).uncheck();
+  await page.locator("#field-channel_rhel").waitFor({ state: "hidden" });
+  await visitor.allowing([/422/], async () => {
+    const saved = page.waitForResponse((answer) => answer.url().endsWith("/save") && answer.ok());
+    await page.locator("#field-channel_debian").fill("nightly");
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.locator('[data-field-error="channel_debian"]').getByText("no such channel").waitFor();
+    await saved;
+    await visitor.look("refused");
+  });
+  await page.locator("#field-channel_debian").fill("stable");
+  await page.getByRole("button", { name: "Check the addresses" }).click();
+  await page.waitForURL(/\/versions\?check=yes$/);
+  await page.getByText("It answers. hostler-agent").waitFor();
+  assert.ok(!(await page.locator('input[name="family"][value="suse"]').isChecked()), "what was chosen is kept");
+  await visitor.look("checked");
+  await page.getByRole("button", { name: "Next" }).click();
+}
 
 story("four hosts are installed and watched live", async () => {
   const visitor = await administrator();

@@ -31,6 +31,7 @@ type File struct {
 	Many        bool   // more than hostlist.MaxHosts are meant
 	SSH         Login
 	Credentials map[string]*Login // further sets, by the names that hosts ask for them with
+	Versions    bootstrap.Sources // where hosts get the agent from; empty for the server itself
 }
 
 // Login is how to log in on hosts.

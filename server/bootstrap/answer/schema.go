@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"hostler/internal/distro"
 	"hostler/server/bootstrap"
 )
 
@@ -48,6 +50,7 @@ func (r *reader) fileKeys(f *File, version *int, hosts *hostLines) keys {
 		"many":        r.yesNo(&f.Many),
 		"ssh":         r.login(&f.SSH),
 		"credentials": r.sets(&f.Credentials),
+		"versions":    r.versions(&f.Versions),
 	}
 }
 
@@ -133,6 +136,11 @@ func (r *reader) check(key string, n *yaml.Node, l *Login) {
 	if !errors.As(l.credentials().Check(), &wrong) {
 		return
 	}
+	r.refuseField(key, n, wrong)
+}
+
+// refuseField tells what the server would refuse below a node.
+func (r *reader) refuseField(key string, n *yaml.Node, wrong *bootstrap.FieldError) {
 	at, field := n, wrong.Field
 	for _, part := range splitKey(field) {
 		at = find(at, part)
@@ -174,10 +182,37 @@ func (r *reader) sets(to *map[string]*Login) func(string, *yaml.Node) {
 	}
 }
 
+// versions takes where the hosts of each family get the agent from. A family without more than its name gets it as usual.
+func (r *reader) versions(to *bootstrap.Sources) func(string, *yaml.Node) {
+	return func(key string, n *yaml.Node) {
+		chosen := bootstrap.Sources{}
+		known := keys{}
+		for _, family := range distro.Families {
+			known[string(family)] = func(key string, n *yaml.Node) {
+				var s bootstrap.Source
+				r.mapping(key, n, r.sourceOf(&s))
+				chosen[family] = s
+			}
+		}
+		r.mapping(key, n, known)
+		var wrong *bootstrap.FieldError
+		if errors.As(chosen.Check(), &wrong) {
+			wrong.Field = strings.TrimPrefix(wrong.Field, key+".")
+			r.refuseField(key, n, wrong)
+		}
+		*to = chosen
+	}
+}
+
+func (r *reader) sourceOf(s *bootstrap.Source) keys {
+	return keys{"channel": r.text(&s.Channel), "url": r.text(&s.URL), "key": r.text(&s.Key)}
+}
+
 // AllKeys are the last words of all keys that a file may have, but for the names of sets of credentials.
 func AllKeys() []string {
 	r := &reader{}
 	all := slices.Collect(maps.Keys(r.fileKeys(&File{}, new(int), &hostLines{})))
 	all = slices.AppendSeq(all, maps.Keys(r.loginKeys(&Login{})))
+	all = slices.AppendSeq(all, maps.Keys(r.sourceOf(&bootstrap.Source{})))
 	return slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(all, maps.Keys(r.jumpKeys(&Jump{}))))))
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"hostler/server/bootstrap"
 )
 
 // String writes the file, with a word on each thing that whoever replays it has to add: where the secrets are.
@@ -23,6 +25,7 @@ func (f *File) String() string {
 		w.line("many: true")
 	}
 	w.number("parallel", f.Parallel)
+	w.versions(f.Versions)
 	w.login("ssh", &f.SSH)
 	if len(f.Credentials) > 0 {
 		w.line("credentials:")
@@ -93,6 +96,29 @@ func (w *writer) hosts(text string) {
 // unprintable are the characters that a YAML file has as escapes alone, or that it takes for the end of a line.
 func unprintable(r rune) bool {
 	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff || r == 0xfffd
+}
+
+// versions writes nothing when all hosts get the agent from the server.
+func (w *writer) versions(s bootstrap.Sources) {
+	if s.Usual() {
+		return
+	}
+	w.line("versions:")
+	w.depth++
+	for _, family := range s.Families() {
+		source := s[family]
+		if source == (bootstrap.Source{}) {
+			w.line(string(family) + ": {}")
+			continue
+		}
+		w.line(string(family) + ":")
+		w.depth++
+		w.text("channel", source.Channel)
+		w.text("url", source.URL)
+		w.text("key", source.Key)
+		w.depth--
+	}
+	w.depth--
 }
 
 func (w *writer) login(key string, l *Login) {

@@ -55,10 +55,11 @@ export class DraftForm extends HTMLElement {
       if (texts.includes(name)) draft[name] = value;
       if (numbers.includes(name) && /^\d{1,9}$/.test(value)) draft[name] = Number(value);
     }
+    const versions = typedVersions(data);
     const answer = await fetch(this.dataset["save"] ?? "", {
       method: "POST",
       headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrfToken() },
-      body: JSON.stringify(draft),
+      body: JSON.stringify({ ...draft, ...(form.dataset["versions"] !== undefined && { versions }) }),
     }).catch(() => null);
     if (answer?.status === 409) {
       this.conflict();
@@ -138,6 +139,20 @@ export class DraftForm extends HTMLElement {
     if (box) box.hidden = false;
     (first ?? box)?.focus();
   }
+}
+
+/** What a form says of families of systems, and of where they get the agent from. */
+function typedVersions(data: FormData): Record<string, Record<string, string>> {
+  const versions: Record<string, Record<string, string>> = {};
+  for (const family of data.getAll("family").map(String)) {
+    const source: Record<string, string> = {};
+    for (const name of ["channel", "url", "key"]) {
+      const value = data.get(`${name}_${family}`);
+      if (typeof value === "string" && value !== "") source[name] = value;
+    }
+    versions[family] = source;
+  }
+  return versions;
 }
 
 function problem(field: string, message: string): HTMLLIElement {

@@ -129,6 +129,11 @@ func wizardPages() []Page {
 		{"/wizards/4/start", false, func(f layout.Frame) templ.Component {
 			return page.WizardStartPage(page.WizardStartView{Frame: f, Draft: draft})
 		}},
+		{"/wizards/4/versions", false, func(f layout.Frame) templ.Component {
+			return page.WizardVersionsPage(page.WizardVersionsView{Frame: f, Draft: draft, Families: families(), Fields: map[string]string{
+				"channel_suse": "The server's repository has no such channel.",
+			}})
+		}},
 		{"/wizards/4/hosts", false, func(f layout.Frame) templ.Component {
 			return page.WizardHostsPage(page.WizardHostsView{Frame: f, Draft: draft, Preview: preview()})
 		}},
@@ -163,6 +168,19 @@ func wizardPages() []Page {
 			o := operations()[0]
 			return page.WizardSummaryPage(page.WizardSummaryView{Frame: f, Draft: started, Operation: &o, Done: Tasks()[7:], Failed: Tasks()[:2]})
 		}},
+	}
+}
+
+func families() []page.FamilyView {
+	const own = "https://hostler.dc1.example:8440/repo/"
+	return []page.FamilyView{
+		{Name: "rhel", Chosen: true, Mirrored: true, Own: own + "yum", Channels: []string{"stable", "test"}, Found: "1.4.0-1: amd64, arm64"},
+		{Name: "suse", Chosen: true, Mirrored: true, Own: own + "yum", Channel: "nightly", Channels: []string{"stable", "test"}},
+		{
+			Name: "debian", Chosen: true, Mirrored: true, Own: own + "apt", Channels: []string{"stable"}, Channel: "bookworm",
+			URL: "http://mirror.dc1.example/hostler/apt", Key: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZy…\n-----END PGP PUBLIC KEY BLOCK-----\n", Found: "1.3.2: amd64",
+		},
+		{Name: "other", Own: own + "static", Channels: []string{"stable"}},
 	}
 }
 

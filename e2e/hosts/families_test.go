@@ -69,6 +69,11 @@ func TestHostsOfAllFamilies(t *testing.T) {
 		})
 	}
 	r.rotatesKeys()
+	for _, h := range r.Lab.Hosts {
+		t.Run(h.Flavour+" removed", func(t *testing.T) {
+			(&run{T: t, Server: r.Server, host: h}).removed(families[h.Flavour])
+		})
+	}
 }
 
 // rotatesKeys changes the key that signs what there is to install, and has all hosts install when the new one signs, and when
@@ -134,6 +139,44 @@ tar -xf carried.tar && sh hostler-agent-%d/install.sh 2>&1`, token.ID))
 	}))
 	must(r.T, r.start("/api/v1/commands", map[string]any{"targets": map[string]any{"hosts": r.host.Name}, "exec": map[string]any{"command": []string{"true"}}}))
 }
+
+// removed has the server remove the host, and checks that nothing of it is left on either side. A child agent is kept, with
+// what it needs.
+func (r *run) removed(of family) {
+	r.Helper()
+	r.sh("mkdir -p /etc/hostler-agent/agents.d; printf '[agent]\\nname = Kept\\ncommand = /bin/sleep 4719\\n' >/etc/hostler-agent/agents.d/kept.ini")
+	must(r.T, r.Until(r.Context(), "told of the child agent", func() (bool, error) { return r.sh("pgrep -fx '/bin/sleep 4719' || :") != "", nil }))
+	pid := r.sh("pgrep -fx '/bin/sleep 4719'")
+	must(r.T, r.start("/api/v1/host-removals", map[string]any{"targets": map[string]any{"hosts": r.host.Name}, "keep_children": true}))
+	// What removes the agent ends a moment after it has told so.
+	must(r.T, r.Until(r.Context(), "to see the end of the agent's processes", func() (bool, error) {
+		return r.sh("pgrep -f '^/usr/bin/hostler-agent' || :") == "", nil
+	}))
+	if out := r.sh(traces); out != "" {
+		r.Errorf("after its removal there is %q", out)
+	}
+	if v := r.installed(of, "hostler-agent"); v != "" && !strings.Contains(v, "not installed") {
+		r.Errorf("of the agent's package there is %q", v)
+	}
+	if now := r.sh("pgrep -fx '/bin/sleep 4719' && cat /etc/hostler-agent/agents.d/kept.ini >&2"); now != pid {
+		r.Errorf("the child agent's process was %s and is %q", pid, now)
+	}
+	r.sh("pkill -fx '/bin/sleep 4719'")
+	var list struct{ Items []struct{ State string } }
+	must(r.T, r.Call(r.Context(), http.MethodGet, "/api/v1/certificates?state=revoked&search="+r.host.Name, nil, &list))
+	if len(list.Items) != 2 { // that from before it was carried to as well
+		r.Errorf("revoked certificates of the host are %+v", list.Items)
+	}
+	must(r.T, r.Call(r.Context(), http.MethodGet, "/api/v1/hosts?search="+r.host.Name, nil, &list))
+	if len(list.Items) != 0 {
+		r.Errorf("the list has %+v", list.Items)
+	}
+}
+
+// traces prints what an agent's service and repository leave behind.
+const traces = `ls -d /usr/bin/hostler-agent /etc/hostler-agent/agent.ini /var/lib/hostler-agent/identity.pem /etc/init.d/hostler-agent \
+	/lib/systemd/system/hostler-agent.service /usr/lib/systemd/system/hostler-agent.service /etc/systemd/system/hostler-agent.service \
+	/etc/apt/sources.list.d/hostler* /etc/yum.repos.d/hostler* /etc/zypp/repos.d/hostler* 2>/dev/null || :`
 
 func (r *run) installed(of family, name string) string {
 	r.Helper()

@@ -267,7 +267,7 @@ func (w *Web) loadAnswers(c *gin.Context) error {
 			return invalid(map[string]string{"answers": said})
 		}
 		return show(c, http.StatusUnprocessableEntity, page.WizardStartPage(page.WizardStartView{
-			Frame: w.frame(c), Draft: w.draftView(d), Answers: strings.Split(said, "\n"),
+			Frame: w.frame(c), Draft: w.draftFor(c, d), Answers: strings.Split(said, "\n"),
 		}))
 	}
 	fillDraft(d, f)

@@ -122,6 +122,7 @@ func (h *hub) leave(c *connection, topics []string) {
 			delete(h.topics, topic)
 			h.unwatch(topic)
 		}
+		h.meet(topic)
 	}
 }
 
@@ -174,6 +175,9 @@ func (h *hub) join(c *connection, topics []string) (fresh []string) {
 		fresh = append(fresh, topic)
 	}
 	h.conns[c] = want
+	for _, topic := range fresh {
+		h.meet(topic)
+	}
 	return fresh
 }
 
@@ -224,7 +228,7 @@ func (h *hub) wanted(topic string) bool { return len(h.topics[topic]) > 0 }
 // topicRights says what a role must allow for each kind of topic.
 var topicRights = map[string]account.Right{
 	live.TopicHosts: account.See, live.TopicOperations: account.See, live.TopicEvents: account.See, live.TopicOverview: account.See,
-	"host": account.See, "operation": account.See, "draft": account.Operate, "log": account.See, "job": account.See,
+	"host": account.See, "operation": account.See, "draft": account.Operate, "wizard": account.Operate, "log": account.See, "job": account.See,
 }
 
 // parseTopic splits "operation.12"; n is 0 for topics without a number, as those of jobs are.
@@ -235,7 +239,7 @@ func parseTopic(topic string) (kind string, n int64, ok bool) {
 	}
 	kind, number, _ := strings.Cut(topic, ".")
 	switch kind {
-	case "host", "operation", "draft", "log":
+	case "host", "operation", "draft", "wizard", "log":
 		n, err := strconv.ParseInt(number, 10, 64)
 		return kind, n, err == nil && n > 0 && strconv.FormatInt(n, 10) == number
 	case "job":

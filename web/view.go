@@ -5,11 +5,14 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"hostler/agent/wire"
 	"hostler/db"
 	"hostler/server/bootstrap/hostlist"
 	"hostler/server/fleet"
 	"hostler/server/operation"
+	"hostler/ui/live"
 	"hostler/ui/page"
 )
 
@@ -232,8 +235,16 @@ func (w *Web) draftView(d *db.Draft) page.Draft {
 		ID: d.ID, Version: d.Version, Step: d.Step, Cluster: d.Cluster, Method: d.Method, Hosts: d.Hosts, HostCount: len(hostlist.Read(d.Hosts).Hosts),
 		User: d.SSHUser, Port: d.SSHPort, Become: d.SSHBecome,
 		Jump:    page.JumpView{Host: d.JumpHost, User: d.JumpUser, Port: d.JumpPort},
+		Review:  reviewOf(d),
 		CheckID: id(d.CheckID), OperationID: id(d.OperationID), CreatedBy: d.CreatedBy, Updated: d.UpdatedAt,
 	}
+}
+
+// draftFor is a draft for a page of its wizard, with who else has one open.
+func (w *Web) draftFor(c *gin.Context, d *db.Draft) page.Draft {
+	v := w.draftView(d)
+	v.Here = w.hub.others(live.TopicWizard(d.ID), nil, identity(c))
+	return v
 }
 
 func (w *Web) draftViews(ds []db.Draft) []page.Draft {

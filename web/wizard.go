@@ -65,7 +65,7 @@ func (w *Web) resumeWizard(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return goTo(c, wizardPath(d.ID, d.Step))
+	return goTo(c, wizardPath(d.ID, resumeAt(d)))
 }
 
 // wizardStartPage is GET /wizards/{id}/start.
@@ -74,7 +74,7 @@ func (w *Web) wizardStartPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return show(c, http.StatusOK, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftView(d)}))
+	return show(c, http.StatusOK, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftFor(c, d)}))
 }
 
 // saveWizardStart is POST /wizards/{id}/start: the cluster's name.
@@ -87,7 +87,7 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, fields := c.Request.Context(), map[string]string{}
+	ctx, fields, was := c.Request.Context(), map[string]string{}, *d
 	d.Cluster = strings.TrimSpace(f.text("cluster"))
 	refuseKeys(ctx, fields, map[string]*string{"cluster": &d.Cluster})
 	switch {
@@ -99,7 +99,9 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	}
 	status := http.StatusUnprocessableEntity
 	if len(fields) == 0 {
-		d.Step = page.WizardVersions
+		further(d, page.WizardVersions)
+		markReview(&was, d)
+		reviewed(d, page.WizardStart)
 		err = w.saveDraft(c, d, versionOf(f))
 		if err == nil {
 			return goTo(c, wizardPath(d.ID, page.WizardVersions))
@@ -116,7 +118,7 @@ func (w *Web) saveWizardStart(c *gin.Context) error {
 	if wantsJSON(c) {
 		return invalid(fields)
 	}
-	return show(c, status, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftView(d), Fields: fields}))
+	return show(c, status, page.WizardStartPage(page.WizardStartView{Frame: w.frame(c), Draft: w.draftFor(c, d), Fields: fields}))
 }
 
 func rightCluster(name string) bool {
@@ -175,7 +177,7 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
-	fields := map[string]string{}
+	fields, was := map[string]string{}, *d
 	if in.Hosts != nil && len(*in.Hosts) > maxHosts {
 		fields["hosts"] = page.FieldText(c.Request.Context(), "hosts_too_many")
 	}
@@ -211,6 +213,7 @@ func (w *Web) autosaveWizard(c *gin.Context) error {
 	}
 	d.Cluster, d.SSHUser = truncate(d.Cluster, maxCluster), truncate(d.SSHUser, maxUser)
 	d.JumpHost, d.JumpUser = truncate(d.JumpHost, maxUser), truncate(d.JumpUser, maxUser)
+	markReview(&was, d)
 	if err := w.saveDraft(c, d, in.Version); err != nil {
 		return err
 	}
@@ -240,7 +243,7 @@ func (w *Web) wizardConfirmPage(c *gin.Context) error {
 		return err
 	}
 	return show(c, http.StatusOK, page.WizardConfirmPage(page.WizardConfirmView{
-		Frame: w.frame(c), Draft: w.draftView(d), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
+		Frame: w.frame(c), Draft: w.draftFor(c, d), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
 	}))
 }
 
@@ -250,7 +253,7 @@ func (w *Web) wizardSummaryPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := page.WizardSummaryView{Frame: w.frame(c), Draft: w.draftView(d)}
+	v := page.WizardSummaryView{Frame: w.frame(c), Draft: w.draftFor(c, d)}
 	switch {
 	case d.Method == page.MethodManual:
 		v.Arrivals = w.arrivals(c.Request.Context(), d.ID)

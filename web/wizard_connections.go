@@ -46,7 +46,7 @@ func (w *Web) showConnections(c *gin.Context, status int, d *db.Draft, fields ma
 		return err
 	}
 	return show(c, status, page.WizardConnectionsPage(page.WizardConnectionsView{
-		Frame: w.frame(c), Draft: w.draftView(d), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
+		Frame: w.frame(c), Draft: w.draftFor(c, d), Operation: run.operation, Tasks: run.tasks, Locked: run.locked, Unlock: run.unlock,
 		Keys: keyViews(keys), Compared: known != nil, Fields: fields,
 	}))
 }
@@ -83,6 +83,9 @@ func (w *Web) startBootstrapOfCheck(c *gin.Context) error {
 		return err
 	}
 	refuseSources(ctx, fields, d)
+	if slices.Contains(reviewOf(d), page.WizardConnections) && f.text("reviewed") == "" {
+		fields["reviewed"] = page.FieldText(ctx, "review_needed")
+	}
 	credentials, err := w.borrow(ctx, *d.CheckID)
 	if errors.Is(err, operation.ErrSecretsNeeded) {
 		fields[""], err = page.FieldText(ctx, "check_locked"), nil
@@ -103,7 +106,7 @@ func (w *Web) startBootstrapOfCheck(c *gin.Context) error {
 		return err
 	}
 	audit.About(ctx, "draft "+strconv.FormatInt(d.ID, 10), nil, map[string]any{"host_keys_trusted": trusted, "host_keys_against_known_hosts": harmful})
-	d.Step = page.WizardConfirm
+	d.Step, d.Review = page.WizardConfirm, ""
 	if err := w.startOperation(c, d, f, hosts, credentials); err != nil {
 		if errors.Is(err, db.ErrStale) {
 			return staleDraft(c)

@@ -24,7 +24,7 @@ func (w *Web) wizardHostsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := page.WizardHostsView{Frame: w.frame(c), Draft: w.draftView(d)}
+	v := page.WizardHostsView{Frame: w.frame(c), Draft: w.draftFor(c, d)}
 	if d.Hosts != "" {
 		v.Preview = w.preview(c.Request.Context(), d.Hosts)
 	}
@@ -56,6 +56,7 @@ func (w *Web) saveWizardHosts(c *gin.Context) error {
 		}
 		return goTo(c, wizardPath(d.ID, page.WizardConfirm))
 	}
+	was := *d
 	hosts, fields := w.takeHosts(c.Request.Context(), d, f, credentials)
 	if err := w.refuseBusy(c.Request.Context(), fields, names(hosts)); err != nil {
 		credentials.Wipe()
@@ -65,6 +66,8 @@ func (w *Web) saveWizardHosts(c *gin.Context) error {
 		credentials.Wipe()
 		return w.hostsAgain(c, http.StatusUnprocessableEntity, d, fields)
 	}
+	markReview(&was, d)
+	reviewed(d, page.WizardHosts)
 	switch {
 	case d.Method == page.MethodManual:
 		credentials.Wipe()
@@ -186,6 +189,7 @@ func (w *Web) startCheck(c *gin.Context, d *db.Draft, f *form, hosts []hostlist.
 	ctx := c.Request.Context()
 	earlier := d.CheckID
 	d.CheckID = nil
+	reviewed(d, page.WizardConnections)
 	if err := w.saveDraft(c, d, versionOf(f)); err != nil {
 		credentials.Wipe()
 		return err
@@ -236,7 +240,7 @@ func (w *Web) hostsAgain(c *gin.Context, status int, d *db.Draft, fields map[str
 		return invalid(fields)
 	}
 	return show(c, status, page.WizardHostsPage(page.WizardHostsView{
-		Frame: w.frame(c), Draft: w.draftView(d), Preview: w.preview(c.Request.Context(), d.Hosts), Fields: fields,
+		Frame: w.frame(c), Draft: w.draftFor(c, d), Preview: w.preview(c.Request.Context(), d.Hosts), Fields: fields,
 		KeyDropped: d.Method == page.MethodSSH,
 	}))
 }

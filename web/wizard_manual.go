@@ -100,7 +100,7 @@ func (w *Web) wizardManualPage(c *gin.Context) error {
 		return err
 	}
 	return show(c, http.StatusOK, page.WizardManualPage(page.WizardManualView{
-		Frame: w.frame(c), Draft: w.draftView(d), Groups: groups,
+		Frame: w.frame(c), Draft: w.draftFor(c, d), Groups: groups,
 		TokenExpires: token.expires, TokenUses: t.UsesLeft, Arrivals: w.arrivals(c.Request.Context(), d.ID), Door: door,
 	}))
 }

@@ -69,7 +69,7 @@ func (w *Web) wizardVersionsPage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v := page.WizardVersionsView{Frame: w.frame(c), Draft: w.draftView(d)}
+	v := page.WizardVersionsView{Frame: w.frame(c), Draft: w.draftFor(c, d)}
 	s := typedSources(d)
 	var found map[distro.Family]string
 	if c.Query("check") != "" && s.Check() == nil {
@@ -98,12 +98,14 @@ func (w *Web) saveWizardVersions(c *gin.Context) error {
 	fields = versionFields(fields)
 	status := http.StatusUnprocessableEntity
 	if len(fields) == 0 {
-		next := page.WizardHosts
+		next, was := page.WizardHosts, *d
 		keepSources(d, s)
+		markReview(&was, d)
+		reviewed(d, page.WizardVersions)
 		if f.text("next") == page.WizardVersions {
 			next = page.WizardVersions + "?check=yes"
 		} else {
-			d.Step = page.WizardHosts
+			further(d, page.WizardHosts)
 		}
 		err = w.saveDraft(c, d, versionOf(f))
 		if err == nil {
@@ -122,7 +124,7 @@ func (w *Web) saveWizardVersions(c *gin.Context) error {
 		return invalid(fields)
 	}
 	return show(c, status, page.WizardVersionsPage(page.WizardVersionsView{
-		Frame: w.frame(c), Draft: w.draftView(d), Families: w.familyViews(s, nil), Fields: fields,
+		Frame: w.frame(c), Draft: w.draftFor(c, d), Families: w.familyViews(s, nil), Fields: fields,
 	}))
 }
 

@@ -62,5 +62,8 @@ func TopicJob(id string) string { return "job." + id }
 // TopicDraft is the topic of hosts that register by hand. Rows: ArrivalRow; values: ArrivalValues.
 func TopicDraft(id int64) string { return "draft." + strconv.FormatInt(id, 10) }
 
+// TopicWizard is the topic of all pages of one wizard. Values: "here", who else has one of them open.
+func TopicWizard(id int64) string { return "wizard." + strconv.FormatInt(id, 10) }
+
 // TopicLog is the topic of one task's log. Values: "size", the log's length in bytes.
 func TopicLog(taskID int64) string { return "log." + strconv.FormatInt(taskID, 10) }

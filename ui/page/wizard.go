@@ -35,11 +35,19 @@ type Draft struct {
 	User        string
 	Port        int
 	Jump        JumpView
-	Become      string // how the user becomes root; "" for the first way
-	CheckID     int64  // 0: the connections were not checked
-	OperationID int64  // 0: not started
+	Review      []string // steps that an earlier one changed after they were done
+	Here        Presence // who else has one of its pages open; of a wizard's own pages
+	Become      string   // how the user becomes root; "" for the first way
+	CheckID     int64    // 0: the connections were not checked
+	OperationID int64    // 0: not started
 	CreatedBy   string
 	Updated     time.Time
+}
+
+// Presence is who else has a page open.
+type Presence struct {
+	Names  []string
+	Myself bool // in another window
 }
 
 // WizardsView is GET /wizards. POST /wizards starts a new one.

@@ -52,13 +52,15 @@ func (d Draft) stepStatus(step, current string) string {
 	switch {
 	case step == current:
 		return "current"
-	case step == WizardConnections && d.CheckID == 0:
+	case step == WizardConnections && d.CheckID == 0: // there is none to go to
 		if d.OperationID != 0 {
 			return "skipped"
 		}
 		return ""
 	case d.OperationID != 0 && i < slices.Index(order, d.runStep()):
 		return "past"
+	case slices.Contains(d.Review, step) && d.OperationID == 0:
+		return "review"
 	case i < max(slices.Index(order, current), slices.Index(order, d.step())):
 		return "open"
 	}
@@ -80,6 +82,9 @@ func draftLine(ctx context.Context, d Draft) string {
 	}
 	if d.CreatedBy != "" {
 		s += " · " + actorText(ctx, d.CreatedBy)
+	}
+	if len(d.Review) > 0 && d.OperationID == 0 {
+		s += " · " + i18n.T(ctx, "wizard.needs_review")
 	}
 	return s + " ·"
 }
@@ -223,4 +228,40 @@ func channelHelp(ctx context.Context, f FamilyView) string {
 		return i18n.T(ctx, "versions.channel_help")
 	}
 	return i18n.T(ctx, "versions.channels", "Channels", strings.Join(f.Channels, ", "))
+}
+
+// needsReview says whether an earlier step has changed since this one was done.
+func (d Draft) needsReview(step string) bool {
+	return d.OperationID == 0 && slices.Contains(d.Review, step)
+}
+
+// resume is where the draft goes on: at the first step that is to be looked through again, or where it was left.
+func (d Draft) resume() string {
+	for _, step := range d.steps() {
+		if d.needsReview(step) {
+			return step
+		}
+	}
+	return d.step()
+}
+
+func presenceText(ctx context.Context, p Presence) string {
+	names := p.Names
+	if p.Myself {
+		names = append(slices.Clone(names), i18n.T(ctx, "wizard.here_myself"))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return i18n.T(ctx, "wizard.here", "Names", strings.Join(names, ", "))
+}
+
+// PresenceValues are the live values of who else has a page open.
+func PresenceValues(ctx context.Context, p Presence) map[string]string {
+	return map[string]string{"here": presenceText(ctx, p)}
+}
+
+// wizardTopics are what every page of a wizard listens to, and what this one does.
+func wizardTopics(d Draft, more string) string {
+	return strings.TrimSpace(live.TopicWizard(d.ID) + " " + more)
 }

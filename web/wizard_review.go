@@ -1,0 +1,72 @@
+package web
+
+import (
+	"slices"
+	"strings"
+
+	"hostler/db"
+	"hostler/ui/page"
+)
+
+// reviewOf are the steps of a draft that an earlier one changed after they were done.
+func reviewOf(d *db.Draft) []string {
+	if d.Review == "" {
+		return nil
+	}
+	return strings.Split(d.Review, ",")
+}
+
+// reviewed takes the marks off steps.
+func reviewed(d *db.Draft, steps ...string) {
+	d.Review = strings.Join(slices.DeleteFunc(reviewOf(d), func(s string) bool { return slices.Contains(steps, s) }), ",")
+}
+
+// answered is what a step asks, as a draft has it.
+var answered = map[string]func(d *db.Draft) []any{
+	page.WizardStart:    func(d *db.Draft) []any { return []any{d.Cluster} },
+	page.WizardVersions: func(d *db.Draft) []any { return []any{d.Versions} },
+	page.WizardHosts: func(d *db.Draft) []any {
+		return []any{d.Hosts, d.Method, d.SSHUser, d.SSHPort, d.SSHBecome, d.JumpHost, d.JumpUser, d.JumpPort}
+	},
+}
+
+// reviewable are the steps that can be looked through again, in order.
+var reviewable = []string{page.WizardStart, page.WizardVersions, page.WizardHosts, page.WizardConnections}
+
+// markReview marks the steps that were done after those in which a draft differs from what it was. Once hosts are bootstrapped
+// with what it says there is nothing to look through.
+func markReview(was, d *db.Draft) {
+	if was.OperationID != nil {
+		d.Review = ""
+		return
+	}
+	reached := slices.Index(reviewable, was.Step)
+	for i, step := range reviewable {
+		if said := answered[step]; said == nil || slices.Equal(said(was), said(d)) {
+			continue
+		}
+		for _, later := range reviewable[i+1:] {
+			done := slices.Index(reviewable, later) <= reached && (later != page.WizardConnections || was.CheckID != nil)
+			if done && !slices.Contains(reviewOf(d), later) {
+				d.Review = strings.Join(append(reviewOf(d), later), ",")
+			}
+		}
+	}
+}
+
+// further moves a draft on to a step, and never back: who changes an early step goes on where the last one was.
+func further(d *db.Draft, step string) {
+	if slices.Index(reviewable, d.Step) < slices.Index(reviewable, step) {
+		d.Step = step
+	}
+}
+
+// resumeAt is where a draft goes on: at the first step that is to be looked through again, or where it was left.
+func resumeAt(d *db.Draft) string {
+	for _, step := range reviewable {
+		if slices.Contains(reviewOf(d), step) {
+			return step
+		}
+	}
+	return d.Step
+}

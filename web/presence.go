@@ -19,15 +19,15 @@ func (h *hub) meet(topic string) {
 	}
 }
 
-// others are who else has a page of a topic open, by name; me is among them when another window of mine has. but is a
-// connection that does not count, if any.
-func (h *hub) others(topic string, but *connection, me account.Identity) page.Presence {
+// others are who else has a page of a topic open.
+func (h *hub) others(topic string, me account.Identity) page.Presence {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.present(topic, but, me)
+	return h.present(topic, nil, me)
 }
 
-// present is others; h.mu is held.
+// present are who has a page of a topic open, by name, and whether another window of mine has. but is a connection that does
+// not count, if any; h.mu is held.
 func (h *hub) present(topic string, but *connection, me account.Identity) (p page.Presence) {
 	for c := range h.topics[topic] {
 		switch {

@@ -240,10 +240,12 @@ func (w *Web) draftView(d *db.Draft) page.Draft {
 	}
 }
 
-// draftFor is a draft for a page of its wizard, with who else has one open.
+// draftFor is a draft for a page of its wizard, with who else has one open. Whether the same person has another window open is
+// told live alone: the page that this one comes after may still count.
 func (w *Web) draftFor(c *gin.Context, d *db.Draft) page.Draft {
 	v := w.draftView(d)
-	v.Here = w.hub.others(live.TopicWizard(d.ID), nil, identity(c))
+	v.Here = w.hub.others(live.TopicWizard(d.ID), identity(c))
+	v.Here.Myself = false
 	return v
 }
 

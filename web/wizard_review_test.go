@@ -87,8 +87,13 @@ func TestPeopleInOneDraftSeeEachOther(t *testing.T) {
 	second := other.open(topic)
 	here(first, "Also here: bob")
 	here(second, "Also here: "+testUser)
-	if r := other.get(path + "/hosts"); !strings.Contains(r.body, "Also here: "+testUser+", you, in another window") {
+	if r := other.get(path + "/hosts"); !strings.Contains(r.body, ">Also here: "+testUser+"<") {
 		t.Errorf("the page does not tell: %s", r.body)
+	}
+	third := other.open(topic)
+	here(third, "Also here: "+testUser+", you, in another window")
+	if err := third.ws.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if err := second.ws.Close(); err != nil {
 		t.Fatal(err)

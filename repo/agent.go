@@ -103,8 +103,8 @@ func (s *Store) agentPublished(inputs string) bool {
 	return true
 }
 
-// isAgent tells the packages that the server makes itself.
-func (p *Package) isAgent() bool { return p.By == agentMaker && p.Name == pack.Name }
+// IsAgent tells the packages that the server makes itself: those of the agent.
+func (p *Package) IsAgent() bool { return p.By == agentMaker && p.Name == pack.Name }
 
 // agentMaker is who the server says has uploaded its agent; no person's name has a space.
 const agentMaker = "this server"
@@ -157,7 +157,7 @@ func (s *Store) replaceAgent(ctx context.Context, name string, files []string, m
 	if err != nil {
 		return err
 	}
-	_, err = s.commit(ctx, r, c, all, made, (*Package).isAgent)
+	_, err = s.commit(ctx, r, c, all, made, (*Package).IsAgent)
 	return err
 }
 

@@ -31,7 +31,7 @@ func (s *Store) AgentFiles() (files []AgentFile, err error) {
 			return files, errors.New("cannot read the agent's packages: nothing is published yet")
 		}
 		for _, p := range r.snapshots[r.channels[Stable].current().Snapshot].inOrder() {
-			if !p.isAgent() || filepath.Ext(p.File) == "" { // what agents upgrade themselves with
+			if !p.IsAgent() || filepath.Ext(p.File) == "" { // what agents upgrade themselves with
 				continue
 			}
 			f, err := os.Open(filepath.Join(s.packageDir(p.Digest), contentFile))

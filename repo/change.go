@@ -299,7 +299,7 @@ func (s *Store) Drop(repository, channel string, digests []string, by string) (i
 	kept := slices.DeleteFunc(slices.Clone(now.Packages), func(digest string) bool { return slices.Contains(digests, digest) })
 	var agents bool
 	for _, digest := range digests {
-		agents = agents || r.Own() && s.packages[digest] != nil && s.packages[digest].isAgent()
+		agents = agents || r.Own() && s.packages[digest] != nil && s.packages[digest].IsAgent()
 	}
 	s.mu.RUnlock()
 	if agents {

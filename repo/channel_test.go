@@ -96,7 +96,7 @@ func TestPackagesAreDroppedFromAChannel(t *testing.T) {
 	}
 	mustPublish(t, s, "1.0.0")
 	for _, p := range s.packages {
-		if p.isAgent() {
+		if p.IsAgent() {
 			if _, err := s.Drop(AgentApt, "", []string{p.Digest}, "tester"); !errors.As(err, &field) {
 				t.Errorf("the agent: %v", err)
 			}

@@ -30,7 +30,7 @@ func (s *Store) Offers(name string) []Offer {
 		found := map[string]int{} // where in all, by digest
 		for _, channel := range slices.Sorted(maps.Keys(r.channels)) {
 			for _, p := range r.snapshots[r.channels[channel].current().Snapshot].inOrder() {
-				if name != "" && p.Name != name || p.isAgent() {
+				if name != "" && p.Name != name || p.IsAgent() {
 					continue
 				}
 				at, known := found[p.Digest]

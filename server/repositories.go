@@ -20,7 +20,7 @@ import (
 
 func repositoryCommands() *cobra.Command {
 	return group("repo", "Manage the repositories that hosts install from",
-		listRepositories(), createRepository(), removeRepository(), addPackages(), listPackages(), dropPackages(),
+		listRepositories(), createRepository(), removeRepository(), addPackages(), listPackages(), packageHosts(), dropPackages(),
 		listSnapshots(), diffSnapshots(), promoteChannel(), rollBackChannel(), exportSnapshot(), importSnapshot(), watchedFolder(), mirrorCommands(), keyCommands())
 }
 
@@ -293,6 +293,36 @@ func listPackages() *cobra.Command {
 	fs.StringVar(&channel, "channel", "", "`channel` to look into (default the repository's first)")
 	fs.IntVar(&snapshot, "snapshot", 0, "`number` of a snapshot to look into instead")
 	fs.StringVar(&search, "search", "", "only those with this `text` in name or summary")
+	return c
+}
+
+func packageHosts() *cobra.Command {
+	var o connection
+	c := &cobra.Command{
+		Use:   "hosts NAME DIGEST",
+		Short: "List the hosts that have a package of a repository",
+		Long: "List the hosts that have a package of a repository, as far as hosts tell: they report their agent and their child agents. Exits with " +
+			"1 for other debs and rpms, of which nobody tells.",
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			path := repositoryPath(args[0], "packages", args[1], "hosts")
+			api, err := o.open()
+			if err != nil {
+				return err
+			}
+			var about client.PackageHosts
+			if err := api.Get(c.Context(), path+"?limit=1", &about); err != nil {
+				return refused(c, err)
+			}
+			if about.Told == "untold" {
+				return errors.New("cannot tell who has it: hosts report their agent and their child agents, and it is neither")
+			}
+			return printList(c, &o, path, nil, "HOST\tSTATE", func(h *client.PackageHost) string {
+				return fmt.Sprintf("%s\t%s", h.Host, h.State)
+			})
+		},
+	}
+	o.flags(c)
 	return c
 }
 

@@ -81,6 +81,11 @@ func (w *Web) packagePage(c *gin.Context) error {
 			v.In = append(v.In, channel.Name)
 		}
 	}
+	found, err := w.findInstalled(c, p, installedShown)
+	if err != nil {
+		return err
+	}
+	v.Installed = installedView(found)
 	return show(c, http.StatusOK, page.PackagePage(v))
 }
 

@@ -41,6 +41,17 @@ type Package struct {
 	Requests int64  `json:"requests"`
 }
 
+// PackageHosts is how far it is known which hosts have a package.
+type PackageHosts struct {
+	Told string `json:"told"` // agent, child_agent or untold
+}
+
+// PackageHost is a host that has a package.
+type PackageHost struct {
+	Host  string `json:"host"`
+	State string `json:"state"`
+}
+
 // Snapshot is a list of packages.
 type Snapshot struct {
 	Number   int       `json:"number"`

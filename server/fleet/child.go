@@ -97,10 +97,14 @@ type Filter struct {
 func (f *Fleet) Find(ctx context.Context, want Filter) []db.Host {
 	var out []db.Host
 	f.each(ctx, want, func(e *entry) { out = append(out, e.Host.Host) })
-	slices.SortFunc(out, func(a, b db.Host) int {
+	sortHosts(out)
+	return out
+}
+
+func sortHosts(hosts []db.Host) {
+	slices.SortFunc(hosts, func(a, b db.Host) int {
 		return compareKey(db.HostKey{Name: a.Name, ID: a.ID}, db.HostKey{Name: b.Name, ID: b.ID})
 	})
-	return out
 }
 
 // Count is how many hosts a filter means.

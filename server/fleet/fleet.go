@@ -213,6 +213,20 @@ func (f *Fleet) Select(ctx context.Context, want func(*db.Host) bool) []Host {
 	return out
 }
 
+// Reporting returns the hosts that report a child agent in a version, by name, without child agents and heartbeats.
+func (f *Fleet) Reporting(ctx context.Context, child, version string) []db.Host {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var out []db.Host
+	for e := range f.within(ctx) {
+		if c, reported := e.children[child]; reported && c.Version == version {
+			out = append(out, e.Host.Host)
+		}
+	}
+	sortHosts(out)
+	return out
+}
+
 // Counts counts hosts by state.
 func (f *Fleet) Counts(ctx context.Context) map[db.HostState]int {
 	f.mu.RLock()

@@ -103,6 +103,40 @@ type PackageView struct {
 	In         []string // channels that have it
 	Detail     PackageDetail
 	Offered    bool // it can be installed as a child agent
+	Installed  Installed
+}
+
+// Installed is which hosts have a package.
+type Installed struct {
+	Told  string // one of InstalledKinds
+	Total int    // hosts
+	Hosts []InstalledHost
+	Next  string // value of ?after= for those that follow; "" when these are all
+}
+
+// InstalledHost is a host that has a package.
+type InstalledHost struct {
+	ID          int64
+	Host, State string
+}
+
+// By what it is known which hosts have a package.
+const (
+	InstalledAgent  = "agent"       // it is the agent, and hosts report the version of theirs
+	InstalledChild  = "child_agent" // it is an archive, and hosts report their child agents
+	InstalledUntold = "untold"      // hosts do not report such packages
+)
+
+// InstalledKinds are all of them.
+var InstalledKinds = []string{InstalledAgent, InstalledChild, InstalledUntold}
+
+// InstalledView is GET /repositories/{name}/packages/{digest}/hosts.
+type InstalledView struct {
+	Frame      layout.Frame
+	Repository Repository
+	Package    Package
+	Installed  Installed
+	Paged      bool
 }
 
 // PackageDetail is what only a look at one package needs.
@@ -267,6 +301,10 @@ func repositoryPath(name string, below ...string) string {
 
 func packagePath(repository, digest string) string {
 	return repositoryPath(repository, "packages", digest)
+}
+
+func installedPath(repository, digest string) string {
+	return repositoryPath(repository, "packages", digest, "hosts")
 }
 
 func diffPath(repository string, from, to int) string {

@@ -97,6 +97,7 @@ func spelled() map[string]bool {
 	add("upload.refused.", page.UploadRefusals...)
 	add("upload.warning.", page.UploadWarnings...)
 	add("use.for.", page.HostFileCodes...)
+	add("package.hosts_told.", page.InstalledKinds...)
 	for _, part := range []string{"stage.", "stage_text.", "back."} {
 		add("authority."+part, page.AuthorityStages[1:]...)
 	}

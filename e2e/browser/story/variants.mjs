@@ -32,7 +32,7 @@ async function pages() {
     `/jobs/${command.tasks[0].job_id}`, "/child-agents", "/child-agents?status=fatal", "/child-agents/new", "/child-agents/manage",
     `/child-agents/configure?host=${host.id}&name=BasicAgent&version=1.5.6`, "/child-agents/catalogue", "/trust", "/trust?state=revoked", revoke,
     "/trust/waiting", "/trust/waiting?state=refused", "/trust/tokens", `/trust/tokens/${token.id}`, "/trust/tokens/new", "/trust/policies", "/trust/bundles/new", "/trust/authority", "/trust/repository-key",
-    "/repositories", "/repositories/tools", "/repositories/tools?search=nothing", `/repositories/tools/packages/${uploaded.digest}`, "/repositories/tools/upload",
+    "/repositories", "/repositories/tools", "/repositories/tools?search=nothing", `/repositories/tools/packages/${uploaded.digest}`, `/repositories/tools/packages/${uploaded.digest}/hosts`, "/repositories/tools/upload",
     "/repositories/tools/snapshots", "/repositories/tools/diff?from=1&to=3", "/repositories/tools/channels", "/repositories/tools/mirrors", "/repositories/tools/use",
     "/repositories/tools/remove", "/audit", `/audit/${entry.id}`, "/audit/verify",
     "/users", `/users/${person.id}`, "/account", "/account/second-factor", "/events", "/events?severity=error", "/wizards",

@@ -29,7 +29,13 @@ func repositoryPages() []Page {
 				Description: "Collects what the racks measure.\nOne process per host.", License: "Apache-2.0", Maintainer: "Ops <ops@dc1.example>", Installed: 9 << 20,
 				Requires: []string{"libc6 (>= 2.31)", "adduser"}, Files: []string{"/usr/bin/collector", "/usr/share/doc/collector/copyright"},
 				Changes: []page.PackageChange{{At: Now.Add(-50 * time.Hour), Author: "Ops <ops@dc1.example>", Text: "- Read the new sensors."}},
-			}})
+			}, Installed: page.Installed{Told: page.InstalledUntold}})
+		}},
+		{"/repositories/static/packages/7c", false, func(f layout.Frame) templ.Component {
+			return page.PackagePage(page.PackageView{Frame: f, Repository: repositories()[2], Package: packages()[0], In: []string{"stable"}, Offered: true, Installed: installed()})
+		}},
+		{"/repositories/static/packages/7c/hosts", false, func(f layout.Frame) templ.Component {
+			return page.InstalledPage(page.InstalledView{Frame: f, Repository: repositories()[2], Package: packages()[0], Installed: installed()})
 		}},
 		{"/repositories/tools/upload", false, func(f layout.Frame) templ.Component {
 			return page.UploadPage(page.UploadView{Frame: f, Repository: repositories()[0], Channel: "dev", Result: &page.UploadResult{
@@ -136,4 +142,10 @@ func snapshots() []page.Snapshot {
 		{Number: 11, Parent: 10, Created: Now.Add(-26 * time.Hour), By: "admin", Packages: 209, Added: 1, Channels: []string{"test"}},
 		{Number: 1, Created: Now.Add(-900 * time.Hour), By: "admin"},
 	}
+}
+
+func installed() page.Installed {
+	return page.Installed{Told: page.InstalledChild, Total: 214, Next: "3.node003", Hosts: []page.InstalledHost{
+		{ID: 1, Host: "node001.dc1.example", State: "healthy"}, {ID: 2, Host: "node002.dc1.example", State: "lost"}, {ID: 3, Host: "node003.dc1.example", State: "unhealthy"},
+	}}
 }

@@ -162,7 +162,15 @@ func printVerdicts(w io.Writer, h *client.HostCheck) error {
 			continue
 		}
 		told = true
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", h.Host, v.State, v.Check, printable(v.Found), printable(v.Mend)); err != nil {
+		found := v.Found
+		if a := v.Accepted; a != nil {
+			found += " (accepted by " + a.By
+			if a.Reason != "" {
+				found += ": " + a.Reason
+			}
+			found += ")"
+		}
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", h.Host, v.State, v.Check, printable(found), printable(v.Mend)); err != nil {
 			return err
 		}
 	}

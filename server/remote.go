@@ -64,12 +64,18 @@ type targets struct {
 	noWait bool
 }
 
-func (t *targets) flags(c *cobra.Command) {
+// choose are the flags that say which hosts.
+func (t *targets) choose(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringArrayVar(&t.hosts, "hosts", nil, "`list` of hosts, with patterns such as web[01-20]; may be given more than once")
 	fs.BoolVar(&t.Targets.All, "all", false, "every registered host")
 	fs.StringVar(&t.Targets.State, "state", "", "only hosts in this `state`: healthy, unhealthy, lost, …")
 	fs.StringVar(&t.Targets.Search, "search", "", "only hosts with this `text` in their name, address or system")
+}
+
+func (t *targets) flags(c *cobra.Command) {
+	t.choose(c)
+	fs := c.Flags()
 	fs.IntVar(&t.Parallel, "parallel", 0, "hosts at a time (default the server's)")
 	fs.IntVar(&t.Batch, "batch", 0, "hosts of which all must end before the next ones begin")
 	fs.IntVar(&t.StopAfter, "stop-after", 0, "begin no more hosts after so many failures")

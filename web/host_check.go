@@ -166,10 +166,13 @@ func (r *checkReport) take(h db.Host, q checkQuery, sums map[string]*page.HostCh
 			s = &page.HostCheckSum{Check: name}
 			sums[name] = s
 		}
-		if state == check.Fail {
+		switch state {
+		case check.Fail:
 			s.Fail++
-		} else {
+		case check.Warn:
 			s.Warn++
+		default:
+			s.Accepted++
 		}
 	}
 	if q.check != "" && !r.standing.Of(h.ID, q.check).Worse(check.Pass) {
@@ -269,6 +272,8 @@ type hostCheckSumReply struct {
 	Title string `json:"title"`
 	Fail  int    `json:"fail"` // hosts
 	Warn  int    `json:"warn"`
+	// Accepted are those on which it warned, and which may stay so.
+	Accepted int `json:"accepted"`
 }
 
 type hostChecksReply struct {
@@ -324,6 +329,9 @@ func hostCheckViews(ctx context.Context, hosts []checkedHost) []page.HostCheck {
 		for k := range h.verdicts {
 			one := &h.verdicts[k]
 			v.Verdicts[k] = page.HostVerdictOf(ctx, one.Check, string(one.State), one.Code, one.Args)
+			if a := one.Acceptance; a != nil {
+				v.Verdicts[k].Accepted = &page.Acceptance{By: a.AcceptedBy, At: a.AcceptedAt, Reason: a.Reason}
+			}
 		}
 		views[i] = v
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // Board tells how hosts stand after their last checks. To judge ten thousand takes most of a second, and somebody who looks
-// through them looks often: how they stand is remembered until a host is checked again, or renamed, or comes or goes.
+// through them looks often: how they stand is remembered until a host is checked again, or renamed, or comes or goes, or a warning is accepted.
 // Its methods may be called concurrently.
 type Board struct {
 	db   *db.DB
@@ -47,7 +48,12 @@ func (b *Board) Standing(ctx context.Context, hosts []db.Host) (*Standing, error
 	for i := range last {
 		s.Last[last[i].HostID] = last[i]
 	}
-	key := b.key(s.Last, hosts)
+	heads, err := b.db.AcceptedWarningHeads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	may := acceptedOf(heads)
+	key := b.key(s.Last, may, hosts)
 	b.mu.Lock()
 	kept := b.kept[key]
 	b.mu.Unlock()
@@ -61,7 +67,7 @@ func (b *Board) Standing(ctx context.Context, hosts []db.Host) (*Standing, error
 	s.others, s.states = Compare(hosts, found), make(map[int64][]State, len(found))
 	for i := range hosts {
 		if f := found[hosts[i].ID]; f != nil {
-			s.states[hosts[i].ID] = states(Judge(&hosts[i], f, s.others))
+			s.states[hosts[i].ID] = states(may.mark(hosts[i].ID, Judge(&hosts[i], f, s.others)))
 		}
 	}
 	b.mu.Lock()
@@ -74,7 +80,7 @@ func (b *Board) Standing(ctx context.Context, hosts []db.Host) (*Standing, error
 }
 
 // key stands for all that verdicts on hosts depend on.
-func (b *Board) key(last map[int64]db.HostCheck, hosts []db.Host) uint64 {
+func (b *Board) key(last map[int64]db.HostCheck, may accepted, hosts []db.Host) uint64 {
 	var h maphash.Hash
 	h.SetSeed(b.seed)
 	for i := range hosts {
@@ -83,7 +89,7 @@ func (b *Board) key(last map[int64]db.HostCheck, hosts []db.Host) uint64 {
 		if one.Facts != nil {
 			machine = one.Facts.MachineID
 		}
-		for _, text := range []string{one.AgentSN, one.Name, one.FQDN, one.Cluster, machine, last[one.ID].JobID} {
+		for _, text := range []string{one.AgentSN, one.Name, one.FQDN, one.Cluster, machine, last[one.ID].JobID, may.text(one.ID)} {
 			_, _ = h.WriteString(text) // hashes take everything
 			_ = h.WriteByte(0)
 		}
@@ -107,10 +113,14 @@ func (b *Board) findings(ctx context.Context, hosts []db.Host) (map[int64]*wire.
 // Verdicts are those on some of a standing's hosts, in words' codes, by the host's number.
 func (b *Board) Verdicts(ctx context.Context, s *Standing, hosts []db.Host) (map[int64][]Verdict, error) {
 	found, err := b.findings(ctx, hosts)
-	verdicts := make(map[int64][]Verdict, len(found))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := b.db.AcceptedWarnings(ctx, slices.Collect(maps.Keys(found)))
+	may, verdicts := acceptedOf(rows), make(map[int64][]Verdict, len(found))
 	for i := range hosts {
 		if f := found[hosts[i].ID]; f != nil {
-			verdicts[hosts[i].ID] = Judge(&hosts[i], f, s.others)
+			verdicts[hosts[i].ID] = may.mark(hosts[i].ID, Judge(&hosts[i], f, s.others))
 		}
 	}
 	return verdicts, err
@@ -127,13 +137,17 @@ func states(verdicts []Verdict) []State {
 // States are those of a host's checks, in the order of Names: "" where a check told nothing; nil when it was not checked.
 func (s *Standing) States(host int64) []State { return s.states[host] }
 
-// Worst is the worst state of a host's checks; "" of a host that was not checked.
+// Worst is the worst state of a host's checks, for which accepted warnings are well; "" of a host that was not checked.
 func (s *Standing) Worst(host int64) State {
 	all := s.states[host]
 	if all == nil {
 		return ""
 	}
-	return slices.MaxFunc(append(all[:len(all):len(all)], Pass), func(a, b State) int { return rank[a] - rank[b] })
+	worst := slices.MaxFunc(append(all[:len(all):len(all)], Pass), func(a, b State) int { return rank[a] - rank[b] })
+	if worst == Accepted {
+		return Pass
+	}
+	return worst
 }
 
 // Of is how one check of a host ended; "" when it told nothing.

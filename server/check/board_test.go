@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"hostler/agent/wire"
@@ -41,6 +42,65 @@ func keep(t testing.TB, d *db.DB, host int64, job, machine string) {
 	}
 	if err := d.KeepHostCheck(t.Context(), &db.HostCheck{HostID: host, JobID: fmt.Sprint(job, "-", host), CheckedAt: db.Now(), Findings: f}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What is accepted is a warning no more, and what is found instead of it is one again.
+func TestAcceptedWarningsAreNoWarnings(t *testing.T) {
+	d, hosts := fill(t, 3)
+	b := check.NewBoard(d)
+	find := func(host int64, job string, offset int64) {
+		t.Helper()
+		own := []string{fmt.Sprint("10.1.0.", host)}
+		f := &wire.Findings{
+			MachineID: fmt.Sprint("machine-", host), Hostname: fmt.Sprintf("node%d.lab.test", host-1), OwnAddresses: own, Interfaces: []wire.CheckInterface{{Addresses: own}},
+			Offset: &offset, Clock: wire.CheckClock{Synchronised: true},
+		}
+		if err := d.KeepHostCheck(t.Context(), &db.HostCheck{HostID: host, JobID: job, CheckedAt: db.Now(), Findings: f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stand := func() *check.Standing {
+		t.Helper()
+		s, err := b.Standing(t.Context(), hosts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	one, two, three := hosts[0].ID, hosts[1].ID, hosts[2].ID
+	find(one, "1", 5000)
+	find(two, "2", 5000)
+	find(three, "3", 90_000)
+	before := stand()
+	accepted, err := b.Accept(t.Context(), before, []db.Host{hosts[0], hosts[2]}, db.AcceptedWarning{Check: "clock", Reason: "known", AcceptedBy: "alice", AcceptedAt: db.Now()})
+	if err != nil || len(accepted) != 1 || accepted[0].ID != one {
+		t.Fatalf("accepted on %+v, %v", accepted, err)
+	}
+	s := stand()
+	for host, want := range map[int64][2]check.State{one: {check.Accepted, check.Pass}, two: {check.Warn, check.Warn}, three: {check.Fail, check.Fail}} {
+		if s.Of(host, "clock") != want[0] || s.Worst(host) != want[1] {
+			t.Errorf("host %d's clock is %s, the host %s; it should be %v", host, s.Of(host, "clock"), s.Worst(host), want)
+		}
+	}
+	verdicts, err := b.Verdicts(t.Context(), s, hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(verdicts[one], func(v check.Verdict) bool { return v.Check == "clock" })
+	if v := verdicts[one][i]; v.State != check.Accepted || v.Acceptance == nil || v.Acceptance.Reason != "known" || v.Acceptance.AcceptedBy != "alice" {
+		t.Errorf("the verdict is %+v", v)
+	}
+	find(one, "4", 90_000)
+	if s := stand(); s.Of(one, "clock") != check.Fail || s.Worst(one) != check.Fail {
+		t.Errorf("what fails later is %s", s.Of(one, "clock"))
+	}
+	find(one, "5", 5000)
+	if err := d.UnacceptWarnings(t.Context(), "clock", []int64{one}); err != nil {
+		t.Fatal(err)
+	}
+	if s := stand(); s.Of(one, "clock") != check.Warn {
+		t.Errorf("taken back, it is %s", s.Of(one, "clock"))
 	}
 }
 

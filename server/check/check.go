@@ -17,18 +17,19 @@ type State string
 
 // The states, from good to bad.
 const (
-	Pass State = "pass"
-	Warn State = "warn" // somebody should know and may accept it
-	Fail State = "fail" // this will go wrong
+	Pass     State = "pass"
+	Accepted State = "accepted" // it warned, and somebody has said that it may stay so
+	Warn     State = "warn"     // somebody should know and may accept it
+	Fail     State = "fail"     // this will go wrong
 )
 
 // States lists the states, the worst first.
-var States = []State{Fail, Warn, Pass}
+var States = []State{Fail, Warn, Accepted, Pass}
 
 // Worse reports whether s is worse than other.
 func (s State) Worse(other State) bool { return rank[s] > rank[other] }
 
-var rank = map[State]int{Pass: 1, Warn: 2, Fail: 3}
+var rank = map[State]int{Pass: 1, Accepted: 2, Warn: 3, Fail: 4}
 
 // Verdict is how one check of one host ended.
 type Verdict struct {
@@ -36,6 +37,8 @@ type Verdict struct {
 	State State             //
 	Code  string            // what was found, within the check; "ok" of what is well
 	Args  map[string]string // for the code's texts
+	// Acceptance is who accepted it, and why; nil unless State is Accepted.
+	Acceptance *db.AcceptedWarning
 }
 
 // rule is one check. It returns no state where the host does not tell, or it does not apply.

@@ -332,5 +332,10 @@ type HostCheck struct {
 		State string `json:"state"`
 		Found string `json:"found"`
 		Mend  string `json:"mend"`
+		// Accepted is who said that a warning may stay; nil unless it may.
+		Accepted *struct {
+			By     string `json:"by"`
+			Reason string `json:"reason"`
+		} `json:"accepted"`
 	} `json:"verdicts"`
 }

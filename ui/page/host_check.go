@@ -57,12 +57,21 @@ var HostChecks = []HostCheckCodes{
 // HostVerdict is how one check of one host ended, in the reader's language.
 type HostVerdict struct {
 	Check string `json:"check"`
-	State string `json:"state"` // fail, warn or pass
+	State string `json:"state"` // fail, warn, accepted or pass
 	Code  string `json:"code"`  // what was found; "ok" of what is well
 	Title string `json:"title"`
 	Found string `json:"found"`
 	Why   string `json:"why"`
 	Mend  string `json:"mend"` // "" of what is well
+	// Accepted is who said that a warning may stay; null unless it may.
+	Accepted *Acceptance `json:"accepted"`
+}
+
+// Acceptance is who said of a warning that it may stay, and why.
+type Acceptance struct {
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
 }
 
 // HostVerdictOf puts a verdict into the context's language.
@@ -105,6 +114,22 @@ type HostCheckSum struct {
 	Title string
 	Fail  int
 	Warn  int
+	// Accepted are those on which it warned, and which may stay so.
+	Accepted int
+}
+
+// hosts is on how many it found something.
+func (s HostCheckSum) hosts() int { return s.Fail + s.Warn + s.Accepted }
+
+// tone is that of the worst it found.
+func (s HostCheckSum) tone() string {
+	switch {
+	case s.Fail > 0:
+		return checkTone("fail")
+	case s.Warn > 0:
+		return checkTone("warn")
+	}
+	return checkTone("accepted")
 }
 
 // HostChecksView is GET /host-checks.
@@ -119,7 +144,6 @@ type HostChecksView struct {
 	Hosts     []HostCheck
 	Next      string
 	Paged     bool
-	Running   int64 // an operation that checks hosts right now; 0: none
 }
 
 // total is how many hosts there are to show.
@@ -181,18 +205,32 @@ func checkTone(state string) string {
 
 // checkSummary is what a host's row says.
 func checkSummary(ctx context.Context, h HostCheck) string {
-	fails, warns := len(h.of("fail")), len(h.of("warn"))
-	switch {
-	case h.State == "unchecked":
+	if h.State == "unchecked" {
 		return i18n.T(ctx, "hostchecks.never")
-	case fails > 0 && warns > 0:
-		return i18n.N(ctx, "hostchecks.fails", fails) + " · " + i18n.N(ctx, "hostchecks.warns", warns)
-	case fails > 0:
-		return i18n.N(ctx, "hostchecks.fails", fails)
-	case warns > 0:
-		return i18n.N(ctx, "hostchecks.warns", warns)
 	}
-	return i18n.N(ctx, "hostchecks.passes", len(h.Verdicts))
+	var parts []string
+	for _, p := range []struct{ state, text string }{{"fail", "hostchecks.fails"}, {"warn", "hostchecks.warns"}, {"accepted", "hostchecks.accepted"}} {
+		if n := len(h.of(p.state)); n > 0 {
+			parts = append(parts, i18n.N(ctx, p.text, n))
+		}
+	}
+	if len(parts) == 0 {
+		return i18n.N(ctx, "hostchecks.passes", len(h.Verdicts))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// verdictStates are the states of verdicts that say more than that all is well, the worst first.
+var verdictStates = []string{"fail", "warn", "accepted"}
+
+// warned is how many of the page's hosts a check warns of.
+func (v HostChecksView) warned(check string) int {
+	for _, s := range v.Sums {
+		if s.Check == check {
+			return s.Warn
+		}
+	}
+	return 0
 }
 
 // HostReportView is a report that is downloaded.

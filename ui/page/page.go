@@ -129,7 +129,7 @@ var FieldCodes = []string{
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 	"remove_typed", "code_wrong", "factor_rule_unknown", "login_over", "password_provider",
 	"provider_down", "provider_refused", "provider_flow", "provider_role", "provider_name", "provider_last",
-	"family_needed", "versions_wrong", "review_needed", "channel_missing", "channel_without_agent", "source_unknown",
+	"check_unknown", "family_needed", "versions_wrong", "review_needed", "channel_missing", "channel_without_agent", "source_unknown",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.
@@ -197,7 +197,7 @@ func serverText(ctx context.Context, key, english string) string {
 
 // NoticeCodes are the sentences about what a request achieved; see NoticeText.
 var NoticeCodes = []string{
-	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished", "answers_loaded", "answers_partly",
+	"retry_started", "skipped", "cancel_requested", "unlocked", "step_queued", "pushes_started", "draft_discarded", "wizard_finished", "warnings_accepted", "warnings_unaccepted", "answers_loaded", "answers_partly",
 	"logged_out", "logged_out_here", "administrator_created", "job_canceled", "certificate_revoked", "namesakes_kept", "definition_forgotten",
 	"repository_imported", "mirror_created", "mirror_changed", "mirror_removed",
 	"repository_created", "repository_removed", "channel_promoted", "channel_rolled_back", "package_dropped",

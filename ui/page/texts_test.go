@@ -61,7 +61,7 @@ func spelled() map[string]bool {
 	add("children.limiter.", "cgroup1", "cgroup2", "polling")
 	add("operation.", "command", "script", "push", "fetch", "install", "upgrade", "upgrade_agents", "uninstall", "start", "stop", "restart", "configure")
 	add("operation.", "host_checks")
-	add("hostchecks.state.", page.HostCheckStates...)
+	add("hostchecks.state.", append(slices.Clone(page.HostCheckStates), "accepted")...)
 	for _, c := range page.HostChecks {
 		add("hostcheck.title.", c.Check)
 		add("hostcheck."+c.Check, ".why")

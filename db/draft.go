@@ -25,6 +25,7 @@ type Draft struct {
 	Logins      string // further ways to log in, by name, as JSON, without their secrets
 	CheckID     *int64 // the operation that checked the connections
 	OperationID *int64
+	HostCheckID *int64 // the operation that checked its hosts last
 	CreatedBy   string
 	FinishedAt  *time.Time
 	CreatedAt   time.Time
@@ -55,7 +56,7 @@ func (d *DB) SaveDraft(ctx context.Context, w *Draft) error {
 		"ssh_user": w.SSHUser, "ssh_port": w.SSHPort,
 		"ssh_become": w.SSHBecome, "jump_host": w.JumpHost, "jump_user": w.JumpUser, "jump_port": w.JumpPort,
 		"versions": w.Versions, "review": w.Review, "parallel": w.Parallel, "logins": w.Logins,
-		"check_id": w.CheckID, "operation_id": w.OperationID, "finished_at": w.FinishedAt,
+		"check_id": w.CheckID, "operation_id": w.OperationID, "host_check_id": w.HostCheckID, "finished_at": w.FinishedAt,
 	})
 	if g.Error != nil {
 		return translate("save draft", g.Error)

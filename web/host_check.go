@@ -45,37 +45,46 @@ func (w *Web) checkAgain(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	var in remote.CheckRequest
-	for _, text := range f.texts("host") {
-		id, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return badQuery("host", "this is not the number of a host")
-		}
-		in.Targets.IDs = append(in.Targets.IDs, id)
+	q, err := checkQueryOf(f.text)
+	if err != nil {
+		return err
 	}
-	if len(in.Targets.IDs) == 0 {
-		q, err := checkQueryOf(f.text)
-		if err != nil {
-			return err
-		}
-		r, err := w.checked(ctx, q)
-		if err != nil {
-			return err
-		}
-		for i := range r.hosts {
-			in.Targets.IDs = append(in.Targets.IDs, r.hosts[i].ID)
-		}
+	ids, err := w.hostsOfReport(ctx, f.texts("host"), q)
+	if err != nil {
+		return err
 	}
-	o, err := w.Remote.Check(ctx, in, identity(c).Name)
+	o, err := w.Remote.Check(ctx, remote.CheckRequest{Common: remote.Common{Targets: remote.Targets{IDs: ids}}}, identity(c).Name)
 	if err != nil {
 		return invalidWork(ctx, err)
 	}
 	return goTo(c, "/operations/"+strconv.FormatInt(o.ID, 10))
 }
 
+// hostsOfReport are those that are named by number, or, if none is, those that a query finds.
+func (w *Web) hostsOfReport(ctx context.Context, named []string, q checkQuery) (ids []int64, err error) {
+	for _, text := range named {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, badQuery("host", "this is not the number of a host")
+		}
+		if q.hosts == nil || q.hosts[id] {
+			ids = append(ids, id)
+		}
+	}
+	if len(named) > 0 {
+		return ids, nil
+	}
+	r, err := w.checked(ctx, q)
+	for i := range r.hosts {
+		ids = append(ids, r.hosts[i].ID)
+	}
+	return ids, err
+}
+
 // checkQuery says what of the checks is meant. What is left out does not matter.
 type checkQuery struct {
-	operation int64 // whose hosts
+	operation int64          // whose hosts
+	hosts     map[int64]bool // which may be meant; nil: all
 	state     string
 	check     string // hosts on which it found something
 	search    string
@@ -120,7 +129,10 @@ func (w *Web) checked(ctx context.Context, q checkQuery) (r checkReport, err err
 	if r.standing, err = w.checks.Standing(ctx, w.Fleet.Find(ctx, fleet.Filter{})); err != nil {
 		return r, err
 	}
-	filter := fleet.Filter{Search: q.search}
+	filter := fleet.Filter{Search: q.search, IDs: q.hosts}
+	if q.hosts != nil && len(q.hosts) == 0 {
+		return r, nil
+	}
 	if q.operation != 0 {
 		if filter.IDs, err = w.hostsOfOperation(ctx, q.operation); err != nil || len(filter.IDs) == 0 {
 			return r, err
@@ -243,11 +255,12 @@ func (r *checkReport) cut(after string, limit int) (next string, err error) {
 	return next, nil
 }
 
-// findChecks reads the page of a report that the query asks for: operation, state, check, search, after.
-func (w *Web) findChecks(c *gin.Context, limit int) (r checkReport, q checkQuery, next string, err error) {
+// findChecks reads the page of a report of hosts (nil: of all) that the query asks for: operation, state, check, search, after.
+func (w *Web) findChecks(c *gin.Context, of map[int64]bool, limit int) (r checkReport, q checkQuery, next string, err error) {
 	if q, err = checkQueryOf(c.Query); err != nil {
 		return r, q, "", err
 	}
+	q.hosts = of
 	if r, err = w.checked(c.Request.Context(), q); err != nil {
 		return r, q, "", err
 	}
@@ -289,7 +302,7 @@ func (w *Web) listHostChecks(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	r, _, next, err := w.findChecks(c, int(limit))
+	r, _, next, err := w.findChecks(c, nil, int(limit))
 	if err != nil {
 		return err
 	}
@@ -340,23 +353,32 @@ func hostCheckViews(ctx context.Context, hosts []checkedHost) []page.HostCheck {
 
 // hostChecksPage is GET /host-checks.
 func (w *Web) hostChecksPage(c *gin.Context) error {
-	r, q, next, err := w.findChecks(c, hostChecksPerPage)
+	v, err := w.hostChecksView(c, nil)
 	if err != nil {
 		return err
-	}
-	v := page.HostChecksView{
-		Frame: w.frame(c), Operation: q.operation, State: q.state, Check: q.check, Search: q.search, Counts: r.counts, Sums: r.sums,
-		Hosts: hostCheckViews(c.Request.Context(), r.hosts), Next: next, Paged: c.Query("after") != "",
 	}
 	return show(c, http.StatusOK, page.HostChecksPage(v))
 }
 
+// hostChecksView is the page of a report of hosts (nil: of all) that the query asks for.
+func (w *Web) hostChecksView(c *gin.Context, of map[int64]bool) (page.HostChecksView, error) {
+	r, q, next, err := w.findChecks(c, of, hostChecksPerPage)
+	return page.HostChecksView{
+		Frame: w.frame(c), Operation: q.operation, State: q.state, Check: q.check, Search: q.search, Counts: r.counts, Sums: r.sums,
+		Hosts: hostCheckViews(c.Request.Context(), r.hosts), Next: next, Paged: c.Query("after") != "",
+	}, err
+}
+
 // hostCheckReport is GET host-checks/report: all that a query finds, as a file.
-func (w *Web) hostCheckReport(c *gin.Context) error {
+func (w *Web) hostCheckReport(c *gin.Context) error { return w.sendReport(c, nil) }
+
+// sendReport answers with a report of hosts (nil: of all) as a file.
+func (w *Web) sendReport(c *gin.Context, of map[int64]bool) error {
 	q, err := checkQueryOf(c.Query)
 	if err != nil {
 		return err
 	}
+	q.hosts = of
 	format := c.DefaultQuery("format", "json")
 	if format != "json" && format != "html" {
 		return badQuery("format", "this must be json or html")

@@ -67,7 +67,7 @@ func (w *Web) postUnacceptWarnings(c *gin.Context) error {
 
 // acceptForm is POST /host-checks/accept: for one host, or for all that the report is of.
 func (w *Web) acceptForm(c *gin.Context) error {
-	q, err := w.warningForm(c, w.acceptWarnings)
+	q, err := w.warningForm(c, nil, w.acceptWarnings)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (w *Web) acceptForm(c *gin.Context) error {
 
 // unacceptForm is POST /host-checks/unaccept.
 func (w *Web) unacceptForm(c *gin.Context) error {
-	q, err := w.warningForm(c, w.unacceptWarnings)
+	q, err := w.warningForm(c, nil, w.unacceptWarnings)
 	if err != nil {
 		return err
 	}
@@ -85,38 +85,22 @@ func (w *Web) unacceptForm(c *gin.Context) error {
 	return goTo(c, "/host-checks"+q.query())
 }
 
-// warningForm does what a form of the report asks for, and says what the report shows.
-func (w *Web) warningForm(c *gin.Context, do func(*gin.Context, warningRequest) (int, error)) (checkQuery, error) {
+// warningForm does what a form of a report of hosts (nil: of all) asks for, and says what the report shows. A form that names no
+// host is about all that the report is of, whatever their state.
+func (w *Web) warningForm(c *gin.Context, of map[int64]bool, do func(*gin.Context, warningRequest) (int, error)) (q checkQuery, err error) {
 	f, err := readForm(c)
 	if err != nil {
-		return checkQuery{}, err
+		return q, err
 	}
-	in, q, err := w.warningOf(c.Request.Context(), f)
-	if err == nil {
+	in := warningRequest{Check: f.text("warning"), Reason: f.text("reason")}
+	if q, err = checkQueryOf(f.text); err != nil {
+		return q, err
+	}
+	all := checkQuery{operation: q.operation, hosts: of, search: q.search}
+	if in.Targets.IDs, err = w.hostsOfReport(c.Request.Context(), f.texts("host"), all); err == nil {
 		_, err = do(c, in)
 	}
 	return q, err
-}
-
-// warningOf reads a form of the report: a warning, and one host or, in whatever state, all that the report is of.
-func (w *Web) warningOf(ctx context.Context, f *form) (in warningRequest, q checkQuery, err error) {
-	in.Check, in.Reason = f.text("warning"), f.text("reason")
-	if q, err = checkQueryOf(f.text); err != nil {
-		return in, q, err
-	}
-	if id := f.text("host"); id != "" {
-		n, err := strconv.ParseInt(id, 10, 64)
-		if err != nil {
-			return in, q, badQuery("host", "this is not the number of a host")
-		}
-		in.Targets.IDs = []int64{n}
-		return in, q, nil
-	}
-	r, err := w.checked(ctx, checkQuery{operation: q.operation, search: q.search})
-	for i := range r.hosts {
-		in.Targets.IDs = append(in.Targets.IDs, r.hosts[i].ID)
-	}
-	return in, q, err
 }
 
 // query is what follows the report's path.

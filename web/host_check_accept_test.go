@@ -21,14 +21,20 @@ func (s *server) checkedWith(found func(*wire.Findings), names ...string) (opera
 	}
 	operation = s.work("/host-checks", map[string]any{"targets": map[string]any{"hosts": strings.Join(names, " ")}})
 	for i, name := range names {
-		s.tell(clients[i], name, s.findings("machine-"+name, func(f *wire.Findings) {
-			own := []string{"10.1.0." + strconv.Itoa(i+1)}
-			f.Hostname, f.OwnAddresses, f.Interfaces, f.Reverse = name, own, []wire.CheckInterface{{Name: "eth0", Addresses: own}}, []string{name}
-			found(f)
-		}))
+		s.tell(clients[i], name, s.well(name, i, found))
 	}
 	s.awaitOperation(operation, db.Done)
 	return operation, ids
+}
+
+// well is what a host tells with which nothing is wrong, but for what edit makes of it.
+func (s *server) well(name string, number int, edit func(*wire.Findings)) []byte {
+	s.t.Helper()
+	return s.findings("machine-"+name, func(f *wire.Findings) {
+		own := []string{"10.1.0." + strconv.Itoa(number+1)}
+		f.Hostname, f.OwnAddresses, f.Interfaces, f.Reverse = name, own, []wire.CheckInterface{{Name: "eth0", Addresses: own}}, []string{name}
+		edit(f)
+	})
 }
 
 func TestWarningsAreAcceptedAndTakenBack(t *testing.T) {

@@ -236,7 +236,7 @@ func (w *Web) draftView(d *db.Draft) page.Draft {
 		User: d.SSHUser, Port: d.SSHPort, Become: d.SSHBecome,
 		Jump:    page.JumpView{Host: d.JumpHost, User: d.JumpUser, Port: d.JumpPort},
 		Review:  reviewOf(d),
-		CheckID: id(d.CheckID), OperationID: id(d.OperationID), CreatedBy: d.CreatedBy, Updated: d.UpdatedAt,
+		CheckID: id(d.CheckID), OperationID: id(d.OperationID), HostCheckID: id(d.HostCheckID), CreatedBy: d.CreatedBy, Updated: d.UpdatedAt,
 	}
 }
 

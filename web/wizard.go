@@ -65,7 +65,7 @@ func (w *Web) resumeWizard(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return goTo(c, wizardPath(d.ID, resumeAt(d)))
+	return goTo(c, wizardPath(d.ID, w.draftView(d).Resume()))
 }
 
 // wizardStartPage is GET /wizards/{id}/start.
@@ -274,6 +274,17 @@ func (w *Web) wizardSummaryPage(c *gin.Context) error {
 				v.Failed = append(v.Failed, t)
 			}
 		}
+	}
+	ready, err := w.readyHosts(c.Request.Context(), d)
+	if err != nil {
+		return err
+	}
+	checks, err := w.checked(c.Request.Context(), checkQuery{hosts: ready})
+	if err != nil {
+		return err
+	}
+	if v.Checks = checks.counts; d.HostCheckID == nil {
+		v.Checks = nil
 	}
 	return show(c, http.StatusOK, page.WizardSummaryPage(v))
 }

@@ -213,7 +213,7 @@ func (w *Web) startCheck(c *gin.Context, d *db.Draft, f *form, hosts []hostlist.
 // startOperation takes the draft first: of two that try, one gets db.ErrStale before anything is started.
 func (w *Web) startOperation(c *gin.Context, d *db.Draft, f *form, hosts []hostlist.Host, credentials *bootstrap.Credentials) error {
 	ctx := c.Request.Context()
-	d.OperationID = nil
+	d.OperationID, d.HostCheckID = nil, nil
 	if err := w.saveDraft(c, d, versionOf(f)); err != nil {
 		credentials.Wipe()
 		return err

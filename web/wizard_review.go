@@ -30,8 +30,11 @@ var answered = map[string]func(d *db.Draft) []any{
 	},
 }
 
-// reviewable are the steps that can be looked through again, in order.
-var reviewable = []string{page.WizardStart, page.WizardVersions, page.WizardHosts, page.WizardConnections}
+// reviewable are the steps of a method that can be looked through again, in order: those before agents get onto the hosts.
+func reviewable(method string) []string {
+	steps := page.WizardSteps(method)
+	return steps[:slices.Index(steps, page.WizardRun(method))]
+}
 
 // markReview marks the steps that were done after those in which a draft differs from what it was. Once hosts are bootstrapped
 // with what it says there is nothing to look through.
@@ -40,13 +43,15 @@ func markReview(was, d *db.Draft) {
 		d.Review = ""
 		return
 	}
-	reached := slices.Index(reviewable, was.Step)
-	for i, step := range reviewable {
+	order := page.WizardSteps(was.Method)
+	reached := slices.Index(order, was.Step)
+	steps := reviewable(d.Method)
+	for i, step := range steps {
 		if said := answered[step]; said == nil || slices.Equal(said(was), said(d)) {
 			continue
 		}
-		for _, later := range reviewable[i+1:] {
-			done := slices.Index(reviewable, later) <= reached && (later != page.WizardConnections || was.CheckID != nil)
+		for _, later := range steps[i+1:] {
+			done := slices.Index(order, later) <= reached && (later != page.WizardConnections || was.CheckID != nil)
 			if done && !slices.Contains(reviewOf(d), later) {
 				d.Review = strings.Join(append(reviewOf(d), later), ",")
 			}
@@ -56,17 +61,8 @@ func markReview(was, d *db.Draft) {
 
 // further moves a draft on to a step, and never back: who changes an early step goes on where the last one was.
 func further(d *db.Draft, step string) {
-	if slices.Index(reviewable, d.Step) < slices.Index(reviewable, step) {
+	order := page.WizardSteps(d.Method)
+	if slices.Index(order, d.Step) < slices.Index(order, step) {
 		d.Step = step
 	}
-}
-
-// resumeAt is where a draft goes on: at the first step that is to be looked through again, or where it was left.
-func resumeAt(d *db.Draft) string {
-	for _, step := range reviewable {
-		if slices.Contains(reviewOf(d), step) {
-			return step
-		}
-	}
-	return d.Step
 }

@@ -77,7 +77,7 @@ var AuditActions = []string{
 	"repository.create", "repository.export", "repository.import", "repository.remove", "repository_key.advance", "repository_key.back", "session.end", "session.end_others", "second_factor.codes", "second_factor.offer", "second_factor.remove", "second_factor.require", "second_factor.reset", "second_factor.set",
 	"sign_rule.create", "sign_rule.remove", "token.create",
 	"token.end", "user.create", "user.disable", "user.enable", "user.limit", "user.login", "user.login_code", "user.login_provider", "user.logout", "user.password", "user.remove", "user.role",
-	"user.set_up", "warning.accept", "warning.unaccept", "wizard.discard", "wizard.finish", "wizard.start",
+	"user.set_up", "warning.accept", "warning.unaccept", "wizard.discard", "wizard.finish", "wizard.pass_checks", "wizard.start",
 }
 
 // AuditFamilies are the first words of AuditActions.

@@ -135,6 +135,7 @@ func (s HostCheckSum) tone() string {
 // HostChecksView is GET /host-checks.
 type HostChecksView struct {
 	Frame     layout.Frame
+	Draft     int64 // in whose wizard the hosts are shown; 0: on the page of their own
 	Operation int64 // whose hosts are shown; 0: all
 	State     string
 	Check     string
@@ -154,7 +155,15 @@ func (v HostChecksView) total() (n int) {
 	return n
 }
 
-// with is the page's address with another state and check.
+// path is the page's address, or one below it.
+func (v HostChecksView) path(below string) string {
+	if v.Draft != 0 {
+		return wizardPath(v.Draft, WizardChecks) + below
+	}
+	return "/host-checks" + below
+}
+
+// with is an address with what the page shows, but for the state and the check.
 func (v HostChecksView) with(path, state, check string) string {
 	q := url.Values{}
 	set := func(name, value string) {
@@ -176,7 +185,11 @@ func (v HostChecksView) with(path, state, check string) string {
 
 // report is where the report is downloaded, of all hosts that the page has.
 func (v HostChecksView) report(format string) string {
-	path := v.with("/api/v1/host-checks/report", v.State, v.Check)
+	path := "/api/v1/host-checks/report"
+	if v.Draft != 0 {
+		path = v.path("/report")
+	}
+	path = v.with(path, v.State, v.Check)
 	if strings.Contains(path, "?") {
 		return path + "&format=" + format
 	}

@@ -122,7 +122,7 @@ func trustPath(state, search string) string {
 
 // pageKey is the query parameter that pages the list at path: lists by name go on after one, newest-first lists before.
 func pageKey(path string) string {
-	if strings.HasPrefix(path, "/hosts") || strings.HasPrefix(path, "/child-agents") || strings.HasPrefix(path, "/trust") || strings.HasPrefix(path, "/users") || strings.HasPrefix(path, "/repositories") {
+	if strings.HasPrefix(path, "/hosts") || strings.HasPrefix(path, "/host-checks") || strings.HasPrefix(path, "/wizards") || strings.HasPrefix(path, "/child-agents") || strings.HasPrefix(path, "/trust") || strings.HasPrefix(path, "/users") || strings.HasPrefix(path, "/repositories") {
 		return "after"
 	}
 	return "before"

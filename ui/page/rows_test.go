@@ -252,3 +252,12 @@ func TestCertificateTone(t *testing.T) {
 		t.Error("an unknown certificate is warned of")
 	}
 }
+
+// Lists that go forward by name are asked for what comes after, the others for what came before.
+func TestPagesGoOnByTheirKey(t *testing.T) {
+	for path, want := range map[string]string{"/hosts": "after", "/host-checks?state=fail": "after", "/wizards/3/checks": "after", "/events": "before", "/operations": "before"} {
+		if got := pageKey(path); got != want {
+			t.Errorf("%s goes on by %s, not %s", path, got, want)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func spelled() map[string]bool {
 	add("group.", page.TaskGroups...)
 	add("counts.", page.TaskGroups...)
 	add("state.", page.Pending, page.Running, page.Waiting, page.Done, page.Failed, page.Skipped, page.Canceled)
-	add("wizard.step.", page.WizardStart, page.WizardHosts, page.WizardConfirm, page.WizardManual, page.WizardSummary)
+	add("wizard.step.", append(page.WizardSteps(page.MethodSSH), page.WizardManual)...)
 	add("wizards.need.", "names", "access", "system")
 	add("child.", "stoped", "running", "fatal", "killed")
 	add("job.state.", page.JobStates...)

@@ -6,7 +6,7 @@ import (
 	"hostler/ui/layout"
 )
 
-// Wizard steps, in order. StepManual stands in for StepConfirm when hosts are registered by hand.
+// Wizard steps; WizardSteps has their order.
 const (
 	WizardStart       = "start"
 	WizardVersions    = "versions"
@@ -14,8 +14,26 @@ const (
 	WizardConnections = "connections"
 	WizardConfirm     = "confirm"
 	WizardManual      = "manual"
+	WizardChecks      = "checks"
 	WizardSummary     = "summary"
 )
+
+// WizardSteps are the steps of a wizard, in order, for a method of getting the agent onto hosts.
+func WizardSteps(method string) []string {
+	if method == MethodManual {
+		return []string{WizardStart, WizardVersions, WizardHosts, WizardManual, WizardChecks, WizardSummary}
+	}
+	return []string{WizardStart, WizardVersions, WizardHosts, WizardConnections, WizardConfirm, WizardChecks, WizardSummary}
+}
+
+// WizardRun is the step in which agents get onto the hosts. What comes before it is asked, and cannot be changed once that has
+// begun.
+func WizardRun(method string) string {
+	if method == MethodManual {
+		return WizardManual
+	}
+	return WizardConfirm
+}
 
 // Methods of getting the agent onto hosts.
 const (
@@ -40,6 +58,7 @@ type Draft struct {
 	Become      string   // how the user becomes root; "" for the first way
 	CheckID     int64    // 0: the connections were not checked
 	OperationID int64    // 0: not started
+	HostCheckID int64    // the operation that checked its hosts last; 0: none did
 	CreatedBy   string
 	Updated     time.Time
 }
@@ -195,6 +214,17 @@ type WizardManualView struct {
 	Door         EnrolRequestsView // who came with its tokens and is not admitted by them
 }
 
+// WizardChecksView is GET /wizards/{id}/checks: what the agents find on the draft's hosts. POST checks the hosts that its form names
+// with host, those that its query finds with again=yes, and otherwise those that were not checked yet;
+// POST /wizards/{id}/checks/next goes on, with despite=yes even if something is not well; without it, then, it is asked with ?asked.
+type WizardChecksView struct {
+	Frame     layout.Frame
+	Draft     Draft
+	Operation *Operation // that checked last; nil: none did
+	Report    HostChecksView
+	Open      int // hosts that have failed or were not checked, of which it is asked whether to go on; 0: it is not asked
+}
+
 // WizardSummaryView is GET /wizards/{id}/summary. POST /wizards/{id}/finish ends the draft.
 type WizardSummaryView struct {
 	Frame     layout.Frame
@@ -203,4 +233,6 @@ type WizardSummaryView struct {
 	Done      []Task     // hosts of the operation that are ready
 	Failed    []Task     // and those that are not, canceled ones too; without those a person took out
 	Arrivals  []Arrival  // of a manual registration
+	// Checks are how the checks of its hosts ended: hosts by state.
+	Checks map[string]int
 }

@@ -21,20 +21,7 @@ func needText(ctx context.Context, id string) string { return i18n.T(ctx, "wizar
 func wizardStepText(ctx context.Context, step string) string { return i18n.T(ctx, "wizard.step."+step) }
 
 // steps are the steps that this draft goes through.
-func (d Draft) steps() []string {
-	if d.Method == MethodManual {
-		return []string{WizardStart, WizardVersions, WizardHosts, WizardManual, WizardSummary}
-	}
-	return []string{WizardStart, WizardVersions, WizardHosts, WizardConnections, WizardConfirm, WizardSummary}
-}
-
-// runStep is the step in which agents get onto the hosts.
-func (d Draft) runStep() string {
-	if d.Method == MethodManual {
-		return WizardManual
-	}
-	return WizardConfirm
-}
+func (d Draft) steps() []string { return WizardSteps(d.Method) }
 
 // step is where the draft goes on.
 func (d Draft) step() string {
@@ -57,7 +44,7 @@ func (d Draft) stepStatus(step, current string) string {
 			return "skipped"
 		}
 		return ""
-	case d.OperationID != 0 && i < slices.Index(order, d.runStep()):
+	case d.OperationID != 0 && i < slices.Index(order, WizardRun(d.Method)):
 		return "past"
 	case slices.Contains(d.Review, step) && d.OperationID == 0:
 		return "review"
@@ -196,6 +183,25 @@ func (v WizardSummaryView) tone() string {
 	return live.ToneDone
 }
 
+// topic is what the page of the checks listens to besides its wizard's.
+func (v WizardChecksView) topic() string {
+	if v.Operation == nil {
+		return ""
+	}
+	return live.TopicOperation(v.Operation.ID)
+}
+
+// checksLine is how the checks of the hosts ended; "" when there were none.
+func (v WizardSummaryView) checksLine(ctx context.Context) string {
+	var parts []string
+	for _, state := range HostCheckStates {
+		if n := v.Checks[state]; n > 0 {
+			parts = append(parts, known(ctx, "hostchecks.state.", state)+": "+strconv.Itoa(n))
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
 // summaryReason is why a host is not ready.
 func summaryReason(r live.Row) string {
 	if r.Cells["message"] == "" {
@@ -235,8 +241,8 @@ func (d Draft) needsReview(step string) bool {
 	return d.OperationID == 0 && slices.Contains(d.Review, step)
 }
 
-// resume is where the draft goes on: at the first step that is to be looked through again, or where it was left.
-func (d Draft) resume() string {
+// Resume is where the draft goes on: at the first step that is to be looked through again, or where it was left.
+func (d Draft) Resume() string {
 	for _, step := range d.steps() {
 		if d.needsReview(step) {
 			return step

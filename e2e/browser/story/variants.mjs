@@ -62,7 +62,8 @@ async function run(visitor) {
   await page.locator("tr[data-row] a[data-log]").last().click();
   await page.locator("log-drawer .line").first().waitFor();
   await visitor.look("log");
-  await visitor.visit(new URL(page.url()).pathname.replace("confirm", "summary"));
+  await visitor.visit(new URL(page.url()).pathname.replace("confirm", "checks"));
+  await visitor.visit(new URL(page.url()).pathname.replace("checks", "summary"));
 }
 
 /** Every step of a wizard, which is left as it was found. @param {Visitor} visitor */

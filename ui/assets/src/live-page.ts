@@ -118,7 +118,7 @@ export class LivePage extends HTMLElement {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const region of page.querySelectorAll("[data-live-region]")) {
       const old = document.getElementById(region.id);
-      if (old && !inUse(old, region)) old.replaceWith(document.importNode(region, true));
+      if (old && !inUse(old, region)) old.replaceWith(openAs(old, document.importNode(region, true)));
     }
     showLocalTimes(document);
     this.applyValues(valuesOf(page));
@@ -135,6 +135,15 @@ function inUse(old: Element, fresh: Element): boolean {
   const touched = (f: HTMLInputElement | HTMLTextAreaElement): boolean =>
     f.value !== f.defaultValue || (f instanceof HTMLInputElement && f.checked !== f.defaultChecked);
   return fresh.querySelector("form") !== null && [...fields].some(touched);
+}
+
+/** A region that comes in place of an old one, with those details open that were: somebody reads them. */
+function openAs(old: Element, fresh: Element): Element {
+  for (const details of fresh.querySelectorAll<HTMLDetailsElement>("details[id]")) {
+    const before = [...old.querySelectorAll<HTMLDetailsElement>("details[id]")].find((e) => e.id === details.id);
+    if (before) details.open = before.open;
+  }
+  return fresh;
 }
 
 function valuesOf(page: Document): Record<string, string> {

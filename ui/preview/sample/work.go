@@ -159,6 +159,15 @@ func wizardPages() []Page {
 		{"/wizards/4/confirm", false, func(f layout.Frame) templ.Component {
 			return page.WizardConfirmPage(page.WizardConfirmView{Frame: f, Draft: started, Operation: operations()[0], Tasks: Tasks()})
 		}},
+		{"/wizards/4/checks", false, func(f layout.Frame) templ.Component {
+			o := operations()[0]
+			v := page.WizardChecksView{Frame: f, Draft: started, Operation: &o, Report: hostChecks(f), Open: 2}
+			v.Draft.Step, v.Report.Draft, v.Report.Operation = page.WizardChecks, v.Draft.ID, 0
+			return page.WizardChecksPage(v)
+		}},
+		{"/wizards/5/checks", false, func(f layout.Frame) templ.Component {
+			return page.WizardChecksPage(page.WizardChecksView{Frame: f, Draft: started, Report: page.HostChecksView{Frame: f, Draft: 4}})
+		}},
 		{"/wizards/4/manual", false, func(f layout.Frame) templ.Component {
 			return page.WizardManualPage(page.WizardManualView{
 				Frame: f, Draft: manual, Groups: commands(), TokenExpires: Now.Add(15 * time.Minute), TokenUses: 10, Arrivals: arrivals(),
@@ -166,7 +175,7 @@ func wizardPages() []Page {
 		}},
 		{"/wizards/4/summary", false, func(f layout.Frame) templ.Component {
 			o := operations()[0]
-			return page.WizardSummaryPage(page.WizardSummaryView{Frame: f, Draft: started, Operation: &o, Done: Tasks()[7:], Failed: Tasks()[:2]})
+			return page.WizardSummaryPage(page.WizardSummaryView{Frame: f, Draft: started, Operation: &o, Done: Tasks()[7:], Failed: Tasks()[:2], Checks: map[string]int{"fail": 1, "pass": 3}})
 		}},
 	}
 }

@@ -142,6 +142,16 @@ func (s *Store) release(digests []string) {
 	}
 }
 
+// Gather has fetched what the bundle is to have and what has not come. Without it Write fails at the first such package.
+func (b *Bundle) Gather(ctx context.Context) error {
+	for _, digest := range b.held {
+		if err := b.store.Bring(ctx, digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Name is what the file may be called.
 func (b *Bundle) Name() string {
 	name := fmt.Sprintf("%s-%d", b.Manifest.Repository, b.Manifest.Snapshot)

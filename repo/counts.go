@@ -12,6 +12,7 @@ type counts struct {
 	uploaded  map[string]int64 // bytes, by repository
 	requested map[string]int64 // requests for packages that are there, by digest
 	asked     map[Asked]int64
+	fetched   map[bool]int64 // packages on demand, by whether they came
 }
 
 // Asked is what requests for packages are counted by in the long run: all versions of one together.
@@ -25,6 +26,7 @@ type Asked struct {
 type Counts struct {
 	Published, Uploaded map[string]int64
 	Asked               map[Asked]int64
+	Fetched             map[bool]int64 // packages on demand, by whether they came
 }
 
 // Counts reads them.
@@ -32,7 +34,7 @@ func (s *Store) Counts() Counts {
 	c := &s.counts
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Counts{maps.Clone(c.published), maps.Clone(c.uploaded), maps.Clone(c.asked)}
+	return Counts{maps.Clone(c.published), maps.Clone(c.uploaded), maps.Clone(c.asked), maps.Clone(c.fetched)}
 }
 
 // Requests is how often a package was asked for since the server started.
@@ -59,6 +61,12 @@ func (c *counts) request(p *Package) {
 	defer c.mu.Unlock()
 	add(&c.requested, p.Digest, 1)
 	add(&c.asked, Asked{p.Kind, p.Name}, 1)
+}
+
+func (c *counts) fetch(came bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(&c.fetched, came, 1)
 }
 
 func add[K comparable](to *map[K]int64, key K, n int64) {

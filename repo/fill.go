@@ -60,7 +60,7 @@ func (f *Filling) Has(ctx context.Context, digest string, keys []string) (bool, 
 	s.changing.RLock() // nothing is swept in between
 	defer s.changing.RUnlock()
 	p := s.known(digest)
-	if p == nil || p.Kind != f.kind || keys != nil && !slices.Contains(keys, p.Vouched) {
+	if p == nil || p.Kind != f.kind || s.Absent(p.Digest) || keys != nil && !slices.Contains(keys, p.Vouched) {
 		return false, nil
 	}
 	if !s.isSigned(p) {

@@ -66,6 +66,11 @@ func (in *intake) deb() error {
 	if err != nil {
 		return unreadable(err)
 	}
+	return in.describe(found)
+}
+
+// describe takes what is known of a deb, and writes its part of the index.
+func (in *intake) describe(found apt.Package) error {
 	p := &in.pkg
 	p.Name, p.Version, p.Arch, p.Size = found.Field("Package"), found.Field("Version"), found.Field("Architecture"), found.Size
 	p.Summary = printable(found.Field("Description"))

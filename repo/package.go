@@ -43,6 +43,7 @@ type Package struct {
 	Vouched  string    `json:"vouched,omitempty"`  // fingerprint of the key whose signature was checked when it came
 	Uploaded time.Time `json:"uploaded"`
 	By       string    `json:"by"`
+	Origin   *Origin   `json:"origin,omitempty"` // of one that is fetched, or was, when somebody asked for it
 }
 
 // Detail is what only a look at one package needs.
@@ -135,10 +136,15 @@ func (s *Store) loadPackages() error {
 	return errors.Join(failed...)
 }
 
-// keep makes a package known. s.mu is held. Of several that were made of one upload, that with the signature of the
+// keep makes a package known. s.mu is held. What was promised is absent until its content is there. Of several that were made of one upload, that with the signature of the
 // key of now stands for it.
 func (s *Store) keep(p *Package) {
 	s.packages[p.Digest] = p
+	if p.Origin != nil {
+		if _, err := os.Stat(filepath.Join(s.packageDir(p.Digest), contentFile)); errors.Is(err, os.ErrNotExist) {
+			s.absent[p.Digest] = true
+		}
+	}
 	if p.Source != "" && (s.sources[p.Source] == "" || s.isSigned(p)) {
 		s.sources[p.Source] = p.Digest
 	}

@@ -137,6 +137,11 @@ func (s *Store) look(ctx context.Context, got *Received, want Kind, up Upload, d
 				return err
 			}
 		}
+		if s.Absent(p.Digest) {
+			if err := s.deliverUpload(p, got.dir); err != nil {
+				return err
+			}
+		}
 		return got.take(p, up)
 	}
 	kind, err := kindOf(filepath.Join(got.dir, contentFile))

@@ -55,11 +55,18 @@ func (s *Store) serve(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	found, err := s.lookUp(name)
-	if err == nil {
+	if err == nil && found.absent != nil {
+		err = s.serveComing(w, req, found)
+	} else if err == nil {
 		err = found.serve(w, req)
 	}
+	var absent *AbsentError
 	switch {
 	case err == nil:
+	case req.Context().Err() != nil: // nobody reads it any more
+	case errors.As(err, &absent):
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, absent.Error(), http.StatusBadGateway)
 	case errors.Is(err, errNotYet):
 		w.Header().Set("Retry-After", "2")
 		http.Error(w, "the package repository is not published yet", http.StatusServiceUnavailable)
@@ -83,7 +90,8 @@ type served struct {
 	tag       string // the validator; "" makes one of date and size
 	date      time.Time
 	immutable bool
-	counted   func() // called when it is found; packages have it
+	counted   func()   // called when it is found; packages have it
+	absent    *Package // what is to be fetched first
 }
 
 // lookUp finds out what a path below wire.PathRepo means.
@@ -182,10 +190,14 @@ func (s *Store) lookUpPackage(r *repository, name string) (*served, error) {
 }
 
 func (s *Store) contentOf(p *Package) *served {
-	return &served{
+	found := &served{
 		roots: []string{s.packageDir(p.Digest)}, file: contentFile, name: p.File, tag: p.Digest, date: p.Uploaded, immutable: true,
 		counted: func() { s.counts.request(p) },
 	}
+	if s.absent[p.Digest] {
+		found.absent = p
+	}
+	return found
 }
 
 // serve answers with what was found. On an error nothing was written.
@@ -198,7 +210,13 @@ func (f *served) serve(w http.ResponseWriter, req *http.Request) error {
 	if f.counted != nil && req.Method == http.MethodGet {
 		f.counted()
 	}
-	header := w.Header()
+	f.describe(w.Header(), size)
+	http.ServeContent(w, req, f.name, f.date, content)
+	return nil
+}
+
+// describe tells what a file is.
+func (f *served) describe(header http.Header, size int64) {
 	header.Set("Cache-Control", "no-cache")
 	if f.immutable {
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")
@@ -217,8 +235,6 @@ func (f *served) serve(w http.ResponseWriter, req *http.Request) error {
 		tag = fmt.Sprintf("%x-%x", f.date.Unix(), size)
 	}
 	header.Set("ETag", `"`+tag+`"`)
-	http.ServeContent(w, req, f.name, f.date, content)
-	return nil
 }
 
 // open opens the first of the files that is there.

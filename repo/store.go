@@ -8,7 +8,8 @@
 //
 //	keys/signing.asc                          the private key, mode 0600
 //	keys/next.asc, keys/rotation              while the key is changed: the new one, and how far the change is
-//	packages/3f/3f…/                          a package: the file, record.json, detail.json, its parts of the indexes
+//	packages/3f/3f…/                          a package: the file, unless that is to come on demand, record.json, detail.json,
+//	                                          its parts of the indexes
 //	repositories/NAME/repository.json         what it is
 //	repositories/NAME/snapshots/12.json       a list of packages
 //	repositories/NAME/channels/CH/publications/00000007/   the index of a snapshot, whole and signed
@@ -21,8 +22,8 @@
 // the former or the new one, never a mix. Files whose path holds their digest stay reachable for a while after
 // they were superseded, for clients that read an index just before it changed.
 //
-// One process at a time may work in the directory; the server's lock on its data sees to that. The package fetches
-// nothing and knows no hosts.
+// One process at a time may work in the directory; the server's lock on its data sees to that. The package knows no
+// hosts, and fetches nothing itself: who has promised packages brings them when they are asked for (see Supply).
 package repo
 
 import (
@@ -61,7 +62,10 @@ type Store struct {
 	packages     map[string]*Package
 	sources      map[string]string // digests of packages by those of what was uploaded
 	repositories map[string]*repository
-	held         map[string]int // how many fillings and bundles need a package, by its digest
+	held         map[string]int  // how many fillings and bundles need a package, by its digest
+	absent       map[string]bool // digests of packages that are promised and have not come
+
+	demand demand
 
 	counts counts
 }
@@ -93,7 +97,7 @@ func open(dir string, log *slog.Logger, now func() time.Time) (*Store, error) {
 	s := &Store{
 		dir: dir, log: log, now: now, cache: piece.NewCache(filepath.Join(dir, piecesDir), filepath.Join(dir, incomingDir), now),
 		looking: make(chan struct{}, lookers), packages: map[string]*Package{}, sources: map[string]string{}, repositories: map[string]*repository{},
-		held: map[string]int{},
+		held: map[string]int{}, absent: map[string]bool{}, demand: demand{turn: make(chan struct{}, fetchers), flights: map[string]*flight{}},
 	}
 	if err := s.clear(); err != nil {
 		return nil, fmt.Errorf("cannot make the package repository: %w", err)

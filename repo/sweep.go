@@ -109,6 +109,7 @@ func (s *Store) takeLoose(ctx context.Context) (gone []string, err error) {
 		gone = append(gone, dir)
 		s.mu.Lock()
 		delete(s.packages, p.Digest)
+		delete(s.absent, p.Digest)
 		if s.sources[p.Source] == p.Digest {
 			delete(s.sources, p.Source)
 		}

@@ -32,6 +32,7 @@ type mirrorRequest struct {
 	Newest        int      `json:"newest,omitempty"`
 	Alone         bool     `json:"alone,omitempty"`
 	Recommended   bool     `json:"recommended,omitempty"`
+	OnDemand      bool     `json:"on_demand,omitempty"`
 	Schedule      string   `json:"schedule,omitempty"`
 	Proxy         string   `json:"proxy,omitempty"`
 	Bandwidth     int64    `json:"bandwidth,omitempty"`
@@ -53,6 +54,7 @@ func (in *mirrorRequest) flags(c *cobra.Command) (complete func() error) {
 	fs.IntVar(&in.Newest, "newest", 1, "`number` of versions of each package; 0 for all")
 	fs.BoolVar(&in.Alone, "alone", false, "without what the packages need")
 	fs.BoolVar(&in.Recommended, "recommended", false, "also what the packages recommend")
+	fs.BoolVar(&in.OnDemand, "on-demand", false, "list packages at once, and fetch each when somebody asks for it first (debs only)")
 	fs.StringVar(&in.Schedule, "schedule", "", "`when` it runs: cron's five fields in UTC, or @daily (default only when somebody starts it)")
 	fs.StringVar(&in.Proxy, "proxy", "", "`address` of a proxy")
 	fs.Int64Var(&in.Bandwidth, "bandwidth", 0, "most `bytes` a second (default as fast as it goes)")

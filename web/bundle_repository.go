@@ -44,6 +44,9 @@ func (w *Web) exportSnapshot(c *gin.Context) error {
 		return err
 	}
 	defer b.Close()
+	if err := b.Gather(c.Request.Context()); err != nil {
+		return err
+	}
 	audit.About(c.Request.Context(), name, nil, map[string]int64{"snapshot": snapshot, "since": since})
 	c.Header("Content-Type", "application/octet-stream")
 	c.Header("Content-Disposition", `attachment; filename="`+b.Name()+`"`)

@@ -18,7 +18,7 @@ type packageMetrics struct {
 	folder                         *watched.Folder // nil for none
 	published, uploaded, requested *prometheus.Desc
 	mirrored, failing              *prometheus.Desc
-	files, waiting                 *prometheus.Desc
+	files, waiting, fetched        *prometheus.Desc
 }
 
 func newPackageMetrics(r *repo.Store, m *mirror.Mirrors, f *watched.Folder) *packageMetrics {
@@ -27,6 +27,7 @@ func newPackageMetrics(r *repo.Store, m *mirror.Mirrors, f *watched.Folder) *pac
 		repo: r, mirrors: m, folder: f,
 		mirrored:  prometheus.NewDesc("hostler_mirror_last_run_timestamp_seconds", "When a mirror's last run was started.", of, nil),
 		failing:   prometheus.NewDesc("hostler_mirror_last_run_failed", "1 when a mirror's last run has failed, 0 when it is done or still going on.", of, nil),
+		fetched:   prometheus.NewDesc("hostler_package_fetches_total", "Packages fetched from upstreams because somebody asked for them, since the server started, by whether they came: done, failed.", []string{"result"}, nil),
 		files:     prometheus.NewDesc("hostler_watched_folder_files_total", "Files in the watched folder since the server started, by what became of them: added, present, refused.", []string{"result"}, nil),
 		waiting:   prometheus.NewDesc("hostler_watched_folder_problems", "Files and folders in the watched folder that wait for somebody.", nil, nil),
 		published: prometheus.NewDesc("hostler_repository_publications_total", "Indexes published since the server started.", []string{"repository"}, nil),
@@ -37,7 +38,7 @@ func newPackageMetrics(r *repo.Store, m *mirror.Mirrors, f *watched.Folder) *pac
 
 // Describe implements prometheus.Collector.
 func (m *packageMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.published, m.uploaded, m.requested, m.mirrored, m.failing, m.files, m.waiting} {
+	for _, d := range []*prometheus.Desc{m.published, m.uploaded, m.requested, m.mirrored, m.failing, m.files, m.waiting, m.fetched} {
 		out <- d
 	}
 }
@@ -60,6 +61,8 @@ func (m *packageMetrics) Collect(out chan<- prometheus.Metric) {
 	for what, n := range counts.Asked {
 		count(m.requested, n, string(what.Kind), what.Name)
 	}
+	count(m.fetched, counts.Fetched[true], "done")
+	count(m.fetched, counts.Fetched[false], "failed")
 	if m.folder != nil {
 		s := m.folder.Status()
 		count(m.files, s.Added, repo.Added)

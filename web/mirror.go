@@ -186,7 +186,7 @@ func (w *Web) showMirrors(c *gin.Context, status int, form page.MirrorForm) erro
 
 func mirrorView(m *mirror.Mirror) page.Mirror {
 	v := page.Mirror{
-		ID: m.ID, Channel: m.Channel, URL: m.URL, Suite: m.Suite, Packages: len(m.Packages), Schedule: m.Schedule, By: m.CreatedBy,
+		ID: m.ID, Channel: m.Channel, URL: m.URL, Suite: m.Suite, Packages: len(m.Packages), OnDemand: m.OnDemand, Schedule: m.Schedule, By: m.CreatedBy,
 		Operation: m.Operation, State: string(m.State),
 	}
 	if m.RanAt != nil {
@@ -282,7 +282,7 @@ func readMirrorForm(c *gin.Context) (page.MirrorForm, mirror.Request, error) {
 	form := page.MirrorForm{
 		Channel: f.text("channel"), URL: f.text("url"), Suite: f.text("suite"), Components: f.text("components"), Architectures: f.text("architectures"),
 		Trust: f.text("trust"), Keys: f.text("keys"), Expired: f.text("expired") != "", Packages: f.text("packages"), Exclude: f.text("exclude"),
-		Newest: f.text("newest"), Alone: f.text("alone") != "", Recommended: f.text("recommended") != "", Schedule: f.text("schedule"),
+		Newest: f.text("newest"), Alone: f.text("alone") != "", Recommended: f.text("recommended") != "", OnDemand: f.text("on_demand") != "", Schedule: f.text("schedule"),
 		Proxy: f.text("proxy"), Bandwidth: f.text("bandwidth"), Fields: map[string]string{},
 	}
 	in := mirror.Request{Channel: form.Channel, Definition: mirror.Definition{
@@ -291,7 +291,7 @@ func readMirrorForm(c *gin.Context) (page.MirrorForm, mirror.Request, error) {
 			Trust: upstream.Trust(form.Trust), Keys: form.Keys, Expired: form.Expired,
 		},
 		Filter:   upstream.Filter{Packages: lines(form.Packages), Exclude: lines(form.Exclude), Alone: form.Alone, Recommended: form.Recommended},
-		Schedule: form.Schedule, Proxy: form.Proxy,
+		OnDemand: form.OnDemand, Schedule: form.Schedule, Proxy: form.Proxy,
 	}}
 	for _, number := range []struct {
 		field, text string
@@ -319,7 +319,7 @@ func mirrorFormOf(d *mirror.Definition) page.MirrorForm {
 	form := page.MirrorForm{
 		URL: d.URL, Suite: d.Suite, Components: strings.Join(d.Components, ", "), Architectures: strings.Join(d.Architectures, ", "),
 		Trust: string(d.Trust), Keys: d.Keys, Expired: d.Expired, Packages: strings.Join(d.Packages, "\n"), Exclude: strings.Join(d.Exclude, "\n"),
-		Newest: strconv.Itoa(d.Newest), Alone: d.Alone, Recommended: d.Recommended, Schedule: d.Schedule, Proxy: d.Proxy,
+		Newest: strconv.Itoa(d.Newest), Alone: d.Alone, Recommended: d.Recommended, OnDemand: d.OnDemand, Schedule: d.Schedule, Proxy: d.Proxy,
 	}
 	if d.Bandwidth > 0 {
 		form.Bandwidth = strconv.FormatInt(d.Bandwidth>>10, 10)

@@ -88,7 +88,7 @@ func TestDocumentIsTheTypes(t *testing.T) {
 		"AuditEntry": db.AuditEntry{}, "AuditReply": auditReply{}, "AuditReport": audit.Report{}, "AuditProblem": audit.Problem{},
 		"SecondFactorRule": secondFactorRule{}, "EnrolQueue": enrolQueue{}, "Session": account.Browser{}, "SessionsReply": sessionsReply{},
 		"RepositoriesReply": repositoriesReply{}, "RepositoryRequest": repositoryRequest{}, "Repository": repo.Repository{}, "RepositoryChannel": repo.Channel{},
-		"StoredPackage": repo.Package{}, "Package": packageReply{}, "PackageDetail": packageDetailReply{}, "PackageHost": installedHost{}, "PackageHostsReply": installedReply{}, "PackageFacts": repo.Detail{}, "PackageChange": repo.Changed{},
+		"StoredPackage": repo.Package{}, "Package": packageReply{}, "PackageDetail": packageDetailReply{}, "PackageOrigin": repo.Origin{}, "PackageHost": installedHost{}, "PackageHostsReply": installedReply{}, "PackageFacts": repo.Detail{}, "PackageChange": repo.Changed{},
 		"PackagesReply": packagesReply{}, "Uploaded": repo.Result{}, "UploadedFile": repo.Verdict{}, "UploadWarning": repo.Warning{},
 		"SnapshotsReply": snapshotsReply{}, "Snapshot": repo.Listed{}, "Diff": repo.Diff{}, "VersionChange": repo.Change{},
 		"Imported": repo.Imported{}, "MirrorRequest": mirror.Request{}, "Mirror": mirror.Mirror{}, "MirrorsReply": mirrorsReply{},

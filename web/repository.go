@@ -41,6 +41,7 @@ type packagesReply struct {
 type packageReply struct {
 	repo.Package
 	Path     string `json:"path"`     // below the repository's address on the enrolment port
+	Absent   bool   `json:"absent"`   // it is fetched when somebody asks for it
 	Requests int64  `json:"requests"` // since the server started
 }
 
@@ -86,8 +87,11 @@ func repoFailure(err error) *failure {
 	var (
 		wrong  *repo.FieldError
 		bundle *repo.BundleError
+		absent *repo.AbsentError
 	)
 	switch {
+	case errors.As(err, &absent):
+		return refuse(http.StatusBadGateway, "package_absent", absent.Error(), "check that the upstream answers, then repeat it: what has come is kept")
 	case errors.As(err, &bundle):
 		return refuse(http.StatusUnprocessableEntity, bundle.Code, bundle.Message, "nothing was changed")
 	case errors.As(err, &wrong):
@@ -249,7 +253,7 @@ func (w *Web) findPackages(c *gin.Context, channel string, limit int) (*packages
 }
 
 func (w *Web) packageReply(p *repo.Package) packageReply {
-	return packageReply{*p, p.Path(), w.Repo.Requests(p.Digest)}
+	return packageReply{*p, p.Path(), w.Repo.Absent(p.Digest), w.Repo.Requests(p.Digest)}
 }
 
 // getPackage is GET repositories/{repository}/packages/{digest}.

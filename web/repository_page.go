@@ -220,7 +220,7 @@ func repositoryView(r *repo.Repository) page.Repository {
 func (w *Web) packageView(p *repo.Package) page.Package {
 	return page.Package{
 		Digest: p.Digest, File: p.File, Path: p.Path(), Name: p.Name, Version: p.Version, Arch: p.Arch, Summary: p.Summary,
-		Size: uint64(max(0, p.Size)), Unsigned: p.Unsigned, Uploaded: p.Uploaded, By: p.By, Requests: w.Repo.Requests(p.Digest),
+		Size: uint64(max(0, p.Size)), Absent: w.Repo.Absent(p.Digest), Unsigned: p.Unsigned, Uploaded: p.Uploaded, By: p.By, Requests: w.Repo.Requests(p.Digest),
 	}
 }
 

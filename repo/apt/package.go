@@ -44,6 +44,16 @@ func Read(file, filename string) (Package, error) {
 	return pkg, nil
 }
 
+// Listed describes a deb by its paragraph in a list of somebody else. What that says of where it is does not count.
+func Listed(stanza string, size int64, sha256 string) (Package, error) {
+	control, err := paragraph(stanza)
+	if err != nil {
+		return Package{}, err
+	}
+	p := Package{Size: size, SHA256: sha256, Control: control}
+	return p, p.check()
+}
+
 // counter counts what is read.
 type counter struct {
 	r io.Reader

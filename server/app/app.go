@@ -244,6 +244,7 @@ func (a *App) openOperations(ctx context.Context) error {
 	}
 	a.mirrors = mirror.New(mirror.Options{DB: a.db, Engine: a.engine, Repo: a.repo, Log: a.log, Now: db.Now, Allow: allow})
 	a.engine.Register(a.mirrors.Kind())
+	a.background("packages on demand", a.mirrors.Supply)
 	a.atStop("operations", a.engine.Stop)
 	if err := a.engine.Resume(ctx); err != nil {
 		return err

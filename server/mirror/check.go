@@ -118,6 +118,9 @@ func checkFilter(d *Definition) *FieldError {
 
 // checkWay looks at when and how the upstream is reached.
 func checkWay(d *Definition) *FieldError {
+	if d.OnDemand && d.Kind != upstream.Apt {
+		return &FieldError{"on_demand", "on_demand", "only debs can be fetched on demand: an rpm is signed anew before it is listed"}
+	}
 	d.Schedule, d.Proxy = strings.TrimSpace(d.Schedule), strings.TrimSpace(d.Proxy)
 	if d.Schedule != "" {
 		if _, err := cron.ParseStandard(d.Schedule); err != nil || len(d.Schedule) > 100 || strings.Contains(d.Schedule, "TZ=") || strings.HasPrefix(d.Schedule, "@every") {

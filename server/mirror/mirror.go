@@ -43,6 +43,9 @@ type Options struct {
 type Mirrors struct {
 	Options
 	starting sync.Mutex // held while a run is started, so that a double click starts one
+
+	fetching sync.Mutex
+	ways     map[way]*upstream.Client // of what is fetched on demand
 }
 
 // New returns the mirrors; register their Kind with the engine.
@@ -52,6 +55,8 @@ func New(o Options) *Mirrors { return &Mirrors{Options: o} }
 type Definition struct {
 	upstream.Source
 	upstream.Filter
+	// OnDemand lists what is wanted at once, and has each package fetched when somebody asks for it first.
+	OnDemand  bool   `json:"on_demand,omitempty"`
 	Schedule  string `json:"schedule,omitempty"`  // cron's five fields in UTC, or "@daily"; "": only people start it
 	Proxy     string `json:"proxy,omitempty"`     // URL; "": none
 	Bandwidth int64  `json:"bandwidth,omitempty"` // bytes a second; 0: as fast as it goes

@@ -25,6 +25,7 @@ const (
 	fetchTime   = 14 * 24 * time.Hour
 	publishTime = 2 * time.Hour
 	fetchers    = 4
+	promisers   = 16 // at a time: each waits for the disk alone
 	// tellEvery is how long the log and the page wait for the next word about progress.
 	tellEvery = 2 * time.Second
 	// rounds is how often the index is read anew because packages are not what it tells.
@@ -157,9 +158,12 @@ func (m *Mirrors) fetchAll(ctx context.Context, t *operation.Task, w *work) erro
 	if w.mirror.Trust == upstream.TrustPackages {
 		vouching = w.keys.Fingerprints()
 	}
+	promised := 0
 	for _, p := range w.choice.Packages {
 		has := false
-		if p.Sum.Kind == "sha256" {
+		if w.promises(p) {
+			promised++
+		} else if p.Sum.Kind == "sha256" {
 			var err error
 			if has, err = w.filling.Has(ctx, p.Sum.Hex, vouching); err != nil {
 				return err
@@ -171,12 +175,17 @@ func (m *Mirrors) fetchAll(ctx context.Context, t *operation.Task, w *work) erro
 			missing = append(missing, p)
 		}
 	}
-	t.Logf("%d packages are there already, %d are to be fetched", len(w.choice.Packages)-len(missing), len(missing))
+	workers := fetchers
+	if promised > 0 {
+		workers = promisers
+		t.Logf("%d packages are listed, and fetched when somebody asks for them", promised)
+	}
+	t.Logf("%d packages are there already, %d are to be fetched", len(w.choice.Packages)-len(missing), len(missing)-promised)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	jobs := make(chan *upstream.Package)
 	var group sync.WaitGroup
-	for range fetchers {
+	for range workers {
 		group.Go(func() {
 			for p := range jobs {
 				if err := m.fetchOne(ctx, w, p); err != nil {
@@ -203,7 +212,17 @@ func (m *Mirrors) fetchAll(ctx context.Context, t *operation.Task, w *work) erro
 	return nil
 }
 
+// promises says whether a package is listed now and fetched later. What the index tells no SHA-256 of has to come first: its
+// place is by that.
+func (w *work) promises(p *upstream.Package) bool { return w.mirror.OnDemand && p.Sum.Kind == "sha256" }
+
 func (m *Mirrors) fetchOne(ctx context.Context, w *work, p *upstream.Package) error {
+	if w.promises(p) {
+		return w.filling.Promise(ctx, repo.Promised{
+			Digest: p.Sum.Hex, Size: p.Sum.Size, Stanza: p.Stanza, By: w.mirror.CreatedBy,
+			Origin: repo.Origin{Mirror: w.mirror.ID, URL: w.mirror.URL, Path: p.Path},
+		})
+	}
 	content := w.client.Fetch(ctx, &w.mirror.Source, p)
 	defer func() { _ = content.Close() }() // only read
 	up := repo.Upload{Name: p.File(), Content: content, By: w.mirror.CreatedBy}

@@ -16,6 +16,7 @@ type Mirror struct {
 	URL       string
 	Suite     string
 	Packages  int    // patterns of what is wanted; 0: all
+	OnDemand  bool   // packages come when somebody asks for them first
 	Schedule  string // "": only people start it
 	By        string
 	Operation int64     // of its last run; 0: none
@@ -44,7 +45,7 @@ type MirrorView struct {
 type MirrorForm struct {
 	Channel, URL, Suite, Components, Architectures, Trust, Keys string
 	Packages, Exclude, Newest, Schedule, Proxy, Bandwidth       string // Bandwidth is KiB a second
-	Expired, Alone, Recommended                                 bool
+	Expired, Alone, Recommended, OnDemand                       bool
 	Fields                                                      map[string]string // what is wrong, by field
 }
 
@@ -53,7 +54,7 @@ var MirrorTrusts = []string{"index", "packages", "nothing"}
 
 // MirrorFieldCodes are the complaints about mirrors that the catalogues have a text for.
 var MirrorFieldCodes = []string{
-	"own", "kind", "url", "suite", "component", "architecture", "trust", "keys", "keys_needed", "package", "newest", "schedule", "proxy", "bandwidth", "taken",
+	"own", "kind", "url", "suite", "component", "architecture", "trust", "keys", "keys_needed", "package", "newest", "schedule", "proxy", "bandwidth", "taken", "on_demand",
 }
 
 // MirrorFieldText is what is wrong with a field of a mirror.
@@ -90,8 +91,12 @@ func mirrorFreeChannels(v MirrorsView) []string {
 
 // mirrorOf says what of an upstream is wanted.
 func mirrorOf(ctx context.Context, m Mirror) string {
-	if m.Packages == 0 {
-		return i18n.T(ctx, "mirrors.all")
+	text := i18n.T(ctx, "mirrors.all")
+	if m.Packages > 0 {
+		text = i18n.N(ctx, "mirrors.some", m.Packages)
 	}
-	return i18n.N(ctx, "mirrors.some", m.Packages)
+	if m.OnDemand {
+		text += " · " + i18n.T(ctx, "mirrors.demanded")
+	}
+	return text
 }

@@ -48,6 +48,7 @@ type Package struct {
 	Arch     string
 	Summary  string
 	Size     uint64
+	Absent   bool // it is fetched when somebody asks for it
 	Unsigned bool // an rpm that came without a signature
 	Uploaded time.Time
 	By       string

@@ -28,7 +28,7 @@ func root() *cobra.Command {
 		installCommand(),
 		repositoryCommands(),
 		runCommand(), pushCommand(), fetchCommand(), upgradeAgents(),
-		group("checks", "Check the state of hosts", runChecks(), showChecks(), acceptWarnings(), unacceptWarnings()),
+		group("checks", "Check the state of hosts", runChecks(), showChecks(), acceptWarnings(), unacceptWarnings(), mendChecked()),
 		group("jobs", "See what hosts were told to do", listJobs(), showJob(), jobOutput(), cancelJob()),
 		group("agents", "Manage child agents on hosts", listChildren(),
 			childAction("install", "Install a child agent from a package or an archive", true, true),

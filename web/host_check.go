@@ -342,6 +342,9 @@ func hostCheckViews(ctx context.Context, hosts []checkedHost) []page.HostCheck {
 		for k := range h.verdicts {
 			one := &h.verdicts[k]
 			v.Verdicts[k] = page.HostVerdictOf(ctx, one.Check, string(one.State), one.Code, one.Args)
+			if one.State != check.Pass {
+				v.Verdicts[k].Script = check.Mend(one.Check, one.Code)
+			}
 			if a := one.Acceptance; a != nil {
 				v.Verdicts[k].Accepted = &page.Acceptance{By: a.AcceptedBy, At: a.AcceptedAt, Reason: a.Reason}
 			}

@@ -22,10 +22,12 @@ func (r *Remote) Kinds() []operation.Kind {
 	deliver := operation.Step{Name: StepDeliver, Timeout: stepTimeout, Repeat: true, Run: r.deliver}
 	run := operation.Step{Name: StepRun, Timeout: stepTimeout, Repeat: true, Run: r.run}
 	confirm := operation.Step{Name: StepConfirm, Timeout: r.Confirm + time.Minute, Run: r.confirm}
-	kinds := make([]operation.Kind, 0, 7)
+	kinds := make([]operation.Kind, 0, 8)
 	for _, name := range []string{KindCommand, KindPush, KindFetch, KindChild, KindCheck} {
 		kinds = append(kinds, operation.Kind{Name: name, Steps: []operation.Step{deliver, run}, Canceled: r.canceled})
 	}
+	recheck := operation.Step{Name: StepRecheck, Timeout: stepTimeout, Run: r.checkAgain}
+	kinds = append(kinds, operation.Kind{Name: KindMend, Steps: []operation.Step{deliver, run, recheck}, Canceled: r.canceled})
 	return append(kinds, r.removing(deliver), operation.Kind{Name: KindUpgrade, Steps: []operation.Step{deliver, run, confirm}, Canceled: r.canceled})
 }
 

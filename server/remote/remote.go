@@ -31,6 +31,7 @@ const (
 	KindChild   = "child"
 	KindUpgrade = "agent-upgrade"
 	KindCheck   = "host-checks"
+	KindMend    = "host-mend"
 	KindRemove  = "host-removal"
 )
 
@@ -39,6 +40,7 @@ const (
 	StepDeliver = "deliver" // until the agent has the job
 	StepRun     = "run"     // until its result is there
 	StepConfirm = "confirm" // until the upgraded agent reports
+	StepRecheck = "recheck" // until what was mended is looked at again
 
 	StepUninstall = "uninstall" // until the agent is off the host
 	StepRevoke    = "revoke"

@@ -72,7 +72,7 @@ var AuditActions = []string{
 	"access", "agent.upgrade", "audit.cut", "audit.export", "audit.key", "audit.suppressed", "authority.advance", "authority.back", "bootstrap.start", "certificate.clean",
 	"certificate.presign", "certificate.renew", "certificate.renewed", "certificate.revoke", "channel.promote", "channel.roll_back", "check.mend", "check.start", "child_agent.configure", "child_agent.install",
 	"child_agent.log", "child_agent.manage", "child_definition.forget", "command.start", "enrol_queue.set", "enrol_request.autosign", "enrol_request.refuse",
-	"enrol_request.sign", "enrol_token.archive", "enrol_token.create", "enrol_token.end", "fetch.start", "file.upload", "host.check", "host.enrol", "host.remove", "host.step", "host_key.forget",
+	"enrol_request.sign", "enrol_token.archive", "enrol_token.create", "enrol_token.end", "fetch.start", "file.upload", "host.check", "host.enrol", "host.mend", "host.remove", "host.step", "host_key.forget",
 	"job.cancel", "mirror.change", "mirror.create", "mirror.remove", "mirror.run", "operation.cancel", "operation.retry", "operation.skip", "operation.unlock", "namesake.settle", "package.add", "package.drop", "push.start",
 	"repository.create", "repository.export", "repository.import", "repository.remove", "repository_key.advance", "repository_key.back", "session.end", "session.end_others", "second_factor.codes", "second_factor.offer", "second_factor.remove", "second_factor.require", "second_factor.reset", "second_factor.set",
 	"sign_rule.create", "sign_rule.remove", "token.create",

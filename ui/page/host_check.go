@@ -63,6 +63,8 @@ type HostVerdict struct {
 	Found string `json:"found"`
 	Why   string `json:"why"`
 	Mend  string `json:"mend"` // "" of what is well
+	// Script is what mends it, for /bin/sh as root; "" where there is none.
+	Script string `json:"script"`
 	// Accepted is who said that a warning may stay; null unless it may.
 	Accepted *Acceptance `json:"accepted"`
 }

@@ -558,7 +558,7 @@ func OperationPage(v OperationView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if v.Operation.Kind == "host-checks" {
+				if v.Operation.Kind == "host-checks" || v.Operation.Kind == "host-mend" {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 38, "<a class=\"pf-v6-c-button pf-m-primary\" href=\"")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

@@ -71,7 +71,7 @@ var FailureCodes = []string{
 // Steps are the codes of the steps that the catalogues have a title for.
 var Steps = []string{
 	"connect", "detect", "check", "copy", "repository", "install", "configure", "start", "register", "heartbeat",
-	"deliver", "run", "confirm", "uninstall", "revoke", "forget",
+	"deliver", "run", "confirm", "recheck", "uninstall", "revoke", "forget",
 	"read", "fetch", "publish",
 }
 
@@ -129,7 +129,7 @@ var FieldCodes = []string{
 	"enrol_host", "enrol_networks", "enrol_uses", "enrol_lifetime", "enrol_text", "enrol_rules", "enrol_presign", "enrol_known",
 	"remove_typed", "code_wrong", "factor_rule_unknown", "login_over", "password_provider",
 	"provider_down", "provider_refused", "provider_flow", "provider_role", "provider_name", "provider_last",
-	"check_unknown", "family_needed", "versions_wrong", "review_needed", "channel_missing", "channel_without_agent", "source_unknown",
+	"check_unknown", "check_mend", "family_needed", "versions_wrong", "review_needed", "channel_missing", "channel_without_agent", "source_unknown",
 }
 
 // HostListCodes are the problems of a host list that the catalogues have a text for; see HostListText.

@@ -60,7 +60,7 @@ func spelled() map[string]bool {
 	add("children.action.", "start", "stop", "restart", "log", "log_errors")
 	add("children.limiter.", "cgroup1", "cgroup2", "polling")
 	add("operation.", "command", "script", "push", "fetch", "install", "upgrade", "upgrade_agents", "uninstall", "start", "stop", "restart", "configure")
-	add("operation.", "host_checks")
+	add("operation.", "host_checks", "host_mend")
 	add("hostchecks.state.", append(slices.Clone(page.HostCheckStates), "accepted")...)
 	for _, c := range page.HostChecks {
 		add("hostcheck.title.", c.Check)

@@ -277,6 +277,7 @@ var workTitles = []struct{ begin, before, key string }{
 	{"Restart ", "on", "operation.restart"},
 	{"Configure ", "on", "operation.configure"},
 	{"Check the state ", "of", "operation.host_checks"},
+	{"Mend ", "on", "operation.host_mend"},
 	{"Remove agents", "from", "operation.host_removal"},
 }
 

@@ -19,6 +19,8 @@ func hostChecks(f layout.Frame) page.HostChecksView {
 		of("memory", "pass", "ok", map[string]string{"Memory": "15.6 GiB", "Available": "11.2 GiB"}),
 		of("packages", "pass", "ok", map[string]string{"Manager": "dpkg"}),
 	}
+	swappy := of("swappiness", "warn", "high", map[string]string{"Value": "60"})
+	swappy.Script = "set -eu\nmkdir -p /etc/sysctl.d\necho 'vm.swappiness = 1' >/etc/sysctl.d/90-swappiness.conf\necho 1 >/proc/sys/vm/swappiness\n"
 	accepted := of("huge_pages", "accepted", "always", nil)
 	accepted.Accepted = &page.Acceptance{By: "alice", At: Now.Add(-time.Hour), Reason: "the vendor asks for it"}
 	return page.HostChecksView{
@@ -28,10 +30,10 @@ func hostChecks(f layout.Frame) page.HostChecksView {
 		Hosts: []page.HostCheck{
 			{HostID: 7, Host: "node02.dc1.example", State: "fail", Checked: Now.Add(-time.Minute), JobID: "4", Verdicts: append([]page.HostVerdict{
 				of("disk", "fail", "full", map[string]string{"Mount": "/var", "Free": "312.0 MiB", "Size": "40.0 GiB", "Percent": "0"}),
-				of("swappiness", "warn", "high", map[string]string{"Value": "60"}),
+				swappy,
 			}, well...)},
 			{HostID: 8, Host: "node03.dc1.example", State: "warn", Checked: Now.Add(-time.Minute), JobID: "5", Verdicts: append([]page.HostVerdict{
-				of("swappiness", "warn", "high", map[string]string{"Value": "60"}), accepted,
+				swappy, accepted,
 			}, well...)},
 			{HostID: 9, Host: "node04.dc1.example", State: "unchecked"},
 		},

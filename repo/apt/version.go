@@ -3,13 +3,15 @@ package apt
 import (
 	"cmp"
 	"strings"
+
+	"hostler/internal/digits"
 )
 
 // Compare orders two versions, [epoch:]upstream[-revision], as dpkg does (deb-version(7)): below zero when a is older.
 func Compare(a, b string) int {
 	epochA, upstreamA, revisionA := splitVersion(a)
 	epochB, upstreamB, revisionB := splitVersion(b)
-	return cmp.Or(compareDigits(epochA, epochB), compareParts(upstreamA, upstreamB), compareParts(revisionA, revisionB))
+	return cmp.Or(digits.Compare(epochA, epochB), compareParts(upstreamA, upstreamB), compareParts(revisionA, revisionB))
 }
 
 func splitVersion(version string) (epoch, upstream, revision string) {
@@ -33,7 +35,7 @@ func compareParts(a, b string) int {
 		}
 		runA, a = cutRun(a, true)
 		runB, b = cutRun(b, true)
-		if order := compareDigits(runA, runB); order != 0 {
+		if order := digits.Compare(runA, runB); order != 0 {
 			return order
 		}
 	}
@@ -64,13 +66,8 @@ func weight(text string, at int) int {
 	}
 }
 
-func compareDigits(a, b string) int {
-	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
-}
-
-func cutRun(text string, digits bool) (found, rest string) {
-	end := strings.IndexFunc(text, func(r rune) bool { return (r >= '0' && r <= '9') != digits })
+func cutRun(text string, numeric bool) (found, rest string) {
+	end := strings.IndexFunc(text, func(r rune) bool { return (r >= '0' && r <= '9') != numeric })
 	if end < 0 {
 		end = len(text)
 	}

@@ -3,13 +3,15 @@ package yum
 import (
 	"cmp"
 	"strings"
+
+	"hostler/internal/digits"
 )
 
 // Compare orders two versions, epoch:version-release, as rpm does (rpm-version(7)): below zero when a is older.
 func Compare(a, b string) int {
 	epochA, versionA, releaseA := splitEVR(a)
 	epochB, versionB, releaseB := splitEVR(b)
-	return cmp.Or(compareDigits(epochA, epochB), compareParts(versionA, versionB), compareParts(releaseA, releaseB))
+	return cmp.Or(digits.Compare(epochA, epochB), compareParts(versionA, versionB), compareParts(releaseA, releaseB))
 }
 
 // compareParts takes both texts apart into runs of digits and of letters. "~" sorts before the end, "^" after the end
@@ -53,7 +55,7 @@ func compareParts(a, b string) int {
 		}
 		order := strings.Compare(runA, runB)
 		if digit(rune(runA[0])) {
-			order = compareDigits(runA, runB)
+			order = digits.Compare(runA, runB)
 		}
 		if order != 0 {
 			return order
@@ -67,11 +69,6 @@ func caretBeside(other string, newer int) int {
 		return newer
 	}
 	return -newer
-}
-
-func compareDigits(a, b string) int {
-	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
 func run(text string, of func(rune) bool) (found, rest string) {

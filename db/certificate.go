@@ -147,13 +147,16 @@ func (d *DB) CertifiedHosts(ctx context.Context, hosts []string) (certified []st
 	return certified, translate("find certificates", err)
 }
 
-// DeleteCertificatesBefore removes at most limit certificates that ended before a time and says how many. A revoked one
-// stays while it is the last of its host: it is what is known of a host that was turned away.
+// DeleteCertificatesBefore removes at most limit certificates that ended before a time and says how many. The last one of a
+// host stays when it was revoked, and while the host is registered: it is what a host is known by that was turned away, or is
+// removed one day.
 func (d *DB) DeleteCertificatesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	var serials []string
 	later := d.read(ctx).Table("certificates AS later").Select("1").
 		Where("later.hostname = certificates.hostname AND later.created_at > certificates.created_at")
-	err := d.read(ctx).Model(&Certificate{}).Where("not_after < ? AND (revoked_at IS NULL OR EXISTS (?))", before, later).Order("not_after").Limit(limit).Pluck("serial", &serials).Error
+	host := d.read(ctx).Table("hosts").Select("1").Where("hosts.agent_sn = certificates.agent_sn")
+	err := d.read(ctx).Model(&Certificate{}).Where("not_after < ? AND (EXISTS (?) OR revoked_at IS NULL AND NOT EXISTS (?))", before, later, host).
+		Order("not_after").Limit(limit).Pluck("serial", &serials).Error
 	if err != nil || len(serials) == 0 {
 		return 0, translate("find ended certificates", err)
 	}

@@ -414,3 +414,22 @@ func TestTheLastRevokedCertificateOfAHostStays(t *testing.T) {
 		t.Errorf("the last one of a host that was turned away: %v", err)
 	}
 }
+
+// A host may be silent for long and be removed then. What it is known by when it comes back must be there to be revoked.
+func TestTheLastCertificateOfARegisteredHostStays(t *testing.T) {
+	d, now := dbtest.Open(t), db.Now()
+	must(t, d.UpsertHost(t.Context(), &db.Host{Name: "silent", AgentSN: "silent-sn", State: db.HostLost, CreatedAt: now}))
+	for i, host := range []string{"silent", "silent", "forgotten"} {
+		must(t, d.CreateCertificate(t.Context(), &db.Certificate{
+			Serial: fmt.Sprint(i), AgentSN: host + "-sn", Hostname: host, NotBefore: now, NotAfter: now, CreatedAt: now.Add(time.Duration(i) * time.Minute),
+		}))
+	}
+	for _, want := range []int64{2, 0} {
+		if gone, err := d.DeleteCertificatesBefore(t.Context(), now.Add(time.Hour), 10); err != nil || gone != want {
+			t.Errorf("deleted %d, %v; want %d", gone, err, want)
+		}
+	}
+	if _, err := d.Certificate(t.Context(), "1"); err != nil {
+		t.Errorf("the last one of a registered host: %v", err)
+	}
+}

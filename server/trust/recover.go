@@ -14,9 +14,12 @@ import (
 // that reports again does not come near it.
 const maxRecoveries = 3
 
+// recoverWithin is how long after its end a certificate still speaks for who has its key.
+const recoverWithin = 30 * 24 * time.Hour
+
 // recover gives a host whose certificate has expired another one for the same key: it was away for too long to renew it. done
 // is false for who has to wait for a person. The host must not have been turned away, nobody must have its name since, and the
-// certificate must be on record still. c.admitting is held.
+// certificate must not have ended long ago. c.admitting is held.
 func (c *CA) recover(ctx context.Context, public *ecdsa.PublicKey, by claim, address string) (reply wire.EnrollReply, done bool, err error) {
 	latest, err := c.db.LatestCertificates(ctx, db.Traces{Hostname: by.hostname, KeyHash: by.keyHash, Machine: by.machine})
 	if err != nil {
@@ -39,6 +42,9 @@ func (c *CA) recover(ctx context.Context, public *ecdsa.PublicKey, by claim, add
 		return reply, true, &wire.Error{
 			Code: "not_expired", Message: fmt.Sprintf("the certificate of this key is good until %s", mine.NotAfter.Format(time.RFC3339)), Hint: "check the host's clock",
 		}
+	}
+	if c.now().After(mine.NotAfter.Add(recoverWithin)) {
+		return reply, false, nil
 	}
 	had, err := c.db.CountCertificatesOfKey(ctx, by.keyHash)
 	if err != nil || had > maxRecoveries {

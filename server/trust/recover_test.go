@@ -36,6 +36,18 @@ func TestExpiredCertificateIsReplacedForTheSameKey(t *testing.T) {
 	}
 }
 
+// The record of a certificate may outlive what it proves: that of a registered host stays.
+func TestACertificateThatEndedLongAgoIsNotReplaced(t *testing.T) {
+	r := newRig(t)
+	key := newKey(t)
+	_, err := r.ca.Enrol(t.Context(), wire.EnrollRequest{Hostname: "node1", Token: r.token(trust.TokenSpec{}), CSR: request(t, key, nil)}, here)
+	r.must(err)
+	r.clock.Advance((7 + 31) * day)
+	if _, got := r.fetch("node1", key); got != "approval_pending" {
+		t.Errorf("a month after its end it is answered with %q", got)
+	}
+}
+
 // TestAttackRecovery holds that an expired certificate gives nobody a name that somebody else has since, and nothing to who
 // was turned away.
 func TestAttackRecovery(t *testing.T) {

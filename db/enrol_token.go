@@ -148,6 +148,13 @@ func (d *DB) EndEnrolTokens(ctx context.Context, draftID int64, now time.Time) e
 	return translate("end enrolment tokens", g.Error)
 }
 
+// DraftHadEnrolToken says whether a token was made for a draft, be it open or not.
+func (d *DB) DraftHadEnrolToken(ctx context.Context, draftID int64) (bool, error) {
+	var n int64
+	err := d.read(ctx).Model(&EnrolToken{}).Where("draft_id = ?", draftID).Limit(1).Count(&n).Error
+	return n > 0, translate("find enrolment tokens of a draft", err)
+}
+
 // DeleteExpiredEnrolTokens removes tokens that expired before a time.
 func (d *DB) DeleteExpiredEnrolTokens(ctx context.Context, before time.Time) (int64, error) {
 	g := d.write(ctx).Where("expires_at <= ?", before).Delete(&EnrolToken{})

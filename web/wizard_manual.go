@@ -77,19 +77,17 @@ func (w *Web) wizardManualPage(c *gin.Context) error {
 		return goTo(c, wizardPath(d.ID, page.WizardHosts))
 	}
 	ctx := c.Request.Context()
-	token, ok := w.tokens.get(d.ID, w.Options.Now())
-	if !ok {
-		if token, err = w.mint(ctx, d); err != nil {
-			return err
-		}
+	if err := w.mintFirst(ctx, d); err != nil {
+		return err
 	}
-	groups := w.chosenCommands(token.secret, sourcesOf(d))
+	token, _ := w.tokens.get(d.ID, w.Options.Now())
 	t, err := w.openToken(ctx, d.ID)
 	if err != nil {
 		return err
 	}
+	var groups []page.CommandGroup
 	if t.ID != 0 {
-		groups = append(groups, carriedCommands(&t))
+		groups = append(w.chosenCommands(token.secret, sourcesOf(d)), carriedCommands(&t))
 	}
 	requests, err := w.DB.EnrolRequestsOfDraft(ctx, d.ID, admittedShown)
 	if err != nil {
@@ -111,30 +109,38 @@ func (w *Web) renewWizardToken(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.mint(c.Request.Context(), d); err != nil {
+	if err := w.mint(c.Request.Context(), d); err != nil {
 		return err
 	}
 	return goTo(c, wizardPath(d.ID, page.WizardManual))
 }
 
+// mintFirst makes a draft's first token. A page that stays open asks again and again; the next tokens are made when somebody says so.
+func (w *Web) mintFirst(ctx context.Context, d *db.Draft) error {
+	had, err := w.DB.DraftHadEnrolToken(ctx, d.ID)
+	if err != nil || had {
+		return err
+	}
+	return w.mint(ctx, d)
+}
+
 // mint makes a token for a draft that admits as many hosts as the draft names. Those made before end, also those of
 // before a restart, which this server no longer knows.
-func (w *Web) mint(ctx context.Context, d *db.Draft) (draftToken, error) {
+func (w *Web) mint(ctx context.Context, d *db.Draft) error {
 	uses := len(hostlist.Read(d.Hosts).Hosts)
 	if uses == 0 {
 		uses = manualUses
 	}
 	if err := w.CA.EndTokens(ctx, d.ID); err != nil {
-		return draftToken{}, err
+		return err
 	}
 	now := w.Options.Now()
 	secret, err := w.CA.MintToken(ctx, trust.TokenSpec{Cluster: d.Cluster, DraftID: &d.ID, Uses: uses, Lifetime: manualLifetime})
 	if err != nil {
-		return draftToken{}, err
+		return err
 	}
-	token := draftToken{secret, now.Add(manualLifetime)}
-	w.tokens.put(d.ID, token, now)
-	return token, nil
+	w.tokens.put(d.ID, draftToken{secret, now.Add(manualLifetime)}, now)
+	return nil
 }
 
 // openToken is a draft's present token; the zero one when that admits nobody any more.

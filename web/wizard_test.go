@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"hostler/agent/wire"
 	"hostler/db"
@@ -266,6 +268,47 @@ func TestManualRegistration(t *testing.T) {
 	}
 }
 
+// A page that stays open asks anew all the time, and the commands on it must not be those of a token that somebody else was
+// given meanwhile, nor may a page that nobody looks at make tokens for ever.
+func TestAPageOfCommandsMakesNoFurtherToken(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	path := b.newDraft("dc1")
+	form := url.Values{"version": {b.version(path + "/hosts")}, "hosts": {""}, "method": {"manual"}}
+	b.upload(path+"/hosts", form, scripts)
+	first := b.get(path + "/manual").body
+	draft := must[[]db.Draft](t)(s.db.OpenDrafts(t.Context()))[0]
+	token, _ := s.web.tokens.get(draft.ID, db.Now())
+	over := func(body string) bool {
+		return !strings.Contains(body, token.secret) && strings.Contains(body, `<div data-value-none="uses">`) &&
+			strings.Contains(body, `<div data-value-show="uses" hidden>`) && strings.Contains(body, `<span data-value="uses">0</span>`)
+	}
+	if over(first) || !strings.Contains(first, `data-refetch-in="`) {
+		t.Fatalf("the first page has no commands:\n%s", first)
+	}
+	var ahead atomic.Int64
+	now := s.web.Options.Now
+	s.web.Options.Now = func() time.Time { return now().Add(time.Duration(ahead.Load())) }
+	for what, end := range map[string]func(){
+		"it has expired":              func() { ahead.Store(int64(manualLifetime)) },
+		"the server does not know it": func() { ahead.Store(0); s.web.tokens.forget(draft.ID) },
+	} {
+		end()
+		for range 2 {
+			if body := b.get(path + "/manual").body; !over(body) {
+				t.Errorf("when %s, the page is\n%s", what, body)
+			}
+		}
+		if tokens, _, err := s.db.EnrolTokens(t.Context(), db.EnrolTokenQuery{}); err != nil || len(tokens) != 1 {
+			t.Errorf("when %s, there are %d tokens (%v)", what, len(tokens), err)
+		}
+	}
+	b.post(path+"/token", nil)
+	if renewed, _ := s.web.tokens.get(draft.ID, db.Now()); over(b.get(path+"/manual").body) || renewed.secret == token.secret {
+		t.Error("the new token makes no commands")
+	}
+}
+
 func TestTokensEndWithTheirDraft(t *testing.T) {
 	s := newServer(t)
 	b := s.setUp()
@@ -282,7 +325,7 @@ func TestTokensEndWithTheirDraft(t *testing.T) {
 		first, _ := s.web.tokens.get(draft.ID, db.Now())
 		s.restart()
 		b = s.session()
-		b.get(path + "/manual")
+		b.post(path+"/token", nil)
 		second, _ := s.web.tokens.get(draft.ID, db.Now())
 		if first.secret == second.secret || !ended(first.secret) || ended(second.secret) {
 			t.Errorf("after a restart the first token ended: %t, the second: %t", ended(first.secret), ended(second.secret))

@@ -207,9 +207,9 @@ type Arrival struct {
 type WizardManualView struct {
 	Frame        layout.Frame
 	Draft        Draft
-	Groups       []CommandGroup
+	Groups       []CommandGroup // none when the token is of no more use
 	TokenExpires time.Time
-	TokenUses    int // how many hosts the token still admits
+	TokenUses    int // how many hosts the token still admits; 0 when it has expired, too
 	Arrivals     []Arrival
 	Door         EnrolRequestsView // who came with its tokens and is not admitted by them
 }

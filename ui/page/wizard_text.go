@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hostler/ui/i18n"
 	"hostler/ui/live"
@@ -17,6 +18,9 @@ const previewNames = 200
 var wizardNeeds = []string{"names", "access", "system"}
 
 func needText(ctx context.Context, id string) string { return i18n.T(ctx, "wizards.need."+id) }
+
+// untilExpiry is how long the commands are good from now on.
+func (v WizardManualView) untilExpiry() time.Duration { return v.TokenExpires.Sub(v.Frame.Now) }
 
 func wizardStepText(ctx context.Context, step string) string { return i18n.T(ctx, "wizard.step."+step) }
 

@@ -4,6 +4,7 @@ import { LiveSocket } from "./socket";
 
 const refetchPause = 1000;
 const bannerAfter = 1500;
+const expiryPause = 500; // after which what ends at a time has ended for the server, too
 
 /** Sets what an element shows: text, a bar's value, or a time. */
 export function show(element: Element, value: string): void {
@@ -36,6 +37,10 @@ export class LivePage extends HTMLElement {
     for (const topic of topics) this.socket.listen(topic, (delta) => this.apply(delta));
     if (topics.length === 0) return;
     this.socket.connect();
+    for (const e of this.ownerDocument.querySelectorAll<HTMLElement>("[data-refetch-in]")) {
+      const wait = Number(e.dataset["refetchIn"]);
+      if (wait > 0) setTimeout(() => this.refetch(), wait + expiryPause);
+    }
     addEventListener("online", () => this.socket.hurry());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.socket.hurry();
@@ -58,6 +63,7 @@ export class LivePage extends HTMLElement {
       for (const e of document.querySelectorAll<HTMLElement>(`[data-value-tone="${key}"]`)) e.dataset["tone"] = value;
       const none = value === "" || value === "0";
       for (const e of document.querySelectorAll<HTMLElement>(`[data-value-show="${key}"]`)) e.hidden = none;
+      for (const e of document.querySelectorAll<HTMLElement>(`[data-value-none="${key}"]`)) e.hidden = !none;
       for (const e of document.querySelectorAll<HTMLButtonElement>(`[data-value-enable="${key}"]`)) e.disabled = none;
       for (const e of document.querySelectorAll(`[data-value-zero="${key}"]`)) e.classList.toggle("tile-zero", none);
     }

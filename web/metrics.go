@@ -24,7 +24,7 @@ type metrics struct {
 	enrolments *prometheus.CounterVec
 	handler    http.Handler
 
-	hosts, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked, waiting, behind, lacking, stale, audited, unaudited *prometheus.Desc
+	hosts, removed, heartbeats, operations, tasks, live, jobs, took, wakes, events, revoked, waiting, behind, lacking, stale, audited, unaudited *prometheus.Desc
 }
 
 func newMetrics(w *Web) *metrics {
@@ -38,6 +38,7 @@ func newMetrics(w *Web) *metrics {
 			Name: "hostler_enrolments_total", Help: "Hosts that asked for a certificate, by result: admitted, autosigned, waiting (new ones), refused, limited (asked too often).",
 		}, []string{"result"}),
 		hosts:      prometheus.NewDesc("hostler_hosts", "Hosts by state.", []string{"state"}, nil),
+		removed:    prometheus.NewDesc("hostler_hosts_removed_total", "Hosts that were removed since the server started.", nil, nil),
 		heartbeats: prometheus.NewDesc("hostler_heartbeats_total", "Heartbeats since the server started.", nil, nil),
 		operations: prometheus.NewDesc("hostler_operations", "Operations that have not ended, by state.", []string{"state"}, nil),
 		tasks:      prometheus.NewDesc("hostler_tasks", "Tasks of operations that have not ended, by state.", []string{"state"}, nil),
@@ -70,7 +71,7 @@ func (m *metrics) observe(on listener, method, route string, status int, took ti
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.hosts, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked, m.waiting, m.behind, m.lacking, m.stale, m.audited, m.unaudited} {
+	for _, d := range []*prometheus.Desc{m.hosts, m.removed, m.heartbeats, m.operations, m.tasks, m.live, m.jobs, m.took, m.wakes, m.events, m.revoked, m.waiting, m.behind, m.lacking, m.stale, m.audited, m.unaudited} {
 		out <- d
 	}
 }
@@ -90,6 +91,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	for _, s := range db.HostStates {
 		gauge(m.hosts, counts[s], string(s))
 	}
+	out <- prometheus.MustNewConstMetric(m.removed, prometheus.CounterValue, float64(m.web.Fleet.Removed()))
 	out <- prometheus.MustNewConstMetric(m.heartbeats, prometheus.CounterValue, float64(m.web.Fleet.Heartbeats()))
 	gauge(m.live, m.web.hub.connections())
 	gauge(m.wakes, m.web.wakes.connections())

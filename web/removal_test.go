@@ -3,11 +3,13 @@ package web
 import (
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"hostler/agent/wire"
 	"hostler/db"
 )
 
@@ -64,5 +66,30 @@ func TestRemovingAHostFromItsPage(t *testing.T) {
 	form.Set("typed", "2")
 	if r := b.post("/host-removals/new", form); r.status != http.StatusSeeOther {
 		t.Errorf("two hosts are answered with %d", r.status)
+	}
+}
+
+// A host whose agent cannot be told to go is offered as one that is gone, with one click.
+func TestAFailedRemovalLeadsToForgettingTheHost(t *testing.T) {
+	s := newServer(t)
+	b := s.setUp()
+	client, id := s.register("node1.lab.test")
+	operation := s.work("/host-removals", map[string]any{"targets": map[string]any{"hosts": "node1.lab.test"}})
+	j := s.job(client, "node1.lab.test")
+	s.agentPost(client, wire.PathJobResult, []wire.JobResult{{ID: j.ID, ErrCode: wire.ErrCodeUnknownAction, Message: "unknown", Elapsed: 1}})
+	s.awaitOperation(operation, db.Failed)
+	link := fmt.Sprintf("/host-removals/new?gone=1&only=failed&operation=%d", operation)
+	if r := b.get(fmt.Sprintf("/operations/%d", operation)); !strings.Contains(r.body, html.EscapeString(link)) {
+		t.Fatalf("the operation's page does not lead to %s:\n%s", link, r.body)
+	}
+	if r := b.get(link); !strings.Contains(r.body, ">node1.lab.test</textarea>") || !strings.Contains(r.body, `value="gone" checked`) {
+		t.Errorf("the form is %d:\n%s", r.status, r.body)
+	}
+	s.awaitOperation(s.work("/host-removals", map[string]any{"targets": map[string]any{"hosts": "node1.lab.test"}, "gone": true}), db.Done)
+	if _, known := s.web.Fleet.Get(t.Context(), id); known {
+		t.Error("the host is not forgotten")
+	}
+	if r := b.get("/metrics"); !strings.Contains(r.body, "hostler_hosts_removed_total 1") {
+		t.Error("the removal is not counted")
 	}
 }

@@ -73,6 +73,7 @@ type Fleet struct {
 	waiters map[*waiter]struct{}
 	refused map[string]time.Duration // certificate serial -> when a refusal was recorded last
 	beats   int64                    // heartbeats since the start
+	removed int64                    // hosts that were forgotten since the start
 }
 
 // entry is a host with instants of Options.Elapsed.
@@ -236,6 +237,13 @@ func (f *Fleet) Counts(ctx context.Context) map[db.HostState]int {
 		counts[e.State]++
 	}
 	return counts
+}
+
+// Removed counts the hosts that were forgotten since the start.
+func (f *Fleet) Removed() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.removed
 }
 
 // Heartbeats counts those received since the start.

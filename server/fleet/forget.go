@@ -21,6 +21,7 @@ func (f *Fleet) Forget(ctx context.Context, id int64) error {
 	if !known {
 		return nil
 	}
+	f.removed++
 	f.gone[e.AgentSN] = f.opts.Now()
 	delete(f.byID, id)
 	delete(f.bySN, e.AgentSN)

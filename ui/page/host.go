@@ -59,8 +59,11 @@ func (h Host) removal() string {
 	if h.State == HostLost {
 		gone = "1"
 	}
-	return filtered("/host-removals/new", "host", h.number(), "gone", gone)
+	return filtered(removalForm, "host", h.number(), "gone", gone)
 }
+
+// removalForm is where hosts are removed.
+const removalForm = "/host-removals/new"
 
 // HostsView is GET /hosts.
 type HostsView struct {

@@ -112,6 +112,11 @@ func (v OperationView) again(only string) string {
 	return filtered(v.Again, "operation", strconv.FormatInt(v.Operation.ID, 10), "only", only)
 }
 
+// asGone is the form that removes hosts, whose removal has failed, as ones that are gone.
+func (v OperationView) asGone() string {
+	return filtered(v.Again, "operation", strconv.FormatInt(v.Operation.ID, 10), "only", "failed", "gone", "1")
+}
+
 // CredentialsView is the form that gives an operation its key again; it posts key, passphrase, password, become,
 // sudo_password and those of the jump host. It never holds what was typed.
 type CredentialsView struct {
@@ -166,6 +171,9 @@ func (v CredentialsView) opened() bool {
 
 // codeHostKeyChanged is the failure that a person may answer by trusting the host's new key.
 const codeHostKeyChanged = "host_key_changed"
+
+// codeRemovalUnreached is the failure that a person may answer by forgetting a host without it.
+const codeRemovalUnreached = "removal_unreached"
 
 // codeJumpHostKeyChanged is the same of a jump host.
 const codeJumpHostKeyChanged = "jump_host_key_changed"

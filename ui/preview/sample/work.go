@@ -173,6 +173,9 @@ func wizardPages() []Page {
 				Frame: f, Draft: manual, Groups: commands(), TokenExpires: Now.Add(15 * time.Minute), TokenUses: 10, Arrivals: arrivals(),
 			})
 		}},
+		{"/wizards/5/manual", false, func(f layout.Frame) templ.Component { // its token is over
+			return page.WizardManualPage(page.WizardManualView{Frame: f, Draft: manual, Arrivals: arrivals()})
+		}},
 		{"/wizards/4/summary", false, func(f layout.Frame) templ.Component {
 			o := operations()[0]
 			return page.WizardSummaryPage(page.WizardSummaryView{Frame: f, Draft: started, Operation: &o, Done: Tasks()[7:], Failed: Tasks()[:2], Checks: map[string]int{"fail": 1, "pass": 3}})

@@ -380,15 +380,17 @@ func TestADefinitionMayBeCalledAnything(t *testing.T) {
 	definition := func(version string) string {
 		return "[agent]\nname = Sleeper\nversion = " + version + "\ncommand = /bin/sleep 100000\n"
 	}
-	for path, version := range map[string]string{first: "1.0", second: "0.9"} {
-		if err := os.WriteFile(path, []byte(definition(version)), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(first, []byte(definition("1.0")), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	agenttest.Eventually(t, "Sleeper 1.0 running", func() bool {
 		child, _ := find(r.children, "Sleeper")
 		return child.Status == wire.ChildRunning && child.Version == "1.0"
 	})
+	// The other one comes when this one is in force: of two that are being written, the one that is whole first is.
+	if err := os.WriteFile(second, []byte(definition("0.9")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	broken := "[agent]\nname = Sleeper\ncommand = /bin/false\n"
 	if got := r.do(wire.Job{Action: wire.ActionConfigure, Name: "Sleeper", Definition: broken}); got.ErrCode != wire.ErrCodeRolledBack {
 		t.Errorf("a definition that does not work: %+v", got)

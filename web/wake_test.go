@@ -120,8 +120,14 @@ func TestChannelsEndWithTheirCertificate(t *testing.T) {
 	if err := woken(t, told); err != nil {
 		t.Fatalf("a good certificate's channel ended: %v", err)
 	}
-	// The server no longer knows the certificate: it is refused like one that was revoked.
-	must[int64](t)(s.db.DeleteCertificatesBefore(t.Context(), db.Now().AddDate(1, 0, 0), 10))
+	// The server no longer knows the certificate, since there is a later one: it is refused like one that was revoked.
+	later := db.Now().AddDate(1, 0, 0)
+	if err := s.db.CreateCertificate(t.Context(), &db.Certificate{Serial: "later", Hostname: "node1.lab.test", NotAfter: later, CreatedAt: later}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.db.DeleteCertificatesBefore(t.Context(), later, 10); n != 1 || err != nil {
+		t.Fatalf("%d certificates are forgotten, %v", n, err)
+	}
 	s.web.agents.known = map[string]known{} // a minute later
 	s.web.wakes.check(conn)
 	if err := woken(t, told); !websocket.IsCloseError(err, websocket.ClosePolicyViolation) {

@@ -20,6 +20,7 @@ func mendChecked() *cobra.Command {
 		Example: "  hostler checks mend --all swappiness",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			in.list()
 			in.Check = args[0]
 			return begin(c, &o, &in.targets, "host-checks/mend", &in)
 		},

@@ -25,6 +25,7 @@ type installRequest struct {
 type installed struct {
 	client.Install
 	Operation json.RawMessage `json:"operation,omitempty"`
+	Host      *hereHost       `json:"host,omitempty"` // of --all-in-one
 }
 
 func installCommand() *cobra.Command {
@@ -33,22 +34,26 @@ func installCommand() *cobra.Command {
 		files    secretFiles
 		name     string
 		generate bool
+		here     bool
 		noWait   bool
 		saved    int64
 	)
 	c := &cobra.Command{
-		Use:   "install {-f FILE | --gen-answer-file | --save-answer-file OPERATION}",
+		Use:   "install {-f FILE | --all-in-one | --gen-answer-file | --save-answer-file OPERATION}",
 		Short: "Put agents on the hosts of an answer file",
 		Long: "Do what an answer file says, which is what the install wizard asks, as YAML. Hosts that are managed already are left " +
 			"alone, so that running it again changes nothing. Secrets are read from where the file or the flags say, and asked for on a " +
-			"terminal; they are never in the file. Exits with 1 when not every host succeeded, and with 2 when the file is wrong or the " +
+			"terminal; they are never in the file. --all-in-one needs no file: it puts an agent on this machine alone, as root and without SSH. Exits with 1 when not every host succeeded, and with 2 when the file is wrong or the " +
 			"server refuses it; then nothing was started.",
-		Example: "  hostler install --gen-answer-file > answers.yaml\n  hostler install -f answers.yaml",
+		Example: "  hostler install --gen-answer-file > answers.yaml\n  hostler install -f answers.yaml\n  hostler install --all-in-one",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if generate {
 				_, err := io.WriteString(c.OutOrStdout(), answer.Template())
 				return err
+			}
+			if here {
+				return installHere(c, &o)
 			}
 			if saved != 0 {
 				return saveAnswers(c, &o, saved)
@@ -73,10 +78,11 @@ func installCommand() *cobra.Command {
 	fs := c.Flags()
 	fs.StringVarP(&name, "file", "f", "", "answer `file`; - is standard input")
 	fs.BoolVar(&generate, "gen-answer-file", false, "print an answer file to begin with, and do nothing else")
+	fs.BoolVar(&here, "all-in-one", false, "put an agent on this machine alone, which takes root")
 	fs.Int64Var(&saved, "save-answer-file", 0, "print the answer file of a bootstrap, the `operation` of this number")
 	fs.BoolVar(&noWait, "no-wait", false, "print the number of the operation and do not wait for it")
-	c.MarkFlagsOneRequired("file", "gen-answer-file", "save-answer-file")
-	c.MarkFlagsMutuallyExclusive("file", "gen-answer-file", "save-answer-file")
+	c.MarkFlagsOneRequired("file", "all-in-one", "gen-answer-file", "save-answer-file")
+	c.MarkFlagsMutuallyExclusive("file", "all-in-one", "gen-answer-file", "save-answer-file")
 	return c
 }
 
@@ -130,15 +136,18 @@ func install(c *cobra.Command, o *connection, in *installRequest, noWait bool) e
 			return err
 		}
 	}
-	if o.json {
-		err = json.NewEncoder(c.OutOrStdout()).Encode(done)
-	} else {
-		err = printInstalled(c.OutOrStdout(), &done.Install, ended)
-	}
+	err = tellInstalled(c, o, &done, ended)
 	if err == nil && ended.State != "done" {
 		err = exitError(1)
 	}
 	return err
+}
+
+func tellInstalled(c *cobra.Command, o *connection, done *installed, ended *client.Operation) error {
+	if o.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(done)
+	}
+	return printInstalled(c.OutOrStdout(), &done.Install, ended)
 }
 
 // printInstalled prints a line per host: how it went, how long it took, and what was found.

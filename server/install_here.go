@@ -147,7 +147,7 @@ func unpackHere(archive io.ReadSeeker, dir string) error {
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(file, entries)
+		_, err = io.CopyN(file, entries, entry.Size)
 		if err := errors.Join(err, file.Close()); err != nil {
 			return err
 		}

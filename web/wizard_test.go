@@ -289,18 +289,21 @@ func TestAPageOfCommandsMakesNoFurtherToken(t *testing.T) {
 	var ahead atomic.Int64
 	now := s.web.Options.Now
 	s.web.Options.Now = func() time.Time { return now().Add(time.Duration(ahead.Load())) }
-	for what, end := range map[string]func(){
-		"it has expired":              func() { ahead.Store(int64(manualLifetime)) },
-		"the server does not know it": func() { ahead.Store(0); s.web.tokens.forget(draft.ID) },
+	for _, end := range []struct {
+		what string
+		do   func()
+	}{
+		{"it has expired", func() { ahead.Store(int64(manualLifetime)) }},
+		{"the server does not know it", func() { ahead.Store(0); s.web.tokens.forget(draft.ID) }},
 	} {
-		end()
+		end.do()
 		for range 2 {
 			if body := b.get(path + "/manual").body; !over(body) {
-				t.Errorf("when %s, the page is\n%s", what, body)
+				t.Errorf("when %s, the page is\n%s", end.what, body)
 			}
 		}
 		if tokens, _, err := s.db.EnrolTokens(t.Context(), db.EnrolTokenQuery{}); err != nil || len(tokens) != 1 {
-			t.Errorf("when %s, there are %d tokens (%v)", what, len(tokens), err)
+			t.Errorf("when %s, there are %d tokens (%v)", end.what, len(tokens), err)
 		}
 	}
 	b.post(path+"/token", nil)
